@@ -1,0 +1,35 @@
+//! Every bound of the product, each with its unit and the reason for its value.
+
+/// Bytes of one document's body without attachments: CouchDB's `max_document_size`.
+pub const DOCUMENT_BYTES_MAX: usize = 8_000_000;
+/// Bytes of one attachment: CouchDB's `max_attachment_size` (1 GiB).
+pub const ATTACHMENT_BYTES_MAX: u64 = 1 << 30;
+/// Bytes of one HTTP request: CouchDB's `max_http_request_size` (4 GiB). Only uploads that are streamed may
+/// reach it; what must be held in memory is bounded by [`REQUEST_BUFFER_BYTES_MAX`].
+pub const REQUEST_BYTES_MAX: u64 = 4 << 30;
+/// Bytes of one request body that is held in memory to be parsed: room for a `_bulk_docs` of 10 000 call legs
+/// with both SDPs, while a few of them at once still fit a small machine.
+pub const REQUEST_BUFFER_BYTES_MAX: usize = 128 << 20;
+/// Nested arrays and objects in a document: deep enough for real documents, shallow enough that recursion over
+/// it cannot exhaust a 2 MiB thread stack.
+pub const JSON_DEPTH_MAX: usize = 512;
+/// Bytes of a document id: redb keys stay well inside one page with it; CouchDB's practical limit is similar.
+pub const DOC_ID_BYTES_MAX: usize = 8_000;
+/// Bytes of a database name: CouchDB's `max_database_name` of 238; with it every name is also a file name.
+pub const DB_NAME_BYTES_MAX: usize = 238;
+/// Revisions kept on each branch of a document: CouchDB's `revs_limit`.
+pub const REVS_LIMIT_DEFAULT: u32 = 1000;
+/// Documents per `_purge` request, and purges remembered: CouchDB's `purged_infos_limit`.
+pub const PURGED_INFOS_LIMIT_DEFAULT: u32 = 1000;
+/// Bytes of a winner's body that stay in its by_seq row; longer bodies get a row of their own, so that feeds
+/// without bodies stay dense. One redb page.
+pub const INLINE_BODY_BYTES_MAX: usize = 4096;
+/// Bytes of an attachment kept inside redb; longer ones are files. Two reads of a small file cost more than one
+/// page run of this length.
+pub const INLINE_ATTACHMENT_BYTES_MAX: usize = 16 << 10;
+/// Bytes of bodies that a leader puts into one commit while others wait.
+pub const COMMIT_BYTES_MAX: usize = 16 << 20;
+/// Milliseconds until a relaxed write is durable.
+pub const RELAXED_FLUSH_MS: u64 = 100;
+/// Bytes that a feed or scan reads from one snapshot before it lets it go.
+pub const SCAN_CHUNK_BYTES: usize = 256 << 10;

@@ -1,0 +1,16 @@
+//! One-way replication from a source [`Peer`] to a target [`Peer`]; push and pull differ only in which is local.
+//!
+//! A run reads checkpoints on both sides, starts from the seq they agree on, and moves batches through a pipeline
+//! of stages (changes, revs_diff, bulk_get, bulk_docs) joined by channels that are bounded in bytes. A batch that is
+//! durable at the target enters a low-water mark, and only that is ever recorded as a checkpoint.
+
+pub mod checkpoint;
+pub mod http;
+pub mod local;
+pub mod peer;
+pub mod scheduler;
+pub mod session;
+
+pub use peer::{Peer, PeerError};
+pub use scheduler::{Job, Scheduler};
+pub use session::{Progress, Report, Spec, run};
