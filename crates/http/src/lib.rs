@@ -1,1 +1,13 @@
-//! Skeleton.
+//! The CouchDB-style HTTP server over a [`trunkline_store::Store`].
+//!
+//! [`serve`] runs it on a listener of the caller's until a future of the caller's resolves: the command line, tests,
+//! benchmarks and programs that embed a server all start here.
+//!
+//! A request goes down once and up once: a row of `routes.rs`, its handler in `routes/` (one file per resource), typed
+//! parameters from `request.rs`, the store; and back as a body, or as a row of the one table in `error.rs`.
+
+mod config;
+mod server;
+
+pub use config::Config;
+pub use server::serve;
