@@ -1,1 +1,1 @@
-//! Skeleton.
+//! The replication id, and the checkpoint document that goes by it.

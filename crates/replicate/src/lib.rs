@@ -4,13 +4,15 @@
 //! of stages (changes, revs_diff, bulk_get, bulk_docs) joined by channels that are bounded in bytes. A batch that is
 //! durable at the target enters a low-water mark, and only that is ever recorded as a checkpoint.
 
-pub mod checkpoint;
-pub mod http;
-pub mod local;
+mod checkpoint;
+mod http;
+mod local;
 pub mod peer;
-pub mod scheduler;
-pub mod session;
+mod scheduler;
+mod session;
 
-pub use peer::{Peer, PeerError};
+pub use http::{HttpOptions, HttpPeer};
+pub use local::LocalPeer;
+pub use peer::{Peer, PeerError, PeerErrorKind};
 pub use scheduler::{Job, Scheduler};
-pub use session::{Progress, Report, Spec, run};
+pub use session::{Progress, RefusedDoc, Report, Spec, run};

@@ -1,8 +1,253 @@
 //! What a replication asks of either end.
 
-/// Either end of a replication. `local` and `http` are its two implementations; tests add faulty ones.
-pub trait Peer: Send + Sync {}
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use std::fmt;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use trunkline_core::doc::ReplicatedEdit;
+use trunkline_core::rev::Rev;
+use trunkline_wire::document::IncomingDoc;
+
+use crate::session::RefusedDoc;
+
+/// Either end of a replication. [`crate::LocalPeer`] and [`crate::HttpPeer`] are its two implementations; tests add
+/// faulty ones.
+#[async_trait]
+pub trait Peer: Send + Sync {
+    /// Names the database for people, logs and progress: a URL or a path, never with credentials.
+    fn label(&self) -> String;
+    /// Whether batches are cheap to write with design documents in them (they are not on a CouchDB, which refuses a
+    /// whole batch for one design document it may not write).
+    fn takes_design_documents_in_bulk(&self) -> bool;
+    /// Looks at the database.
+    async fn info(&self) -> Result<PeerInfo, PeerError>;
+    /// Creates the database; one that is there already is no error.
+    async fn create(&self) -> Result<(), PeerError>;
+    /// Reads the local document that holds a checkpoint: its number (`_rev` is `0-N`) and JSON text.
+    async fn replication_log(&self, replication_id: &str) -> Result<Option<StoredLog>, PeerError>;
+    /// Writes it; `number` is the one last read or written, `body` JSON text without `_id` and `_rev`. Answers the
+    /// new number.
+    async fn put_replication_log(
+        &self,
+        replication_id: &str,
+        number: u64,
+        body: &str,
+    ) -> Result<u64, PeerError>;
+    /// Makes everything written so far durable; answers `instance_start_time`.
+    async fn ensure_full_commit(&self) -> Result<Box<str>, PeerError>;
+    /// Opens a feed of changes.
+    async fn changes(
+        &self,
+        ask: ChangesAsk,
+    ) -> Result<BoxStream<'static, Result<Changes, PeerError>>, PeerError>;
+    /// Which of the documents' revisions are missing here. Documents that lack nothing are left out.
+    async fn revs_diff(&self, asked: &[Change]) -> Result<Vec<Missing>, PeerError>;
+    /// Reads revisions, with their ancestors, without attachment bytes.
+    async fn bulk_get(&self, wanted: &[Missing]) -> Result<Vec<Fetched>, PeerError>;
+    /// Writes revisions made elsewhere (`new_edits=false`); answers those that were refused. Durable when it returns.
+    async fn bulk_docs(&self, docs: Vec<Doc>) -> Result<Vec<RefusedDoc>, PeerError>;
+    /// Reads one document's revisions with attachment bytes, one after the other. With an empty `possible_ancestors`
+    /// every attachment comes with its bytes.
+    async fn open_revs(
+        &self,
+        wanted: &Missing,
+    ) -> Result<mpsc::Receiver<Result<OpenRev, PeerError>>, PeerError>;
+    /// Writes one revision with attachments (`new_edits=false`). The outer error is the peer's, the inner one the
+    /// document's.
+    async fn put_open_rev(&self, rev: OpenRev) -> Result<Result<(), RefusedDoc>, PeerError>;
+}
+
+/// What a look at a peer's database tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// Names the database wherever it is reached from: server uuid, database name and incarnation where known, else
+    /// the normalised URL. No credentials.
+    pub identity: String,
+    /// `instance_start_time`; `"0"` when unknown.
+    pub instance_start_time: Box<str>,
+    /// The newest seq, as JSON text.
+    pub update_seq: Box<str>,
+    /// What runs there.
+    pub kind: PeerKind,
+}
+
+/// What kind of server a peer is; decides which detours are needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerKind {
+    /// Trunkline, in this process or over HTTP.
+    Trunkline,
+    /// CouchDB, or something that speaks as it does.
+    CouchDb,
+    /// PouchDB Server.
+    PouchDbServer,
+}
+
+/// A checkpoint document as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredLog {
+    /// N of `_rev` `0-N`.
+    pub number: u64,
+    /// JSON text.
+    pub json: String,
+}
+
+/// Which changes a feed gives.
+#[derive(Clone, Debug, Default)]
+pub struct ChangesAsk {
+    /// Start after this seq (JSON text); `None` from the beginning.
+    pub since: Option<Box<str>>,
+    /// Goes on waiting at the end.
+    pub continuous: bool,
+    /// Only winners (`style=main_only`).
+    pub main_only: bool,
+    /// Only these documents.
+    pub doc_ids: Option<Vec<String>>,
+    /// Only documents that match.
+    pub selector: Option<(String, trunkline_core::selector::Selector)>,
+    /// Rows may carry the document where it is its winner's whole history (generation 1); saves fetching it.
+    pub docs: bool,
+}
+
+/// Some rows of a feed, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// The rows; may be empty when only `last_seq` moved.
+    pub rows: Vec<Change>,
+    /// Source seq (JSON text) that these rows reach.
+    pub last_seq: Box<str>,
+    /// Changes after these, where known.
+    pub pending: Option<u64>,
+}
+
+/// One row of a feed.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The document.
+    pub id: Box<str>,
+    /// Its leaves, or its winner.
+    pub revs: Vec<Rev>,
+    /// The document, where the feed was asked for it and `revs` is one revision of generation 1 without attachments.
+    pub doc: Option<Doc>,
+}
+
+/// Revisions of one document that a target lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The document.
+    pub id: Box<str>,
+    /// Never empty.
+    pub revs: Vec<Rev>,
+    /// Leaves of the target that may be ancestors; a source leaves out attachments they have.
+    pub possible_ancestors: Vec<Rev>,
+}
+
+/// A revision with its history, on its way.
+#[derive(Clone, Debug)]
+pub struct Doc {
+    /// The document.
+    pub id: Box<str>,
+    /// The revision.
+    pub rev: Rev,
+    /// The rest, as the source had it.
+    pub content: DocContent,
+}
+
+/// Two forms of a document; whoever needs the other form converts it.
+#[derive(Clone, Debug)]
+pub enum DocContent {
+    /// JSON text with `_id`, `_rev` and, beyond generation 1, `_revisions`.
+    Json(Bytes),
+    /// Taken apart.
+    Edit(ReplicatedEdit),
+}
+
+/// Answer to one revision asked for with [`Peer::bulk_get`].
+#[derive(Clone, Debug)]
+pub enum Fetched {
+    /// Here it is (or, when it was superseded, a leaf below it).
+    Doc(Doc),
+    /// It has attachments, and must be read with [`Peer::open_revs`].
+    HasAttachments {
+        /// The document.
+        id: Box<str>,
+        /// The revision.
+        rev: Rev,
+    },
+    /// The source does not have it (any more).
+    Missing {
+        /// The document.
+        id: Box<str>,
+        /// The revision asked for.
+        rev: Rev,
+    },
+}
+
+/// One revision with attachments, its bytes still to come.
+#[derive(Debug)]
+pub struct OpenRev {
+    /// The document.
+    pub id: Box<str>,
+    /// The document's members apart; `attachments` says which are stubs, inline or follow.
+    pub doc: IncomingDoc,
+    /// The bytes of those that follow, one after the other, each exactly as long as its `part_bytes`.
+    pub parts: mpsc::Receiver<Result<Bytes, PeerError>>,
+}
 
 /// Why a peer did not answer as asked.
-#[derive(Debug)]
-pub struct PeerError {}
+#[derive(Clone, Debug)]
+pub struct PeerError {
+    /// Which peer, without credentials.
+    pub peer: String,
+    /// What kind of failure.
+    pub kind: PeerErrorKind,
+    /// What happened, in words.
+    pub reason: String,
+    /// How long the peer asked us to stay away.
+    pub retry_after: Option<Duration>,
+}
+
+/// Kinds of failure, by what can be done about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerErrorKind {
+    /// Not reached, timed out, cut off, 429, or 5xx: try again.
+    Unavailable,
+    /// 401: the credentials are missing or wrong.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// No such database.
+    DatabaseMissing,
+    /// The request was too large (413); smaller ones may pass.
+    TooLarge,
+    /// The seq is of another incarnation of the database.
+    StaleSeq,
+    /// An attachment stub whose bytes the target lacks (412).
+    MissingStub,
+    /// The answer was not what the protocol says.
+    Protocol,
+    /// The URL or the options are wrong; trying again is no use.
+    Invalid,
+}
+
+impl PeerError {
+    /// An error without a wish when to try again.
+    pub fn new(peer: impl Into<String>, kind: PeerErrorKind, reason: impl Into<String>) -> PeerError {
+        PeerError {
+            peer: peer.into(),
+            kind,
+            reason: reason.into(),
+            retry_after: None,
+        }
+    }
+}
+
+impl fmt::Display for PeerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.peer, self.reason)
+    }
+}
+
+impl std::error::Error for PeerError {}
