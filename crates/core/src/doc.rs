@@ -2,6 +2,7 @@
 
 use crate::attachment::AttachmentEdit;
 use crate::doc_id::DocId;
+use crate::limits::GENERATION_MAX;
 use crate::rev::{Digest, Rev};
 
 /// A body: compact JSON text of one object, without top-level members that start with `_`, without duplicate
@@ -24,6 +25,41 @@ pub struct RevPath {
     pub generation: u64,
     /// Newest first.
     pub digests: Vec<Digest>,
+}
+
+impl RevPath {
+    /// A path, unless it is empty, longer than its generation, or over [`GENERATION_MAX`].
+    pub fn new(generation: u64, digests: Vec<Digest>) -> Option<RevPath> {
+        let length = u64::try_from(digests.len()).ok()?;
+        (1..=generation)
+            .contains(&length)
+            .then_some(RevPath { generation, digests })
+            .filter(|path| path.generation <= GENERATION_MAX)
+    }
+
+    /// The newest revision; `None` for the empty path that [`RevPath::new`] refuses.
+    pub fn rev(&self) -> Option<Rev> {
+        self.revs().next()
+    }
+
+    /// All revisions, newest first.
+    pub fn revs(&self) -> impl Iterator<Item = Rev> {
+        let generations = (1..=self.generation).rev();
+        generations.zip(&self.digests).map(|(generation, digest)| Rev {
+            generation,
+            digest: digest.clone(),
+        })
+    }
+}
+
+/// A path of one revision without known ancestors.
+impl From<Rev> for RevPath {
+    fn from(rev: Rev) -> RevPath {
+        RevPath {
+            generation: rev.generation,
+            digests: vec![rev.digest],
+        }
+    }
 }
 
 /// One change to one document.
@@ -63,4 +99,22 @@ pub struct ReplicatedEdit {
     pub body: Body,
     /// Its attachments, in document order.
     pub attachments: Vec<AttachmentEdit>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_not_empty_nor_longer_than_its_generation() {
+        let digests = |count: usize| vec![Digest::from([7; 16]); count];
+        assert!(RevPath::new(1, digests(0)).is_none());
+        assert!(RevPath::new(0, digests(1)).is_none());
+        assert!(RevPath::new(2, digests(3)).is_none());
+        assert!(RevPath::new(GENERATION_MAX + 1, digests(1)).is_none());
+        let path = RevPath::new(3, digests(2)).expect("valid");
+        let generations: Vec<u64> = path.revs().map(|rev| rev.generation).collect();
+        assert_eq!(generations, [3, 2]);
+        assert_eq!(path.rev().map(|rev| rev.generation), Some(3));
+    }
 }

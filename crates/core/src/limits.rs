@@ -17,6 +17,12 @@ pub const JSON_DEPTH_MAX: usize = 512;
 pub const DOC_ID_BYTES_MAX: usize = 8_000;
 /// Bytes of a database name: CouchDB's `max_database_name` of 238; with it every name is also a file name.
 pub const DB_NAME_BYTES_MAX: usize = 238;
+/// Generations of a document: the integers that every JSON reader keeps exactly, so that `_revisions.start` survives
+/// any client; a document edited each microsecond reaches it after 285 years.
+pub const GENERATION_MAX: u64 = 1 << 53;
+/// Bytes of a digest that is no MD5: they come from people and from importers, who write short ones. Every path and
+/// every tree repeats them.
+pub const DIGEST_BYTES_MAX: usize = 256;
 /// Revisions kept on each branch of a document: CouchDB's `revs_limit`.
 pub const REVS_LIMIT_DEFAULT: u32 = 1000;
 /// Documents per `_purge` request, and purges remembered: CouchDB's `purged_infos_limit`.

@@ -1,5 +1,6 @@
 //! Revision ids: `N-digest`, as CouchDB parses, prints and orders them (PROTOCOL: generation, then id bytes).
 
+use crate::limits::{DIGEST_BYTES_MAX, GENERATION_MAX};
 use std::fmt;
 
 /// The part after the dash. 32 hexadecimal digits are kept as the 16 bytes they spell, anything else as its own
@@ -36,7 +37,8 @@ impl Repr {
 }
 
 impl Digest {
-    /// From stored bytes; 16 of them are an MD5.
+    /// From stored bytes; 16 of them are an MD5. What comes from outside goes through [`Digest::parse`] or
+    /// [`Digest::from_stored`].
     pub fn from_bytes(bytes: &[u8]) -> Digest {
         match <[u8; 16]>::try_from(bytes) {
             Ok(md5) => Digest(Repr::Md5(md5)),
@@ -44,10 +46,23 @@ impl Digest {
         }
     }
 
+    /// From stored bytes, unless they are none that [`Digest::parse`] can give.
+    pub fn from_stored(bytes: &[u8]) -> Option<Digest> {
+        (bytes.len() == 16 || is_text(bytes)).then(|| Digest::from_bytes(bytes))
+    }
+
     /// The bytes that are stored and compared.
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
+}
+
+// Digests that are spelled as themselves go into JSON strings and header values without escapes.
+fn is_text(bytes: &[u8]) -> bool {
+    (1..=DIGEST_BYTES_MAX).contains(&bytes.len())
+        && bytes
+            .iter()
+            .all(|byte| matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'\\'))
 }
 
 impl From<[u8; 16]> for Digest {
@@ -71,11 +86,15 @@ pub struct InvalidRev(pub Box<str>);
 
 impl Rev {
     /// Reads `N-digest`: splits at the first dash; the left part is an integer; 32 characters on the right must be
-    /// hexadecimal (any case) when the generation is not 0, anything else is kept as it is.
+    /// hexadecimal (any case) when the generation is not 0, anything else is kept as it is. What is kept must be
+    /// printable ASCII without `"` and `\`, at most [`DIGEST_BYTES_MAX`] bytes.
     pub fn parse(text: &str) -> Result<Rev, InvalidRev> {
         let invalid = || InvalidRev(text.into());
         let (generation, digest) = text.split_once('-').ok_or_else(invalid)?;
         let generation: u64 = generation.parse().map_err(|_| invalid())?;
+        if generation > GENERATION_MAX {
+            return Err(invalid());
+        }
         Ok(Rev {
             generation,
             digest: Digest::parse(digest, generation).ok_or_else(invalid)?,
@@ -84,7 +103,8 @@ impl Rev {
 }
 
 impl Digest {
-    /// Reads the part after the dash; `None` for 32 characters that are not hexadecimal, or nothing at all.
+    /// Reads the part after the dash; `None` for 32 characters that are not hexadecimal, nothing at all, and what
+    /// cannot stand unescaped in a JSON string or a header.
     pub fn parse(text: &str, generation: u64) -> Option<Digest> {
         if text.len() == 32 && generation != 0 {
             let mut md5 = [0; 16];
@@ -96,14 +116,23 @@ impl Digest {
             }
             return Some(Digest(Repr::Md5(md5)));
         }
-        (!text.is_empty()).then(|| Digest::from_bytes(text.as_bytes()))
+        is_text(text.as_bytes()).then(|| Digest::from_bytes(text.as_bytes()))
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Repr::Md5(md5) => md5.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Repr::Md5(md5) => {
+                let mut hex = [0; 32];
+                for (pair, byte) in hex.chunks_exact_mut(2).zip(md5) {
+                    let nibbles = [byte >> 4, byte & 15];
+                    for (digit, nibble) in pair.iter_mut().zip(nibbles) {
+                        *digit = nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+                    }
+                }
+                f.write_str(std::str::from_utf8(&hex).map_err(|_| fmt::Error)?)
+            }
             Repr::Text(text) => f.write_str(&String::from_utf8_lossy(text)),
         }
     }
@@ -134,3 +163,63 @@ impl fmt::Display for InvalidRev {
 }
 
 impl std::error::Error for InvalidRev {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn revs_read_as_they_print() {
+        for text in [
+            "1-967a00dff5e02add41819138abb3284d",
+            "12-foo",
+            "1-a-b",
+            "0-1",
+            "0-967a00dff5e02add41819138abb3284d",
+        ] {
+            assert_eq!(Rev::parse(text).expect(text).to_string(), text);
+        }
+        let upper = Rev::parse("1-967A00DFF5E02ADD41819138ABB3284D").expect("upper case is hexadecimal");
+        assert_eq!(upper.to_string(), "1-967a00dff5e02add41819138abb3284d");
+        // Sixteen bytes of any origin are shown as an MD5, as CouchDB does.
+        let sixteen = Rev::parse("1-abcdefghijklmnop").expect("text");
+        assert_eq!(sixteen.to_string(), "1-6162636465666768696a6b6c6d6e6f70");
+    }
+
+    #[test]
+    fn texts_that_are_no_rev() {
+        for text in [
+            "",
+            "-",
+            "1",
+            "1-",
+            "-a",
+            "x-a",
+            "1.0-a",
+            "1-\"",
+            "1-\\",
+            "1-a b",
+            "1-\n",
+            "1-é",
+            "1-967a00dff5e02add41819138abb3284x",
+            "1-+67a00dff5e02add41819138abb3284d",
+            "99999999999999999999-a",
+            "9007199254740993-a",
+        ] {
+            assert_eq!(Rev::parse(text), Err(InvalidRev(text.into())));
+        }
+        assert!(Rev::parse(&format!("1-{}", "x".repeat(DIGEST_BYTES_MAX))).is_ok());
+        assert!(Rev::parse(&format!("1-{}", "x".repeat(DIGEST_BYTES_MAX + 1))).is_err());
+    }
+
+    #[test]
+    fn revs_order_by_generation_then_stored_bytes() {
+        let rev = |text| Rev::parse(text).expect(text);
+        assert!(rev("2-a") > rev("1-z"));
+        assert!(rev("10-a") > rev("9-a"));
+        assert!(rev("1-b") > rev("1-a"));
+        assert!(rev("1-ab") > rev("1-a"));
+        // 0xa0 is above 'f', whatever the texts say.
+        assert!(rev("1-a0000000000000000000000000000000") > rev("1-foo"));
+    }
+}
