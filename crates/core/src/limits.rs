@@ -13,6 +13,9 @@ pub const REQUEST_BUFFER_BYTES_MAX: usize = 128 << 20;
 /// Nested arrays and objects in a document: deep enough for real documents, shallow enough that recursion over
 /// it cannot exhaust a 2 MiB thread stack.
 pub const JSON_DEPTH_MAX: usize = 512;
+/// Digits of an integer in a document: revision ids hash integers in binary, and conversion costs the square of
+/// their length; with this bound a document full of them still takes less than half a second.
+pub const INTEGER_DIGITS_MAX: usize = 10_000;
 /// Bytes of a document id: redb keys stay well inside one page with it; CouchDB's practical limit is similar.
 pub const DOC_ID_BYTES_MAX: usize = 8_000;
 /// Bytes of a database name: CouchDB's `max_database_name` of 238; with it every name is also a file name.

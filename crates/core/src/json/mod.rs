@@ -2,7 +2,7 @@
 //! their order. Nothing is allocated per value.
 //!
 //! What is accepted is RFC 8259, read as CouchDB reads it: a `\u` escape of half a surrogate pair is refused, and so
-//! is a fraction or exponent too large for a double; integers may be of any length.
+//! is a fraction or exponent too large for a double. Integers have up to [`crate::limits::INTEGER_DIGITS_MAX`] digits.
 
 mod body;
 mod number;
@@ -11,6 +11,8 @@ mod text;
 
 pub use reader::Reader;
 pub use text::{quote, string, unescape};
+
+pub(crate) use text::unescape_pieces;
 
 use crate::doc::Body;
 use std::borrow::Cow;

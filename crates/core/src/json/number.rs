@@ -1,6 +1,7 @@
 //! Numbers of JSON: where they end, and whether a double can hold them.
 
 use super::JsonError;
+use crate::limits::INTEGER_DIGITS_MAX;
 
 /// No double reaches ten to this power.
 const DIGITS_ALWAYS_FINITE: usize = 300;
@@ -41,6 +42,8 @@ pub(super) fn number_length(text: &str) -> Result<usize, JsonError> {
         if double.is_infinite() {
             return Err(JsonError::Syntax(0));
         }
+    } else if end > INTEGER_DIGITS_MAX + whole {
+        return Err(JsonError::Syntax(0));
     }
     Ok(end)
 }

@@ -73,7 +73,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Like [`Reader::members`], with keys as they stand between their quotes.
-    pub(super) fn raw_members<E: From<JsonError>>(
+    pub(crate) fn raw_members<E: From<JsonError>>(
         &mut self,
         mut member: impl FnMut(&'a str, &mut Self) -> Result<(), E>,
     ) -> Result<(), E> {
