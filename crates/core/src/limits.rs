@@ -42,3 +42,13 @@ pub const COMMIT_BYTES_MAX: usize = 16 << 20;
 pub const RELAXED_FLUSH_MS: u64 = 100;
 /// Bytes that a feed or scan reads from one snapshot before it lets it go.
 pub const SCAN_CHUNK_BYTES: usize = 256 << 10;
+/// Bytes of one row of a peer's changes feed: a document of [`DOCUMENT_BYTES_MAX`] that spells every quote with a
+/// backslash, and its special members.
+pub const CHANGES_ROW_BYTES_MAX: usize = 16 << 20;
+/// Bytes of a document's JSON part in a multipart body, special members included: room for a full document, 1000
+/// ancestors and thousands of attachments' entries.
+pub const MULTIPART_DOC_BYTES_MAX: usize = 16 << 20;
+/// Bytes of the headers of one part in a multipart body: an attachment's name may be as long as a document's id.
+pub const PART_HEADER_BYTES_MAX: usize = 32 << 10;
+/// Runs that a checkpoint's history keeps: CouchDB's number.
+pub const REPLICATION_HISTORY_MAX: usize = 50;

@@ -1,6 +1,20 @@
 //! JSON and multipart to core and back, for server and client alike. The only home of JSON member names.
 //!
-//! Writers append to byte buffers and splice stored bodies behind `_id` and `_rev`; no stored body is parsed.
+//! Writers append to byte buffers and splice stored bodies behind `_id` and `_rev`; no stored body is parsed. Readers
+//! take bytes from outside: what is wrong comes back as a value, and nothing is held without a bound. Nothing here
+//! does I/O: streams are fed chunk by chunk.
+//!
+//! | module | carries |
+//! | --- | --- |
+//! | [`document`], [`attachments`], [`local_doc`] | one document, its attachments' entries, local documents |
+//! | [`bulk_docs`], [`bulk_get`], [`open_revs`] | many documents at once |
+//! | [`changes`], [`seq`] | feeds, and places in them |
+//! | [`all_docs`] | documents in id order |
+//! | [`revs_diff`], [`purge`] | lists of revisions by document |
+//! | [`multipart`] | documents with the bytes of their attachments |
+//! | [`replication_log`] | checkpoints |
+//! | [`info`], [`fault`] | what a peer says of itself, and error bodies |
+//! | [`invalid`] | why bytes are not what they should be |
 
 pub mod all_docs;
 pub mod attachments;
@@ -8,6 +22,13 @@ pub mod bulk_docs;
 pub mod bulk_get;
 pub mod changes;
 pub mod document;
+pub mod fault;
+pub mod info;
+pub mod invalid;
+pub mod local_doc;
 pub mod multipart;
+pub mod open_revs;
+pub mod purge;
 pub mod replication_log;
 pub mod revs_diff;
+pub mod seq;

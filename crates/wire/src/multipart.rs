@@ -1,1 +1,0 @@
-//! Skeleton: see the module's owner.
