@@ -52,3 +52,17 @@ pub const MULTIPART_DOC_BYTES_MAX: usize = 16 << 20;
 pub const PART_HEADER_BYTES_MAX: usize = 32 << 10;
 /// Runs that a checkpoint's history keeps: CouchDB's number.
 pub const REPLICATION_HISTORY_MAX: usize = 50;
+/// Rows of one replication batch: enough that a commit's fsync and a round trip are shared by many documents.
+pub const REPLICATION_BATCH_ROWS: usize = 1000;
+/// Bytes of documents that a replication fetches and writes at once; the same reason, for large documents.
+pub const REPLICATION_BATCH_BYTES: usize = 2 << 20;
+/// Batches of one replication that are under way at once: reading, comparing, fetching and writing overlap.
+pub const REPLICATION_BATCHES_IN_FLIGHT: usize = 4;
+/// Bytes of documents that one replication holds at once, over all batches.
+pub const REPLICATION_BYTES_IN_FLIGHT: usize = 32 << 20;
+/// Documents with attachments that one replication moves at once: hides round trips; each holds some chunks only.
+pub const REPLICATION_ATTACHMENT_STREAMS: usize = 4;
+/// Bytes of one answer of a peer that is held in memory; longer ones are asked for in pieces.
+pub const PEER_ANSWER_BYTES_MAX: usize = 32 << 20;
+/// Refused documents that a replication's result lists; it counts all.
+pub const REFUSED_LISTED_MAX: usize = 1000;

@@ -4,6 +4,7 @@
 //! of stages (changes, revs_diff, bulk_get, bulk_docs) joined by channels that are bounded in bytes. A batch that is
 //! durable at the target enters a low-water mark, and only that is ever recorded as a checkpoint.
 
+mod backoff;
 mod checkpoint;
 mod http;
 mod local;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use trunkline_core::doc::ReplicatedEdit;
 use trunkline_core::rev::Rev;
-use trunkline_wire::document::IncomingDoc;
 
 use crate::session::RefusedDoc;
 
@@ -18,9 +17,6 @@ use crate::session::RefusedDoc;
 pub trait Peer: Send + Sync {
     /// Names the database for people, logs and progress: a URL or a path, never with credentials.
     fn label(&self) -> String;
-    /// Whether batches are cheap to write with design documents in them (they are not on a CouchDB, which refuses a
-    /// whole batch for one design document it may not write).
-    fn takes_design_documents_in_bulk(&self) -> bool;
     /// Looks at the database.
     async fn info(&self) -> Result<PeerInfo, PeerError>;
     /// Creates the database; one that is there already is no error.
@@ -44,11 +40,14 @@ pub trait Peer: Send + Sync {
     ) -> Result<BoxStream<'static, Result<Changes, PeerError>>, PeerError>;
     /// Which of the documents' revisions are missing here. Documents that lack nothing are left out.
     async fn revs_diff(&self, asked: &[Change]) -> Result<Vec<Missing>, PeerError>;
-    /// Reads revisions, with their ancestors, without attachment bytes.
+    /// Reads revisions, with their ancestors, without attachment bytes; an inner revision is replaced by the leaves
+    /// below it. `TooLarge` when they are more than a peer holds in memory: ask for fewer.
     async fn bulk_get(&self, wanted: &[Missing]) -> Result<Vec<Fetched>, PeerError>;
     /// Writes revisions made elsewhere (`new_edits=false`); answers those that were refused. Durable when it returns.
+    /// Whatever the peer's limits are, it splits the documents to fit them.
     async fn bulk_docs(&self, docs: Vec<Doc>) -> Result<Vec<RefusedDoc>, PeerError>;
-    /// Reads one document's revisions with attachment bytes, one after the other. With an empty `possible_ancestors`
+    /// Reads one document's revisions with attachment bytes, one after the other (a revision the source does not have
+    /// is left out). With an empty `possible_ancestors`
     /// every attachment comes with its bytes.
     async fn open_revs(
         &self,
@@ -154,6 +153,17 @@ pub struct Doc {
     pub content: DocContent,
 }
 
+impl Doc {
+    /// Bytes it holds in memory, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        let content = match &self.content {
+            DocContent::Json(json) => json.len(),
+            DocContent::Edit(edit) => edit.body.as_str().len() + 24 * edit.path.digests.len(),
+        };
+        self.id.len() + content + 64
+    }
+}
+
 /// Two forms of a document; whoever needs the other form converts it.
 #[derive(Clone, Debug)]
 pub enum DocContent {
@@ -189,9 +199,12 @@ pub enum Fetched {
 pub struct OpenRev {
     /// The document.
     pub id: Box<str>,
-    /// The document's members apart; `attachments` says which are stubs, inline or follow.
-    pub doc: IncomingDoc,
-    /// The bytes of those that follow, one after the other, each exactly as long as its `part_bytes`.
+    /// The revision.
+    pub rev: Rev,
+    /// JSON text with `_revisions`; its `_attachments` says which are stubs, inline or follow.
+    pub json: Bytes,
+    /// The bytes of those that follow, one after the other in the order of `_attachments`, each exactly as long as
+    /// `_attachments` says. Ends early only with an error.
     pub parts: mpsc::Receiver<Result<Bytes, PeerError>>,
 }
 
@@ -222,8 +235,8 @@ pub enum PeerErrorKind {
     DatabaseMissing,
     /// The request was too large (413); smaller ones may pass.
     TooLarge,
-    /// The seq is of another incarnation of the database.
-    StaleSeq,
+    /// The database was deleted and made again since the seq or the run's begin.
+    Recreated,
     /// An attachment stub whose bytes the target lacks (412).
     MissingStub,
     /// The answer was not what the protocol says.

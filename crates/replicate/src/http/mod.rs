@@ -32,9 +32,6 @@ impl Peer for HttpPeer {
     fn label(&self) -> String {
         todo!()
     }
-    fn takes_design_documents_in_bulk(&self) -> bool {
-        todo!()
-    }
     async fn info(&self) -> Result<PeerInfo, PeerError> {
         todo!()
     }

@@ -33,9 +33,6 @@ impl Peer for LocalPeer {
     fn label(&self) -> String {
         todo!()
     }
-    fn takes_design_documents_in_bulk(&self) -> bool {
-        todo!()
-    }
     async fn info(&self) -> Result<PeerInfo, PeerError> {
         todo!()
     }

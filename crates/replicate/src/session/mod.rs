@@ -1,10 +1,34 @@
-//! One run of a replication.
+//! One run of a replication: attempts, each a pipeline from the last checkpoint on, until one reaches the end.
+//!
+//! | module | stage |
+//! | --- | --- |
+//! | `attempt` | looks at both ends, finds where to start, drives the stages and the checkpoints |
+//! | `feed` | changes of the source, gathered into batches |
+//! | `batch` | revs_diff, fetch and write of one batch; several are under way at once |
+//! | `attachments` | documents with attachments, streamed one by one |
+//! | `tuning` | what earlier batches teach about the next |
+//!
+//! Batches may overlap but are finished in order, so that the seq of the last finished one is the low-water mark:
+//! everything up to it is durable at the target. Whatever fails ends the attempt; the next starts from that mark.
 
-use crate::peer::{Peer, PeerError};
+mod attachments;
+mod attempt;
+mod batch;
+mod feed;
+mod tuning;
+
+use crate::backoff::Backoff;
+use crate::peer::{Peer, PeerError, PeerErrorKind};
+use attempt::{Attempt, Resume};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::selector::Selector;
+use tuning::Tuning;
+
+/// Attempts without progress after which a one-shot replication gives up: eight seconds or so.
+const ONE_SHOT_TRIES: u32 = 6;
 
 /// What to replicate, and how.
 #[derive(Clone, Debug, Default)]
@@ -84,11 +108,88 @@ pub struct Report {
 
 /// Runs a replication to its end; a continuous one ends only when cancelled (with a final checkpoint).
 pub async fn run(
-    _source: Arc<dyn Peer>,
-    _target: Arc<dyn Peer>,
-    _spec: Spec,
-    _progress: watch::Sender<Progress>,
-    _cancel: CancellationToken,
+    source: Arc<dyn Peer>,
+    target: Arc<dyn Peer>,
+    spec: Spec,
+    progress: watch::Sender<Progress>,
+    cancel: CancellationToken,
 ) -> Result<Report, PeerError> {
-    todo!()
+    let mut run = Run {
+        source,
+        target,
+        spec,
+        progress,
+        session_id: uuid::Uuid::new_v4().simple().to_string(),
+        refused: Vec::new(),
+        history: Vec::new(),
+        resume: None,
+        moved: false,
+    };
+    run.progress.send_modify(|progress| progress.session_id.clone_from(&run.session_id));
+    let mut backoff = Backoff::default();
+    loop {
+        run.moved = false;
+        let ended = Attempt::run(&mut run, &cancel).await;
+        let Err(error) = ended else { return Ok(run.report()) };
+        if cancel.is_cancelled() {
+            return Ok(run.report());
+        }
+        if run.moved {
+            backoff.succeeded();
+        }
+        let wait = run.wait_after(&error, &mut backoff)?;
+        tracing::warn!(%error, ?wait, "replication failed for now");
+        run.progress.send_modify(|progress| {
+            progress.last_error = Some(error.to_string());
+            progress.waiting_for = Some(format!("{error}; next try in {} ms", wait.as_millis()));
+        });
+        tokio::select! {
+            () = cancel.cancelled() => return Ok(run.report()),
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// What outlives an attempt.
+struct Run {
+    source: Arc<dyn Peer>,
+    target: Arc<dyn Peer>,
+    spec: Spec,
+    progress: watch::Sender<Progress>,
+    session_id: String,
+    refused: Vec<RefusedDoc>,
+    history: Vec<String>,
+    resume: Option<Resume>,
+    /// Whether the attempt finished any batch.
+    moved: bool,
+}
+
+impl Run {
+    /// How long to wait before the next attempt; the error itself when there is to be none.
+    fn wait_after(&mut self, error: &PeerError, backoff: &mut Backoff) -> Result<Duration, PeerError> {
+        let jitter = rand::random::<f64>();
+        match error.kind {
+            PeerErrorKind::Invalid => return Err(error.clone()),
+            PeerErrorKind::Unauthorized | PeerErrorKind::Forbidden | PeerErrorKind::DatabaseMissing => {
+                if !self.spec.continuous {
+                    return Err(error.clone());
+                }
+                return Ok(backoff.longest_wait(jitter));
+            }
+            PeerErrorKind::Recreated => self.resume = None,
+            _ => {}
+        }
+        let wait = backoff.next_wait(jitter, error.retry_after);
+        if !self.spec.continuous && backoff.failures() >= ONE_SHOT_TRIES {
+            return Err(error.clone());
+        }
+        Ok(wait)
+    }
+
+    fn report(self) -> Report {
+        self.progress.send_modify(|progress| progress.waiting_for = None);
+        let progress = self.progress.borrow().clone();
+        let no_changes = progress.revisions_checked == 0 && progress.checkpointed_source_seq.is_none();
+        Report { no_changes, progress, refused: self.refused, history: self.history }
+    }
 }

@@ -1,0 +1,74 @@
+//! How long to wait before a failed attempt is made again.
+
+use std::time::Duration;
+
+/// The first wait.
+const FIRST_MS: u64 = 250;
+/// The longest wait that doubling reaches: a peer that comes back is found within half a minute.
+const LONGEST_MS: u64 = 30_000;
+/// The longest wait a peer may ask for; more would look like a replication that died.
+const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(300);
+
+/// Failed attempts in a row.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    /// Counts a failure and answers how long to wait. `jitter` (0 to 1) spreads peers that lost the same server.
+    pub(crate) fn next_wait(&mut self, jitter: f64, retry_after: Option<Duration>) -> Duration {
+        let doubled = FIRST_MS << self.failures.min(16);
+        self.failures = self.failures.saturating_add(1);
+        let most = doubled.min(LONGEST_MS) as f64;
+        let wait = Duration::from_millis((most * (0.5 + 0.5 * jitter.clamp(0.0, 1.0))) as u64);
+        wait.max(retry_after.unwrap_or_default().min(RETRY_AFTER_LONGEST))
+    }
+
+    /// Waits as long as waits get: for failures that time rarely heals, such as a missing database.
+    pub(crate) fn longest_wait(&mut self, jitter: f64) -> Duration {
+        self.failures = self.failures.max(16);
+        self.next_wait(jitter, None)
+    }
+
+    /// Attempts that failed since the last success.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Forgets failures, since something worked.
+    pub(crate) fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_up_to_the_longest_and_starts_again() {
+        let mut backoff = Backoff::default();
+        let waits: Vec<u64> = (0..9).map(|_| backoff.next_wait(1.0, None).as_millis() as u64).collect();
+        assert_eq!(waits, [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+        assert_eq!(backoff.failures(), 9);
+        backoff.succeeded();
+        assert_eq!(backoff.next_wait(0.0, None).as_millis(), 125);
+    }
+
+    #[test]
+    fn a_peer_may_ask_for_more_but_not_for_ever() {
+        let mut backoff = Backoff::default();
+        assert_eq!(backoff.next_wait(1.0, Some(Duration::from_secs(7))), Duration::from_secs(7));
+        assert_eq!(backoff.next_wait(1.0, Some(Duration::from_secs(9999))), RETRY_AFTER_LONGEST);
+        assert_eq!(backoff.longest_wait(1.0), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn never_overflows() {
+        let mut backoff = Backoff { failures: u32::MAX - 1 };
+        for _ in 0..5 {
+            assert!(backoff.next_wait(0.5, None) <= Duration::from_secs(30));
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! The replication id, and the checkpoint document that goes by it.

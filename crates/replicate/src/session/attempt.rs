@@ -1,0 +1,187 @@
+//! One attempt: look at both ends, find where to start, drive the stages, record checkpoints.
+
+use super::batch::{Finished, Lane, process};
+use super::{Run, Spec, Tuning, feed};
+use crate::checkpoint::{Checkpointer, Ends, Mark};
+use crate::peer::{Changes, ChangesAsk, PeerError, PeerErrorKind, PeerInfo, PeerKind};
+use futures_util::stream::{FuturesOrdered, StreamExt};
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinError;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use trunkline_core::limits::{
+    REFUSED_LISTED_MAX, REPLICATION_ATTACHMENT_STREAMS, REPLICATION_BATCHES_IN_FLIGHT,
+    REPLICATION_BYTES_IN_FLIGHT,
+};
+
+/// Where an attempt got to; the next goes on from there when both databases are still the same.
+#[derive(Clone, Debug)]
+pub(super) struct Resume {
+    replication_id: String,
+    seq: Box<str>,
+}
+
+/// An attempt that knows where it starts.
+pub(super) struct Attempt<'a> {
+    run: &'a mut Run,
+    replication_id: String,
+    mark: watch::Sender<Mark>,
+}
+
+impl Attempt<'_> {
+    /// Runs until the end of the changes, a failure, or (as success) cancellation.
+    pub(super) async fn run(run: &mut Run, cancel: &CancellationToken) -> Result<(), PeerError> {
+        let prepared = tokio::select! {
+            prepared = prepare(run) => prepared?,
+            () = cancel.cancelled() => return Ok(()),
+        };
+        let Prepared { ends, mut checkpointer, since } = prepared;
+        let (mark, marks) = watch::channel(Mark { seq: since.clone(), ..Mark::counted(&run.progress.borrow()) });
+        let lane = Arc::new(Lane {
+            source: Arc::clone(&run.source),
+            target: Arc::clone(&run.target),
+            tuning: Tuning::new(since.is_none()),
+            held_kib: Semaphore::new(REPLICATION_BYTES_IN_FLIGHT >> 10),
+            attachment_streams: Semaphore::new(REPLICATION_ATTACHMENT_STREAMS),
+        });
+        let ask = changes_ask(&run.spec, &ends, since);
+        let progress = run.progress.clone();
+        let mut attempt = Attempt { run, replication_id: ends.replication_id.clone(), mark };
+        let stop = CancellationToken::new();
+        let broken = CancellationToken::new();
+        let (moved, recorded) = tokio::join!(
+            async {
+                let moved = tokio::select! {
+                    moved = attempt.pipeline(lane, ask) => moved,
+                    () = cancel.cancelled() => Ok(()),
+                    () = broken.cancelled() => Ok(()),
+                };
+                stop.cancel();
+                moved
+            },
+            async {
+                let recorded = checkpointer.follow(marks, &stop, &progress).await;
+                if recorded.is_err() {
+                    broken.cancel();
+                }
+                recorded
+            },
+        );
+        attempt.run.history = checkpointer.into_history();
+        moved.and(recorded)
+    }
+
+    async fn pipeline(&mut self, lane: Arc<Lane>, ask: ChangesAsk) -> Result<(), PeerError> {
+        let continuous = ask.continuous;
+        let changes = lane.source.changes(ask).await?;
+        let (sender, mut batches) = mpsc::channel(2);
+        let _gathering = AbortOnDropHandle::new(tokio::spawn(feed::gather(changes, sender)));
+        let mut running = FuturesOrdered::new();
+        let mut failure = None;
+        let mut open = true;
+        while open || !running.is_empty() {
+            if continuous && running.is_empty() {
+                self.waits_for(Some("changes"));
+            }
+            tokio::select! {
+                Some(finished) = running.next(), if !running.is_empty() => {
+                    let finished: Result<Result<Finished, PeerError>, JoinError> = finished;
+                    self.finished(finished.map_err(|error| lost(&lane, &error))??);
+                }
+                batch = batches.recv(), if open && running.len() < REPLICATION_BATCHES_IN_FLIGHT => match batch {
+                    Some(Ok(batch)) => {
+                        self.read(&batch);
+                        running.push_back(AbortOnDropHandle::new(tokio::spawn(process(Arc::clone(&lane), batch))));
+                    }
+                    Some(Err(error)) => {
+                        // What was read before is finished first, so that it need not be read again.
+                        failure = Some(error);
+                        open = false;
+                    }
+                    None => open = false,
+                },
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn read(&self, batch: &Changes) {
+        self.run.progress.send_modify(|progress| {
+            progress.waiting_for = None;
+            progress.source_seq = Some(batch.last_seq.to_string());
+            progress.changes_pending = batch.pending.or(progress.changes_pending);
+        });
+    }
+
+    fn waits_for(&self, what: Option<&str>) {
+        self.run.progress.send_modify(|progress| progress.waiting_for = what.map(str::to_owned));
+    }
+
+    /// Batches come here in order: this is the low-water mark.
+    fn finished(&mut self, batch: Finished) {
+        self.run.moved = true;
+        let room = REFUSED_LISTED_MAX.saturating_sub(self.run.refused.len());
+        let failures = batch.refused.len() as u64;
+        for refused in &batch.refused {
+            tracing::warn!(id = refused.id, rev = refused.rev, error = refused.error, "document refused");
+        }
+        self.run.refused.extend(batch.refused.into_iter().take(room));
+        self.run.progress.send_modify(|progress| {
+            progress.revisions_checked += batch.checked;
+            progress.missing_revisions_found += batch.missing;
+            progress.docs_read += batch.read;
+            progress.docs_written += batch.written;
+            progress.doc_write_failures += failures;
+            progress.through_seq = Some(batch.last_seq.to_string());
+        });
+        self.run.resume =
+            Some(Resume { replication_id: self.replication_id.clone(), seq: batch.last_seq.clone() });
+        let counted = Mark::counted(&self.run.progress.borrow());
+        self.mark.send_replace(Mark { seq: Some(batch.last_seq), ..counted });
+    }
+}
+
+fn lost(lane: &Lane, error: &JoinError) -> PeerError {
+    PeerError::new(lane.target.label(), PeerErrorKind::Unavailable, format!("a batch was lost: {error}"))
+}
+
+struct Prepared {
+    ends: Ends,
+    checkpointer: Checkpointer,
+    since: Option<Box<str>>,
+}
+
+async fn prepare(run: &mut Run) -> Result<Prepared, PeerError> {
+    let (source, target) = tokio::join!(run.source.info(), run.target.info());
+    let source: PeerInfo = source?;
+    let target = match target {
+        Err(error) if error.kind == PeerErrorKind::DatabaseMissing && run.spec.create_target => {
+            run.target.create().await?;
+            run.target.info().await?
+        }
+        target => target?,
+    };
+    let ends = Ends::new(source, target, &run.spec);
+    let source_peer = Arc::clone(&run.source);
+    let target_peer = Arc::clone(&run.target);
+    let mut checkpointer = Checkpointer::open(source_peer, target_peer, &ends, &run.spec, &run.session_id).await?;
+    let since = match &run.resume {
+        Some(resume) if resume.replication_id == ends.replication_id => Some(resume.seq.clone()),
+        _ => checkpointer.common_seq().or_else(|| run.spec.since_seq.as_deref().map(Box::from)),
+    };
+    checkpointer.starts_at(since.clone());
+    run.progress.send_modify(|progress| progress.replication_id.clone_from(&ends.replication_id));
+    Ok(Prepared { ends, checkpointer, since })
+}
+
+fn changes_ask(spec: &Spec, ends: &Ends, since: Option<Box<str>>) -> ChangesAsk {
+    ChangesAsk {
+        since,
+        continuous: spec.continuous,
+        main_only: spec.winning_revs_only,
+        doc_ids: spec.doc_ids.clone(),
+        selector: spec.selector.clone(),
+        docs: ends.source.kind == PeerKind::Trunkline,
+    }
+}

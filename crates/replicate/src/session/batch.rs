@@ -1,0 +1,178 @@
+//! One batch on its way: compared with the target, fetched, written.
+
+use super::Tuning;
+use super::attachments;
+use crate::peer::{Change, Changes, Doc, Fetched, Missing, Peer, PeerError, PeerErrorKind};
+use crate::session::RefusedDoc;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use trunkline_core::limits::{REPLICATION_BATCH_BYTES, REPLICATION_BYTES_IN_FLIGHT};
+use trunkline_core::rev::Rev;
+
+/// How long a revision that the source announced but does not have may take to appear.
+const MISSING_RETRY: Duration = Duration::from_secs(2);
+
+/// What the batches of one attempt share.
+pub(super) struct Lane {
+    pub(super) source: Arc<dyn Peer>,
+    pub(super) target: Arc<dyn Peer>,
+    pub(super) tuning: Tuning,
+    /// KiB of documents that may be held at once.
+    pub(super) held_kib: Semaphore,
+    /// Documents with attachments under way.
+    pub(super) attachment_streams: Semaphore,
+}
+
+/// What became of one batch, all of it durable at the target.
+#[derive(Debug, Default)]
+pub(super) struct Finished {
+    pub(super) last_seq: Box<str>,
+    pub(super) pending: Option<u64>,
+    pub(super) checked: u64,
+    pub(super) missing: u64,
+    pub(super) read: u64,
+    pub(super) written: u64,
+    pub(super) refused: Vec<RefusedDoc>,
+}
+
+/// Moves one batch.
+pub(super) async fn process(lane: Arc<Lane>, batch: Changes) -> Result<Finished, PeerError> {
+    let mut finished = Finished { last_seq: batch.last_seq, pending: batch.pending, ..Finished::default() };
+    finished.checked = batch.rows.iter().map(|row| row.revs.len() as u64).sum();
+    let (ready, wanted) = compare(&lane, batch.rows).await?;
+    finished.missing = ready.len() as u64 + revs_in(&wanted);
+    if !ready.is_empty() {
+        finished.read += ready.len() as u64;
+        write(&lane, ready, &mut finished).await?;
+    }
+    let absent = fetch_all(&lane, wanted, &mut finished).await?;
+    if !absent.is_empty() {
+        tokio::time::sleep(MISSING_RETRY).await;
+        for missing in fetch_all(&lane, absent, &mut finished).await? {
+            finished.refused.extend(missing.revs.iter().map(|rev| RefusedDoc {
+                id: missing.id.to_string(),
+                rev: rev.to_string(),
+                error: "not_found".to_owned(),
+                reason: "the source announced this revision but does not have it".to_owned(),
+            }));
+        }
+    }
+    Ok(finished)
+}
+
+/// Splits rows into documents that came with them and revisions to fetch, both without what the target has.
+async fn compare(lane: &Lane, rows: Vec<Change>) -> Result<(Vec<Doc>, Vec<Missing>), PeerError> {
+    if rows.is_empty() || lane.tuning.skips_revs_diff() {
+        let mut ready = Vec::with_capacity(rows.len());
+        let mut wanted = Vec::new();
+        for row in rows {
+            match row.doc {
+                Some(doc) => ready.push(doc),
+                None => wanted.push(Missing { id: row.id, revs: row.revs, possible_ancestors: Vec::new() }),
+            }
+        }
+        return Ok((ready, wanted));
+    }
+    let missing = lane.target.revs_diff(&rows).await?;
+    lane.tuning.compared(rows.iter().map(|row| row.revs.len() as u64).sum(), revs_in(&missing));
+    let mut carried: BTreeMap<Box<str>, Doc> =
+        rows.into_iter().filter_map(|row| Some((row.id, row.doc?))).collect();
+    let (mut ready, mut wanted) = (Vec::new(), Vec::with_capacity(missing.len()));
+    for missing in missing {
+        match carried.remove(&missing.id) {
+            Some(doc) => ready.push(doc),
+            None => wanted.push(missing),
+        }
+    }
+    Ok((ready, wanted))
+}
+
+/// Fetches and writes in portions that fit the byte bounds; answers revisions that the source does not have.
+async fn fetch_all(
+    lane: &Arc<Lane>,
+    wanted: Vec<Missing>,
+    finished: &mut Finished,
+) -> Result<Vec<Missing>, PeerError> {
+    let mut absent = Vec::new();
+    let mut rest = wanted.as_slice();
+    while !rest.is_empty() {
+        let portion = lane.tuning.portion(rest);
+        let (now, later) = rest.split_at(portion.min(rest.len()));
+        match fetch(lane, now, &mut absent, finished).await {
+            Err(error) if error.kind == PeerErrorKind::TooLarge && now.len() > 1 => {
+                lane.tuning.fetched_too_much(now.len());
+            }
+            Err(error) if error.kind == PeerErrorKind::TooLarge => {
+                tracing::debug!(%error, "a document is fetched by itself");
+                attachments::transfer(lane, now.to_vec(), finished).await?;
+                rest = later;
+            }
+            done => {
+                done?;
+                rest = later;
+            }
+        }
+    }
+    Ok(absent)
+}
+
+async fn fetch(
+    lane: &Arc<Lane>,
+    wanted: &[Missing],
+    absent: &mut Vec<Missing>,
+    finished: &mut Finished,
+) -> Result<(), PeerError> {
+    let kib = lane.tuning.expected_bytes(wanted.len()).min(REPLICATION_BYTES_IN_FLIGHT) >> 10;
+    // The semaphore is never closed.
+    let Ok(_held) = lane.held_kib.acquire_many(kib.max(1) as u32).await else { return Ok(()) };
+    let fetched = lane.source.bulk_get(wanted).await?;
+    let mut docs = Vec::with_capacity(fetched.len());
+    let mut with_attachments: Vec<Missing> = Vec::new();
+    for one in fetched {
+        match one {
+            Fetched::Doc(doc) => docs.push(doc),
+            Fetched::HasAttachments { id, rev } => add(&mut with_attachments, id, rev),
+            Fetched::Missing { id, rev } => add(absent, id, rev),
+        }
+    }
+    for missing in &mut with_attachments {
+        if let Some(asked) = wanted.iter().find(|asked| asked.id == missing.id) {
+            missing.possible_ancestors.clone_from(&asked.possible_ancestors);
+        }
+    }
+    lane.tuning.fetched(wanted.len(), docs.iter().map(Doc::bytes).sum());
+    finished.read += docs.len() as u64;
+    write(lane, docs, finished).await?;
+    attachments::transfer(lane, with_attachments, finished).await
+}
+
+fn add(list: &mut Vec<Missing>, id: Box<str>, rev: Rev) {
+    match list.last_mut() {
+        Some(last) if last.id == id => {
+            if !last.revs.contains(&rev) {
+                last.revs.push(rev);
+            }
+        }
+        _ => list.push(Missing { id, revs: vec![rev], possible_ancestors: Vec::new() }),
+    }
+}
+
+async fn write(lane: &Lane, docs: Vec<Doc>, finished: &mut Finished) -> Result<(), PeerError> {
+    if docs.is_empty() {
+        return Ok(());
+    }
+    let count = docs.len() as u64;
+    let refused = lane.target.bulk_docs(docs).await?;
+    finished.written += count.saturating_sub(refused.len() as u64);
+    finished.refused.extend(refused);
+    Ok(())
+}
+
+fn revs_in(missing: &[Missing]) -> u64 {
+    missing.iter().map(|missing| missing.revs.len() as u64).sum()
+}
+
+/// Most bytes that a portion is expected to have.
+pub(super) const PORTION_BYTES: usize = REPLICATION_BATCH_BYTES;
