@@ -49,7 +49,9 @@ mod tests {
     #[test]
     fn doubles_up_to_the_longest_and_starts_again() {
         let mut backoff = Backoff::default();
-        let waits: Vec<u64> = (0..9).map(|_| backoff.next_wait(1.0, None).as_millis() as u64).collect();
+        let waits: Vec<u64> = (0..9)
+            .map(|_| backoff.next_wait(1.0, None).as_millis() as u64)
+            .collect();
         assert_eq!(waits, [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
         assert_eq!(backoff.failures(), 9);
         backoff.succeeded();
@@ -59,14 +61,22 @@ mod tests {
     #[test]
     fn a_peer_may_ask_for_more_but_not_for_ever() {
         let mut backoff = Backoff::default();
-        assert_eq!(backoff.next_wait(1.0, Some(Duration::from_secs(7))), Duration::from_secs(7));
-        assert_eq!(backoff.next_wait(1.0, Some(Duration::from_secs(9999))), RETRY_AFTER_LONGEST);
+        assert_eq!(
+            backoff.next_wait(1.0, Some(Duration::from_secs(7))),
+            Duration::from_secs(7)
+        );
+        assert_eq!(
+            backoff.next_wait(1.0, Some(Duration::from_secs(9999))),
+            RETRY_AFTER_LONGEST
+        );
         assert_eq!(backoff.longest_wait(1.0), Duration::from_secs(30));
     }
 
     #[test]
     fn never_overflows() {
-        let mut backoff = Backoff { failures: u32::MAX - 1 };
+        let mut backoff = Backoff {
+            failures: u32::MAX - 1,
+        };
         for _ in 0..5 {
             assert!(backoff.next_wait(0.5, None) <= Duration::from_secs(30));
         }

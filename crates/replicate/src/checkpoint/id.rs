@@ -14,7 +14,11 @@ pub(crate) struct Ends {
 impl Ends {
     pub(crate) fn new(source: PeerInfo, target: PeerInfo, spec: &Spec) -> Ends {
         let replication_id = digest(&source.identity, &target.identity, spec);
-        Ends { source, target, replication_id }
+        Ends {
+            source,
+            target,
+            replication_id,
+        }
     }
 }
 
@@ -74,14 +78,52 @@ mod tests {
         let plain = Spec::default();
         let id = digest("a", "b", &plain);
         assert_eq!(id.len(), 32);
-        assert_eq!(id, digest("a", "b", &Spec { continuous: true, create_target: true, ..plain.clone() }));
+        assert_eq!(
+            id,
+            digest(
+                "a",
+                "b",
+                &Spec {
+                    continuous: true,
+                    create_target: true,
+                    ..plain.clone()
+                }
+            )
+        );
         assert_ne!(id, digest("b", "a", &plain));
         assert_ne!(id, digest("ab", "", &plain));
-        assert_ne!(id, digest("a", "b", &Spec { winning_revs_only: true, ..plain.clone() }));
-        assert_ne!(id, digest("a", "b", &Spec { since_seq: Some("5".to_owned()), ..plain.clone() }));
+        assert_ne!(
+            id,
+            digest(
+                "a",
+                "b",
+                &Spec {
+                    winning_revs_only: true,
+                    ..plain.clone()
+                }
+            )
+        );
+        assert_ne!(
+            id,
+            digest(
+                "a",
+                "b",
+                &Spec {
+                    since_seq: Some("5".to_owned()),
+                    ..plain.clone()
+                }
+            )
+        );
         let of = |ids: &[&str]| {
             let doc_ids = Some(ids.iter().map(|id| (*id).to_owned()).collect());
-            digest("a", "b", &Spec { doc_ids, ..Spec::default() })
+            digest(
+                "a",
+                "b",
+                &Spec {
+                    doc_ids,
+                    ..Spec::default()
+                },
+            )
         };
         assert_eq!(of(&["x", "y", "x"]), of(&["y", "x"]));
         assert_ne!(of(&["x", "y"]), of(&["xy"]));

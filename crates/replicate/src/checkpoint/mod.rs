@@ -25,8 +25,6 @@ const INTERVAL: Duration = Duration::from_secs(5);
 const INTERVAL_DOCS: u64 = 250_000;
 /// How long the final checkpoint of a cancelled run may take: nobody waits for a peer that is gone.
 const FINAL_TIMEOUT: Duration = Duration::from_secs(5);
-/// Runs kept in a checkpoint's history, as CouchDB keeps them.
-const HISTORY_MAX: usize = 50;
 
 /// The low-water mark, and what was done up to it.
 #[derive(Clone, Debug, Default)]
@@ -63,8 +61,10 @@ pub(crate) struct Checkpointer {
     start_seq: Option<Box<str>>,
     recorded_seq: Option<Box<str>>,
     common_seq: Option<Box<str>>,
-    /// Entries of this run and those before, newest first, as JSON text.
-    history: Vec<String>,
+    /// This run's entry, once it is recorded.
+    newest: Option<replication_log::Entry>,
+    /// Entries of earlier runs, newest first, as JSON text.
+    older: Vec<String>,
 }
 
 struct Side {
@@ -80,7 +80,11 @@ impl Side {
         if self.refuses {
             return Ok(());
         }
-        match self.peer.put_replication_log(replication_id, self.number, body).await {
+        match self
+            .peer
+            .put_replication_log(replication_id, self.number, body)
+            .await
+        {
             Ok(number) => self.number = number,
             Err(error) if matches!(error.kind, PeerErrorKind::Forbidden | PeerErrorKind::Unauthorized) => {
                 tracing::warn!(%error, "no checkpoint can be kept there; the next run may start from the beginning");
@@ -119,15 +123,22 @@ impl Checkpointer {
         let (source_log, target_log) = (source_log?, target_log?);
         let number = |log: &Option<StoredLog>| log.as_ref().map_or(0, |log| log.number);
         let (source_number, target_number) = (number(&source_log), number(&target_log));
-        let source_log = source_log.and_then(|log| replication_log::parse(&log.json)).unwrap_or_default();
-        let target_log = target_log.and_then(|log| replication_log::parse(&log.json)).unwrap_or_default();
+        // A checkpoint that makes no sense is as good as none.
+        let parsed = |log: Option<StoredLog>| {
+            log.and_then(|log| replication_log::parse(log.json.as_bytes()).ok())
+                .unwrap_or_default()
+        };
+        let (source_log, target_log) = (parsed(source_log), parsed(target_log));
         let common_seq = common_seq(&source_log.log, &target_log.log);
-        let mut history = if common_seq.is_some() { source_log.history } else { Vec::new() };
+        let mut older = if common_seq.is_some() {
+            source_log.history
+        } else {
+            Vec::new()
+        };
         if source_log.log.session_id.as_ref() == session_id {
             // An earlier attempt of this run; its entry is written anew.
-            history.drain(..1.min(history.len()));
+            older.drain(..1.min(older.len()));
         }
-        history.truncate(HISTORY_MAX - 1);
         let side = |peer, begun: &crate::peer::PeerInfo, number| Side {
             peer,
             begun: begun.clone(),
@@ -144,7 +155,8 @@ impl Checkpointer {
             start_seq: None,
             recorded_seq: common_seq.clone(),
             common_seq,
-            history,
+            newest: None,
+            older,
         })
     }
 
@@ -160,7 +172,12 @@ impl Checkpointer {
 
     /// History entries as recorded, newest first.
     pub(crate) fn into_history(self) -> Vec<String> {
-        self.history
+        let newest = self.newest.map(|entry| {
+            let mut text = Vec::new();
+            replication_log::write_entry(&mut text, &entry);
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        newest.into_iter().chain(self.older).collect()
     }
 
     /// Records the mark as it moves, until `stop`; then records it a last time.
@@ -170,8 +187,6 @@ impl Checkpointer {
         stop: &CancellationToken,
         progress: &watch::Sender<Progress>,
     ) -> Result<(), PeerError> {
-        let mut entries = self.history.clone();
-        std::mem::swap(&mut entries, &mut self.history);
         let mut due: Option<Instant> = None;
         let mut interval = FIRST_AFTER;
         let mut recorded_docs = marks.borrow().docs_written;
@@ -196,13 +211,13 @@ impl Checkpointer {
             if now {
                 let mark = marks.borrow_and_update().clone();
                 recorded_docs = mark.docs_written;
-                self.record(&mark, &entries, progress).await?;
+                self.record(&mark, progress).await?;
                 due = None;
                 interval = INTERVAL;
             }
         }
         let mark = marks.borrow_and_update().clone();
-        match tokio::time::timeout(FINAL_TIMEOUT, self.record(&mark, &entries, progress)).await {
+        match tokio::time::timeout(FINAL_TIMEOUT, self.record(&mark, progress)).await {
             Ok(recorded) => recorded,
             Err(_) => Err(PeerError::new(
                 self.target.peer.label(),
@@ -213,44 +228,35 @@ impl Checkpointer {
     }
 
     /// Makes the target durable and records the mark at both ends, unless it has not moved.
-    async fn record(
-        &mut self,
-        mark: &Mark,
-        older: &[String],
-        progress: &watch::Sender<Progress>,
-    ) -> Result<(), PeerError> {
+    async fn record(&mut self, mark: &Mark, progress: &watch::Sender<Progress>) -> Result<(), PeerError> {
         let Some(seq) = &mark.seq else { return Ok(()) };
         if !self.writes || self.recorded_seq.as_ref() == Some(seq) {
             return Ok(());
         }
         let (target, source) = tokio::join!(self.target.commit(), self.source.commit());
         target.and(source)?;
-        let mut entry = String::new();
-        replication_log::write_session(&mut entry, &self.session(mark, seq));
-        let mut history = Vec::with_capacity(older.len() + 1);
-        history.push(entry);
-        history.extend_from_slice(older);
-        let mut body = String::new();
-        replication_log::write(&mut body, &self.session_id, seq, &history);
+        let newest = self.entry(mark, seq);
+        let mut body = Vec::new();
+        replication_log::write(&mut body, &newest, self.older.iter().map(String::as_str));
+        let body = String::from_utf8_lossy(&body);
         let (target, source) = tokio::join!(
             self.target.put(&self.replication_id, &body),
             self.source.put(&self.replication_id, &body)
         );
         target.and(source)?;
         self.recorded_seq = Some(seq.clone());
-        self.history = history;
+        self.newest = Some(newest);
         progress.send_modify(|progress| progress.checkpointed_source_seq = Some(seq.to_string()));
         Ok(())
     }
 
-    fn session<'a>(&'a self, mark: &'a Mark, seq: &'a str) -> replication_log::SessionEntry<'a> {
-        replication_log::SessionEntry {
-            session_id: &self.session_id,
+    fn entry(&self, mark: &Mark, seq: &str) -> replication_log::Entry {
+        replication_log::Entry {
+            session_id: self.session_id.clone(),
             start_time: httpdate::fmt_http_date(self.start_time),
             end_time: httpdate::fmt_http_date(SystemTime::now()),
-            start_last_seq: self.start_seq.as_deref().unwrap_or("0"),
-            end_last_seq: seq,
-            recorded_seq: seq,
+            start_last_seq: self.start_seq.as_deref().unwrap_or("0").to_owned(),
+            end_last_seq: seq.to_owned(),
             missing_checked: mark.missing_checked,
             missing_found: mark.missing_found,
             docs_read: mark.docs_read,
@@ -283,7 +289,11 @@ mod tests {
     use super::*;
 
     fn log(session_id: &str, seq: &str) -> ReplicationLog {
-        ReplicationLog { session_id: session_id.into(), source_last_seq: seq.into(), history: Vec::new() }
+        ReplicationLog {
+            session_id: session_id.into(),
+            source_last_seq: seq.into(),
+            history: Vec::new(),
+        }
     }
 
     #[test]

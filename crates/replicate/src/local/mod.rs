@@ -1,24 +1,91 @@
-//! A database of this process as a peer: the store is called directly, nothing becomes JSON.
+//! A database of this process as a peer: the store is called directly, and only documents with attachments become
+//! JSON on the way.
 
-use crate::peer::*;
+mod attachments;
+mod changes;
+mod documents;
+
+use crate::peer::{
+    Change, Changes, ChangesAsk, Doc, Fetched, Missing, OpenRev, Peer, PeerError, PeerErrorKind, PeerInfo,
+    PeerKind, StoredLog,
+};
 use crate::session::RefusedDoc;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
+use parking_lot::Mutex;
+use std::fmt;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use trunkline_core::db_name::DbName;
-use trunkline_store::{Database, Store};
+use trunkline_core::doc_id::{DocId, LocalId};
+use trunkline_store::{Database, Error, Store};
+use trunkline_wire::seq;
 
-/// A database in this process. It is looked up by name for each run, so that it may be deleted and made again.
-#[derive(Clone, Debug)]
+/// A database in this process. It is looked up by name, so that it may be deleted and made again.
+#[derive(Clone)]
 pub struct LocalPeer {
     store: Store,
     name: DbName,
+    open: Arc<Mutex<Option<Database>>>,
 }
 
 impl LocalPeer {
     /// The database `name` of `store`, which need not exist yet.
     pub fn new(store: Store, name: DbName) -> LocalPeer {
-        LocalPeer { store, name }
+        LocalPeer {
+            store,
+            name,
+            open: Arc::default(),
+        }
+    }
+
+    /// Calls `work` with the database on a thread that may block.
+    async fn with_database<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&LocalPeer, Database) -> Result<T, PeerError> + Send + 'static,
+    ) -> Result<T, PeerError> {
+        let peer = self.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let open = peer.open.lock().clone();
+            let database = match open {
+                Some(database) => database,
+                None => peer.look_up()?,
+            };
+            work(&peer, database)
+        });
+        match done.await {
+            Ok(done) => done,
+            Err(error) => Err(PeerError::new(
+                self.label(),
+                PeerErrorKind::Unavailable,
+                format!("a call was lost: {error}"),
+            )),
+        }
+    }
+
+    fn look_up(&self) -> Result<Database, PeerError> {
+        let database = self
+            .store
+            .database(&self.name)
+            .map_err(|error| self.error(&error))?;
+        *self.open.lock() = Some(database.clone());
+        Ok(database)
+    }
+
+    fn error(&self, error: &Error) -> PeerError {
+        let kind = match error {
+            Error::DatabaseMissing(_) => {
+                *self.open.lock() = None;
+                match self.store.database(&self.name) {
+                    Ok(_) => PeerErrorKind::Recreated,
+                    Err(_) => PeerErrorKind::DatabaseMissing,
+                }
+            }
+            // A full disk may be emptied, and a slow one may answer the next time.
+            Error::Io(..) => PeerErrorKind::Unavailable,
+            _ => PeerErrorKind::Invalid,
+        };
+        PeerError::new(self.label(), kind, error.to_string())
     }
 }
 
@@ -28,53 +95,146 @@ impl From<&Database> for LocalPeer {
     }
 }
 
+impl fmt::Debug for LocalPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LocalPeer({})", self.label())
+    }
+}
+
 #[async_trait]
 impl Peer for LocalPeer {
     fn label(&self) -> String {
-        todo!()
+        self.name.as_str().to_owned()
     }
+
     async fn info(&self) -> Result<PeerInfo, PeerError> {
-        todo!()
+        *self.open.lock() = None;
+        self.with_database(|peer, database| {
+            let info = database.info().map_err(|error| peer.error(&error))?;
+            Ok(PeerInfo {
+                identity: format!("{}/{}/{}", peer.store.uuid(), peer.name.as_str(), info.created_ms),
+                instance_start_time: info.created_ms.to_string().into(),
+                update_seq: seq::json(info.update_seq, seq::suffix(&info.uuid)).into(),
+                kind: PeerKind::Trunkline,
+            })
+        })
+        .await
     }
+
     async fn create(&self) -> Result<(), PeerError> {
-        todo!()
+        let peer = self.clone();
+        let created = tokio::task::spawn_blocking(move || match peer.store.create(&peer.name) {
+            Ok(_) | Err(Error::DatabaseExists(_)) => Ok(()),
+            Err(error) => Err(peer.error(&error)),
+        });
+        created.await.unwrap_or_else(|error| {
+            Err(PeerError::new(
+                self.label(),
+                PeerErrorKind::Unavailable,
+                format!("a call was lost: {error}"),
+            ))
+        })
     }
-    async fn replication_log(&self, _replication_id: &str) -> Result<Option<StoredLog>, PeerError> {
-        todo!()
+
+    async fn replication_log(&self, replication_id: &str) -> Result<Option<StoredLog>, PeerError> {
+        let id = self.local_id(replication_id)?;
+        self.with_database(move |peer, database| {
+            let found = database.local(&id).map_err(|error| peer.error(&error))?;
+            Ok(found.map(|(number, json)| StoredLog { number, json }))
+        })
+        .await
     }
+
     async fn put_replication_log(
         &self,
-        _replication_id: &str,
-        _number: u64,
-        _body: &str,
+        replication_id: &str,
+        number: u64,
+        body: &str,
     ) -> Result<u64, PeerError> {
-        todo!()
+        let id = self.local_id(replication_id)?;
+        let body = body.to_owned();
+        self.with_database(move |peer, database| {
+            database
+                .put_local(&id, number, Some(&body))
+                .map_err(|error| peer.error(&error))
+        })
+        .await
     }
+
     async fn ensure_full_commit(&self) -> Result<Box<str>, PeerError> {
-        todo!()
+        self.with_database(|peer, database| {
+            database.flush().map_err(|error| peer.error(&error))?;
+            let info = database.info().map_err(|error| peer.error(&error))?;
+            Ok(info.created_ms.to_string().into())
+        })
+        .await
     }
+
     async fn changes(
         &self,
-        _ask: ChangesAsk,
+        ask: ChangesAsk,
     ) -> Result<BoxStream<'static, Result<Changes, PeerError>>, PeerError> {
-        todo!()
+        changes::open(self.clone(), ask).await
     }
-    async fn revs_diff(&self, _asked: &[Change]) -> Result<Vec<Missing>, PeerError> {
-        todo!()
+
+    async fn revs_diff(&self, asked: &[Change]) -> Result<Vec<Missing>, PeerError> {
+        let asked: Vec<_> = asked
+            .iter()
+            .filter_map(|change| Some((DocId::parse(&change.id).ok()?, change.revs.clone())))
+            .collect();
+        self.with_database(move |peer, database| {
+            let compared = database.revs_diff(&asked).map_err(|error| peer.error(&error))?;
+            let missing = asked
+                .into_iter()
+                .zip(compared)
+                .filter(|(_, (missing, _))| !missing.is_empty());
+            let missing = missing.map(|((id, _), (revs, possible_ancestors))| Missing {
+                id: id.as_str().into(),
+                revs,
+                possible_ancestors,
+            });
+            Ok(missing.collect())
+        })
+        .await
     }
-    async fn bulk_get(&self, _wanted: &[Missing]) -> Result<Vec<Fetched>, PeerError> {
-        todo!()
+
+    async fn bulk_get(&self, wanted: &[Missing]) -> Result<Vec<Fetched>, PeerError> {
+        let wanted = wanted.to_vec();
+        self.with_database(move |peer, database| documents::bulk_get(peer, &database, &wanted))
+            .await
     }
-    async fn bulk_docs(&self, _docs: Vec<Doc>) -> Result<Vec<RefusedDoc>, PeerError> {
-        todo!()
+
+    async fn bulk_docs(&self, docs: Vec<Doc>) -> Result<Vec<RefusedDoc>, PeerError> {
+        self.with_database(move |peer, database| documents::bulk_docs(peer, &database, docs))
+            .await
     }
+
     async fn open_revs(
         &self,
-        _wanted: &Missing,
+        wanted: &Missing,
     ) -> Result<mpsc::Receiver<Result<OpenRev, PeerError>>, PeerError> {
-        todo!()
+        let (sender, receiver) = mpsc::channel(1);
+        let wanted = wanted.clone();
+        self.with_database(|peer, database| {
+            let peer = peer.clone();
+            // Blocks as long as the reader of the bytes does, hence on a thread of its own.
+            tokio::task::spawn_blocking(move || attachments::send(&peer, &database, &wanted, &sender));
+            Ok(receiver)
+        })
+        .await
     }
-    async fn put_open_rev(&self, _rev: OpenRev) -> Result<Result<(), RefusedDoc>, PeerError> {
-        todo!()
+
+    async fn put_open_rev(&self, rev: OpenRev) -> Result<Result<(), RefusedDoc>, PeerError> {
+        self.with_database(move |peer, database| attachments::take(peer, &database, rev))
+            .await
+    }
+}
+
+impl LocalPeer {
+    fn local_id(&self, replication_id: &str) -> Result<LocalId, PeerError> {
+        LocalId::parse(replication_id).map_err(|_| {
+            let reason = format!("{replication_id} cannot name a checkpoint");
+            PeerError::new(self.label(), PeerErrorKind::Invalid, reason)
+        })
     }
 }

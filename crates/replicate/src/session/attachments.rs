@@ -12,8 +12,10 @@ pub(super) async fn transfer(
     wanted: Vec<Missing>,
     finished: &mut Finished,
 ) -> Result<(), PeerError> {
-    let mut running: FuturesUnordered<_> =
-        wanted.into_iter().map(|missing| transfer_one(Arc::clone(lane), missing)).collect();
+    let mut running: FuturesUnordered<_> = wanted
+        .into_iter()
+        .map(|missing| transfer_one(Arc::clone(lane), missing))
+        .collect();
     while let Some(moved) = running.next().await {
         let moved = moved?;
         finished.read += moved.written + moved.refused.len() as u64;
@@ -39,7 +41,11 @@ async fn transfer_one(lane: Arc<Lane>, mut missing: Missing) -> Result<Moved, Pe
             match attempt(&lane, &missing).await {
                 Err(error) if error.kind == PeerErrorKind::MissingStub => Ok(Moved {
                     written: 0,
-                    refused: missing.revs.iter().map(|rev| refusal(&missing, &rev.to_string(), &error)).collect(),
+                    refused: missing
+                        .revs
+                        .iter()
+                        .map(|rev| refusal(&missing, &rev.to_string(), &error))
+                        .collect(),
                 }),
                 done => done,
             }

@@ -36,8 +36,15 @@ impl Attempt<'_> {
             prepared = prepare(run) => prepared?,
             () = cancel.cancelled() => return Ok(()),
         };
-        let Prepared { ends, mut checkpointer, since } = prepared;
-        let (mark, marks) = watch::channel(Mark { seq: since.clone(), ..Mark::counted(&run.progress.borrow()) });
+        let Prepared {
+            ends,
+            mut checkpointer,
+            since,
+        } = prepared;
+        let (mark, marks) = watch::channel(Mark {
+            seq: since.clone(),
+            ..Mark::counted(&run.progress.borrow())
+        });
         let lane = Arc::new(Lane {
             source: Arc::clone(&run.source),
             target: Arc::clone(&run.target),
@@ -47,7 +54,11 @@ impl Attempt<'_> {
         });
         let ask = changes_ask(&run.spec, &ends, since);
         let progress = run.progress.clone();
-        let mut attempt = Attempt { run, replication_id: ends.replication_id.clone(), mark };
+        let mut attempt = Attempt {
+            run,
+            replication_id: ends.replication_id.clone(),
+            mark,
+        };
         let stop = CancellationToken::new();
         let broken = CancellationToken::new();
         let (moved, recorded) = tokio::join!(
@@ -110,12 +121,13 @@ impl Attempt<'_> {
         self.run.progress.send_modify(|progress| {
             progress.waiting_for = None;
             progress.source_seq = Some(batch.last_seq.to_string());
-            progress.changes_pending = batch.pending.or(progress.changes_pending);
         });
     }
 
     fn waits_for(&self, what: Option<&str>) {
-        self.run.progress.send_modify(|progress| progress.waiting_for = what.map(str::to_owned));
+        self.run
+            .progress
+            .send_modify(|progress| progress.waiting_for = what.map(str::to_owned));
     }
 
     /// Batches come here in order: this is the low-water mark.
@@ -124,7 +136,12 @@ impl Attempt<'_> {
         let room = REFUSED_LISTED_MAX.saturating_sub(self.run.refused.len());
         let failures = batch.refused.len() as u64;
         for refused in &batch.refused {
-            tracing::warn!(id = refused.id, rev = refused.rev, error = refused.error, "document refused");
+            tracing::warn!(
+                id = refused.id,
+                rev = refused.rev,
+                error = refused.error,
+                "document refused"
+            );
         }
         self.run.refused.extend(batch.refused.into_iter().take(room));
         self.run.progress.send_modify(|progress| {
@@ -134,16 +151,26 @@ impl Attempt<'_> {
             progress.docs_written += batch.written;
             progress.doc_write_failures += failures;
             progress.through_seq = Some(batch.last_seq.to_string());
+            progress.changes_pending = batch.pending.or(progress.changes_pending);
         });
-        self.run.resume =
-            Some(Resume { replication_id: self.replication_id.clone(), seq: batch.last_seq.clone() });
+        self.run.resume = Some(Resume {
+            replication_id: self.replication_id.clone(),
+            seq: batch.last_seq.clone(),
+        });
         let counted = Mark::counted(&self.run.progress.borrow());
-        self.mark.send_replace(Mark { seq: Some(batch.last_seq), ..counted });
+        self.mark.send_replace(Mark {
+            seq: Some(batch.last_seq),
+            ..counted
+        });
     }
 }
 
 fn lost(lane: &Lane, error: &JoinError) -> PeerError {
-    PeerError::new(lane.target.label(), PeerErrorKind::Unavailable, format!("a batch was lost: {error}"))
+    PeerError::new(
+        lane.target.label(),
+        PeerErrorKind::Unavailable,
+        format!("a batch was lost: {error}"),
+    )
 }
 
 struct Prepared {
@@ -165,14 +192,22 @@ async fn prepare(run: &mut Run) -> Result<Prepared, PeerError> {
     let ends = Ends::new(source, target, &run.spec);
     let source_peer = Arc::clone(&run.source);
     let target_peer = Arc::clone(&run.target);
-    let mut checkpointer = Checkpointer::open(source_peer, target_peer, &ends, &run.spec, &run.session_id).await?;
+    let mut checkpointer =
+        Checkpointer::open(source_peer, target_peer, &ends, &run.spec, &run.session_id).await?;
     let since = match &run.resume {
         Some(resume) if resume.replication_id == ends.replication_id => Some(resume.seq.clone()),
-        _ => checkpointer.common_seq().or_else(|| run.spec.since_seq.as_deref().map(Box::from)),
+        _ => checkpointer
+            .common_seq()
+            .or_else(|| run.spec.since_seq.as_deref().map(Box::from)),
     };
     checkpointer.starts_at(since.clone());
-    run.progress.send_modify(|progress| progress.replication_id.clone_from(&ends.replication_id));
-    Ok(Prepared { ends, checkpointer, since })
+    run.progress
+        .send_modify(|progress| progress.replication_id.clone_from(&ends.replication_id));
+    Ok(Prepared {
+        ends,
+        checkpointer,
+        since,
+    })
 }
 
 fn changes_ask(spec: &Spec, ends: &Ends, since: Option<Box<str>>) -> ChangesAsk {

@@ -39,7 +39,11 @@ pub(super) struct Finished {
 
 /// Moves one batch.
 pub(super) async fn process(lane: Arc<Lane>, batch: Changes) -> Result<Finished, PeerError> {
-    let mut finished = Finished { last_seq: batch.last_seq, pending: batch.pending, ..Finished::default() };
+    let mut finished = Finished {
+        last_seq: batch.last_seq,
+        pending: batch.pending,
+        ..Finished::default()
+    };
     finished.checked = batch.rows.iter().map(|row| row.revs.len() as u64).sum();
     let (ready, wanted) = compare(&lane, batch.rows).await?;
     finished.missing = ready.len() as u64 + revs_in(&wanted);
@@ -70,15 +74,24 @@ async fn compare(lane: &Lane, rows: Vec<Change>) -> Result<(Vec<Doc>, Vec<Missin
         for row in rows {
             match row.doc {
                 Some(doc) => ready.push(doc),
-                None => wanted.push(Missing { id: row.id, revs: row.revs, possible_ancestors: Vec::new() }),
+                None => wanted.push(Missing {
+                    id: row.id,
+                    revs: row.revs,
+                    possible_ancestors: Vec::new(),
+                }),
             }
         }
         return Ok((ready, wanted));
     }
     let missing = lane.target.revs_diff(&rows).await?;
-    lane.tuning.compared(rows.iter().map(|row| row.revs.len() as u64).sum(), revs_in(&missing));
-    let mut carried: BTreeMap<Box<str>, Doc> =
-        rows.into_iter().filter_map(|row| Some((row.id, row.doc?))).collect();
+    lane.tuning.compared(
+        rows.iter().map(|row| row.revs.len() as u64).sum(),
+        revs_in(&missing),
+    );
+    let mut carried: BTreeMap<Box<str>, Doc> = rows
+        .into_iter()
+        .filter_map(|row| Some((row.id, row.doc?)))
+        .collect();
     let (mut ready, mut wanted) = (Vec::new(), Vec::with_capacity(missing.len()));
     for missing in missing {
         match carried.remove(&missing.id) {
@@ -124,9 +137,15 @@ async fn fetch(
     absent: &mut Vec<Missing>,
     finished: &mut Finished,
 ) -> Result<(), PeerError> {
-    let kib = lane.tuning.expected_bytes(wanted.len()).min(REPLICATION_BYTES_IN_FLIGHT) >> 10;
+    let kib = lane
+        .tuning
+        .expected_bytes(wanted.len())
+        .min(REPLICATION_BYTES_IN_FLIGHT)
+        >> 10;
     // The semaphore is never closed.
-    let Ok(_held) = lane.held_kib.acquire_many(kib.max(1) as u32).await else { return Ok(()) };
+    let Ok(_held) = lane.held_kib.acquire_many(kib.max(1) as u32).await else {
+        return Ok(());
+    };
     let fetched = lane.source.bulk_get(wanted).await?;
     let mut docs = Vec::with_capacity(fetched.len());
     let mut with_attachments: Vec<Missing> = Vec::new();
@@ -142,7 +161,8 @@ async fn fetch(
             missing.possible_ancestors.clone_from(&asked.possible_ancestors);
         }
     }
-    lane.tuning.fetched(wanted.len(), docs.iter().map(Doc::bytes).sum());
+    lane.tuning
+        .fetched(wanted.len(), docs.iter().map(Doc::bytes).sum());
     finished.read += docs.len() as u64;
     write(lane, docs, finished).await?;
     attachments::transfer(lane, with_attachments, finished).await
@@ -155,7 +175,11 @@ fn add(list: &mut Vec<Missing>, id: Box<str>, rev: Rev) {
                 last.revs.push(rev);
             }
         }
-        _ => list.push(Missing { id, revs: vec![rev], possible_ancestors: Vec::new() }),
+        _ => list.push(Missing {
+            id,
+            revs: vec![rev],
+            possible_ancestors: Vec::new(),
+        }),
     }
 }
 

@@ -64,20 +64,40 @@ mod tests {
 
     fn rows(from: usize, count: usize) -> Result<Changes, PeerError> {
         let rows = (from..from + count)
-            .map(|at| Change { id: at.to_string().into(), revs: Vec::new(), doc: None })
+            .map(|at| Change {
+                id: at.to_string().into(),
+                revs: Vec::new(),
+                doc: None,
+            })
             .collect();
-        Ok(Changes { rows, last_seq: (from + count).to_string().into(), pending: None })
+        Ok(Changes {
+            rows,
+            last_seq: (from + count).to_string().into(),
+            pending: None,
+        })
     }
 
     #[tokio::test]
     async fn joins_what_is_there_and_keeps_order_and_failure() {
         let failure = PeerError::new("p", PeerErrorKind::Unavailable, "cut");
-        let feed = stream::iter(vec![rows(0, 400), rows(400, 400), rows(800, 400), rows(1200, 1), Err(failure)]);
+        let feed = stream::iter(vec![
+            rows(0, 400),
+            rows(400, 400),
+            rows(800, 400),
+            rows(1200, 1),
+            Err(failure),
+        ]);
         let (sender, mut batches) = mpsc::channel(9);
         gather(feed.boxed(), sender).await;
         let first = batches.recv().await.unwrap().unwrap();
         assert_eq!((first.rows.len(), &*first.last_seq), (1200, "1200"));
-        assert!(first.rows.iter().enumerate().all(|(at, row)| *row.id == *at.to_string()));
+        assert!(
+            first
+                .rows
+                .iter()
+                .enumerate()
+                .all(|(at, row)| *row.id == *at.to_string())
+        );
         assert_eq!(batches.recv().await.unwrap().unwrap().rows.len(), 1);
         assert!(batches.recv().await.unwrap().is_err());
         assert!(batches.recv().await.is_none());

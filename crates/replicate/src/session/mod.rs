@@ -125,12 +125,15 @@ pub async fn run(
         resume: None,
         moved: false,
     };
-    run.progress.send_modify(|progress| progress.session_id.clone_from(&run.session_id));
+    run.progress
+        .send_modify(|progress| progress.session_id.clone_from(&run.session_id));
     let mut backoff = Backoff::default();
     loop {
         run.moved = false;
         let ended = Attempt::run(&mut run, &cancel).await;
-        let Err(error) = ended else { return Ok(run.report()) };
+        let Err(error) = ended else {
+            return Ok(run.report());
+        };
         if cancel.is_cancelled() {
             return Ok(run.report());
         }
@@ -190,6 +193,11 @@ impl Run {
         self.progress.send_modify(|progress| progress.waiting_for = None);
         let progress = self.progress.borrow().clone();
         let no_changes = progress.revisions_checked == 0 && progress.checkpointed_source_seq.is_none();
-        Report { no_changes, progress, refused: self.refused, history: self.history }
+        Report {
+            no_changes,
+            progress,
+            refused: self.refused,
+            history: self.history,
+        }
     }
 }

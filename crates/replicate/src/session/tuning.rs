@@ -86,7 +86,9 @@ impl Tuning {
     /// So many documents were more than one answer may hold.
     pub(super) fn fetched_too_much(&self, documents: usize) {
         let mut averages = self.0.lock();
-        averages.doc_bytes = averages.doc_bytes.max(PORTION_BYTES as f64 / (documents as f64 / 2.0).max(1.0));
+        averages.doc_bytes = averages
+            .doc_bytes
+            .max(PORTION_BYTES as f64 / (documents as f64 / 2.0).max(1.0));
     }
 }
 
@@ -97,7 +99,11 @@ mod tests {
 
     fn wanted(count: usize) -> Vec<Missing> {
         let rev = Rev::parse("1-967a00dff5e02add41819138abb3284d").unwrap();
-        let one = Missing { id: "a".into(), revs: vec![rev], possible_ancestors: Vec::new() };
+        let one = Missing {
+            id: "a".into(),
+            revs: vec![rev],
+            possible_ancestors: Vec::new(),
+        };
         vec![one; count]
     }
 
