@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
                     compactor.scratch.out.pop();
                 }
             } else {
-                let key = self.key(&mut compactor)?;
+                let key = self.observed_key(&mut compactor)?;
                 compactor.key(key);
                 self.value(&mut compactor)?;
                 more = self.next_member(&mut compactor)?;
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
         if !matches!(self.text.as_bytes().get(from..from + 2), Some(b"\"_" | b"\"\\")) {
             return Ok(None);
         }
-        let key = unescape(self.key(&mut Blind)?);
+        let key = unescape(self.key()?);
         if key.starts_with('_') {
             return Ok(Some(key));
         }

@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         loop {
-            let key = self.key(&mut Blind)?;
+            let key = self.key()?;
             let from = self.at;
             member(key, self)?;
             if self.at == from {
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps into an array or object; answers whether it has anything in it.
-    fn open(&mut self, open: u8, close: u8, kind: &'static str) -> Result<bool, JsonError> {
+    pub(crate) fn open(&mut self, open: u8, close: u8, kind: &'static str) -> Result<bool, JsonError> {
         if self.peek() != Some(open) {
             self.value(&mut Blind)?;
             return Err(JsonError::Expected(kind));
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps over a comma, or out of the array or object; answers whether it was a comma.
-    fn next(&mut self, close: u8) -> Result<bool, JsonError> {
+    pub(crate) fn next(&mut self, close: u8) -> Result<bool, JsonError> {
         let byte = self.peek();
         self.at += 1;
         match byte {
@@ -183,7 +183,7 @@ impl<'a> Reader<'a> {
         }
         let start = observer.object_start();
         loop {
-            let key = self.key(observer)?;
+            let key = self.observed_key(observer)?;
             observer.key(key);
             self.value(observer)?;
             self.white_space(observer);
@@ -225,7 +225,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes a key with its colon and the white space behind it; answers what stands between its quotes.
-    pub(super) fn key<O: Observer<'a>>(&mut self, observer: &mut O) -> Result<&'a str, JsonError> {
+    pub(crate) fn key(&mut self) -> Result<&'a str, JsonError> {
+        self.observed_key(&mut Blind)
+    }
+
+    pub(super) fn observed_key<O: Observer<'a>>(&mut self, observer: &mut O) -> Result<&'a str, JsonError> {
         if self.byte() != Some(b'"') {
             return self.syntax();
         }
