@@ -13,6 +13,8 @@ pub const REQUEST_BUFFER_BYTES_MAX: usize = 128 << 20;
 /// Nested arrays and objects in a document: deep enough for real documents, shallow enough that recursion over
 /// it cannot exhaust a 2 MiB thread stack.
 pub const JSON_DEPTH_MAX: usize = 512;
+/// Nested operators and fields in a selector: no query is so deep, and matching recurses over it.
+pub const SELECTOR_DEPTH_MAX: usize = 64;
 /// Digits of an integer in a document: revision ids hash integers in binary, and conversion costs the square of
 /// their length; with this bound a document full of them still takes less than half a second.
 pub const INTEGER_DIGITS_MAX: usize = 10_000;

@@ -1,0 +1,228 @@
+//! Whether a document, or a value in it, is as a condition asks. Values are looked up and compared as texts.
+
+use super::field::{Field, Found, find};
+use super::{Comparison, Condition, Test, quoted};
+use crate::collate;
+use crate::doc::Body;
+use crate::json::{self, JsonError, Reader};
+use crate::rev::Rev;
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+/// What fields are looked up in.
+#[derive(Clone, Copy)]
+enum Subject<'a> {
+    Document {
+        id: &'a str,
+        rev: &'a Rev,
+        deleted: bool,
+        body: &'a str,
+    },
+    Value(&'a str),
+}
+
+pub(super) fn document(condition: &Condition, id: &str, rev: &Rev, deleted: bool, body: &Body) -> bool {
+    let body = body.as_str();
+    matches(
+        condition,
+        Subject::Document {
+            id,
+            rev,
+            deleted,
+            body,
+        },
+    )
+}
+
+fn matches(condition: &Condition, subject: Subject<'_>) -> bool {
+    match condition {
+        Condition::And(inner) => inner.iter().all(|condition| matches(condition, subject)),
+        Condition::Or(inner) => inner.is_empty() || inner.iter().any(|condition| matches(condition, subject)),
+        Condition::Not(inner) => !matches(inner, subject),
+        Condition::Field(field, test) => field_passes(field, test, subject),
+    }
+}
+
+fn field_passes(field: &Field, test: &Test, subject: Subject<'_>) -> bool {
+    let order = if *field.name == *"_id" {
+        id_order
+    } else {
+        collate::compare
+    };
+    let special;
+    let found = match (subject, field.path.split_first()) {
+        (Subject::Document { id, rev, deleted, .. }, Some((first, rest))) if first.starts_with('_') => {
+            special = match &**first {
+                "_id" => quoted(id),
+                "_rev" => quoted(&rev.to_string()),
+                "_deleted" if deleted => "true".into(),
+                _ => String::new(),
+            };
+            match special.is_empty() {
+                true => Found::Nothing,
+                false => find(&special, rest),
+            }
+        }
+        (Subject::Document { body: value, .. } | Subject::Value(value), _) => find(value, &field.path),
+    };
+    match found {
+        Found::Value(value) => passes(test, value, order),
+        Found::Nothing => matches!(test, Test::Exists(false)),
+        Found::NoPath => false,
+    }
+}
+
+/// Ids are compared byte by byte, and a string is greater than any other kind of value.
+fn id_order(id: &str, argument: &str) -> Ordering {
+    match (json::string(id), json::string(argument)) {
+        (Some(id), Some(argument)) => id.as_bytes().cmp(argument.as_bytes()),
+        (Some(_), None) => Ordering::Greater,
+        _ => collate::compare(id, argument),
+    }
+}
+
+fn passes(test: &Test, value: &str, order: fn(&str, &str) -> Ordering) -> bool {
+    match test {
+        Test::Compare(comparison, argument) => {
+            let order = order(value, argument);
+            match comparison {
+                Comparison::Lt => order.is_lt(),
+                Comparison::Lte => order.is_le(),
+                Comparison::Eq => order.is_eq(),
+                Comparison::Ne => order.is_ne(),
+                Comparison::Gte => order.is_ge(),
+                Comparison::Gt => order.is_gt(),
+            }
+        }
+        Test::In(items) => is_in(items, value, order),
+        Test::NotIn(items) => !is_in(items, value, order),
+        Test::Exists(exists) => *exists,
+        Test::Type(name) => kind(value) == &**name,
+        Test::Mod { divisor, remainder } => modulo(value, *divisor) == Some(*remainder),
+        Test::Regex(regex) => json::string(value).is_some_and(|text| regex.is_match(&text)),
+        Test::BeginsWith(prefix) => json::string(value).is_some_and(|text| text.starts_with(&**prefix)),
+        Test::Size(size) => elements(value).is_some_and(|elements| elements.len() as u64 == *size),
+        Test::All(items) => has_all(items, value),
+        Test::ElemMatch(inner) => elements(value).is_some_and(|elements| {
+            elements
+                .iter()
+                .any(|element| matches(inner, Subject::Value(element)))
+        }),
+        Test::AllMatch(inner) => elements(value).is_some_and(|elements| {
+            !elements.is_empty()
+                && elements
+                    .iter()
+                    .all(|element| matches(inner, Subject::Value(element)))
+        }),
+        Test::KeyMapMatch(inner) => keys(value).iter().any(|key| matches(inner, Subject::Value(key))),
+        Test::Not(inner) => !passes(inner, value, order),
+    }
+}
+
+/// Of an array, one element is enough.
+fn is_in(items: &[Box<str>], value: &str, order: fn(&str, &str) -> Ordering) -> bool {
+    let is_item = |value: &str| items.iter().any(|item| order(value, item).is_eq());
+    match elements(value) {
+        Some(elements) => elements.iter().any(|element| is_item(element)),
+        None => is_item(value),
+    }
+}
+
+/// Whether all items are elements, or the only item is an array equal to the whole value.
+fn has_all(items: &[Box<str>], value: &str) -> bool {
+    let Some(elements) = elements(value) else {
+        return false;
+    };
+    if let [item] = items
+        && item.starts_with('[')
+        && collate::compare(item, value).is_eq()
+    {
+        return true;
+    }
+    let is_element = |item: &str| elements.iter().any(|element| is_same(element, item));
+    !items.is_empty() && items.iter().all(|item| is_element(item))
+}
+
+/// Equality of Erlang terms: an integer is no float, and strings have the same bytes.
+fn is_same(a: &str, b: &str) -> bool {
+    if a == b {
+        return true;
+    }
+    match (kind(a), kind(b)) {
+        ("string", "string") => json::string(a) == json::string(b),
+        ("number", "number") => {
+            let is_float = |number: &str| number.contains(['.', 'e', 'E']);
+            is_float(a) == is_float(b) && collate::compare_numbers(a, b).is_eq()
+        }
+        ("array", "array") => match (elements(a), elements(b)) {
+            (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| is_same(a, b)),
+            _ => false,
+        },
+        ("object", "object") => {
+            let (a, b) = (members(a), members(b));
+            a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.0 == b.0 && is_same(a.1, b.1))
+        }
+        _ => false,
+    }
+}
+
+fn kind(value: &str) -> &'static str {
+    match value.as_bytes().first() {
+        Some(b'n') => "null",
+        Some(b't' | b'f') => "boolean",
+        Some(b'"') => "string",
+        Some(b'[') => "array",
+        Some(b'{') => "object",
+        _ => "number",
+    }
+}
+
+/// The remainder of an integer, with its sign, whatever its length.
+fn modulo(value: &str, divisor: i64) -> Option<i64> {
+    let digits = value.strip_prefix('-').unwrap_or(value);
+    let divisor = i128::from(divisor);
+    let remainder = digits.bytes().try_fold(0_i128, |remainder, digit| {
+        let digit = digit.is_ascii_digit().then(|| i128::from(digit - b'0'))?;
+        Some((remainder * 10 + digit) % divisor)
+    })?;
+    let remainder = if digits.len() < value.len() {
+        -remainder
+    } else {
+        remainder
+    };
+    i64::try_from(remainder).ok()
+}
+
+/// The elements of an array; `None` for any other value.
+fn elements(value: &str) -> Option<Vec<&str>> {
+    if !value.starts_with('[') {
+        return None;
+    }
+    let mut elements = Vec::new();
+    json::elements(value, |element| {
+        elements.push(element);
+        Ok::<_, JsonError>(())
+    })
+    .ok()?;
+    Some(elements)
+}
+
+/// The members of an object; none for any other value.
+fn members(value: &str) -> Vec<(Cow<'_, str>, &str)> {
+    let mut members = Vec::new();
+    let _ = json::members(value, |key, value| {
+        members.push((key, value));
+        Ok::<_, JsonError>(())
+    });
+    members
+}
+
+/// The keys of an object, each as the text of a string; none for any other value.
+fn keys(value: &str) -> Vec<String> {
+    let mut keys = Vec::new();
+    let _ = Reader::new(value).raw_members(|key, _| {
+        keys.push(format!("\"{key}\""));
+        Ok::<_, JsonError>(())
+    });
+    keys
+}

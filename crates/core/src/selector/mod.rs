@@ -1,0 +1,137 @@
+//! Mango selectors: parsed once, matched against many documents.
+//!
+//! A selector is normalised as CouchDB does it: implied `$and` and `$eq` are written out, each test carries the whole
+//! path of its field, and negations are pushed down to the tests, below the fields. So a test, negated or not, never
+//! matches a document without the field; only `{"$exists": false}` does.
+
+mod field;
+mod matching;
+mod normal;
+mod parse;
+
+use crate::doc::Body;
+use crate::json;
+use crate::rev::Rev;
+use field::Field;
+use regex::Regex;
+use std::fmt;
+
+/// A parsed selector.
+#[derive(Clone, Debug)]
+pub struct Selector {
+    condition: Condition,
+}
+
+impl Selector {
+    /// Parses the JSON text of a selector object.
+    pub fn parse(json: &str) -> Result<Selector, InvalidSelector> {
+        let condition = parse::selector(json)?;
+        Ok(Selector { condition })
+    }
+
+    /// Whether a document matches. `id` and `rev` stand for `_id` and `_rev`.
+    pub fn matches(&self, id: &str, rev: &Rev, deleted: bool, body: &Body) -> bool {
+        matching::document(&self.condition, id, rev, deleted, body)
+    }
+
+    /// A canonical JSON text: equal for selectors that are equal after normalisation. Names a replication.
+    pub fn canonical(&self) -> String {
+        normal::canonical(&self.condition)
+    }
+}
+
+/// What a value must be like: a document, or in the operators on elements and keys any value.
+#[derive(Clone, Debug)]
+enum Condition {
+    /// All of them.
+    And(Vec<Condition>),
+    /// One of them; CouchDB lets an empty list match everything.
+    Or(Vec<Condition>),
+    /// The opposite. Left only below `$elemMatch` and its kin, where CouchDB does not push negations down.
+    Not(Box<Condition>),
+    /// A field, or the value itself, is there and passes a test.
+    Field(Field, Test),
+}
+
+/// What a field's value must be like. Arguments are compact JSON texts.
+#[derive(Clone, Debug)]
+enum Test {
+    Compare(Comparison, Box<str>),
+    In(Vec<Box<str>>),
+    NotIn(Vec<Box<str>>),
+    Exists(bool),
+    Type(Box<str>),
+    Mod { divisor: i64, remainder: i64 },
+    Regex(Box<Regex>),
+    BeginsWith(Box<str>),
+    Size(u64),
+    All(Vec<Box<str>>),
+    ElemMatch(Box<Condition>),
+    AllMatch(Box<Condition>),
+    KeyMapMatch(Box<Condition>),
+    Not(Box<Test>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comparison {
+    Lt,
+    Lte,
+    Eq,
+    Ne,
+    Gte,
+    Gt,
+}
+
+/// Why a selector is not acceptable. `Display` is CouchDB's reason, with arguments shown as JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InvalidSelector {
+    /// Not JSON, or not an object; what was given.
+    NotAnObject(Box<str>),
+    /// Nested deeper than [`crate::limits::SELECTOR_DEPTH_MAX`].
+    TooDeep,
+    /// No operator of this name.
+    InvalidOperator(Box<str>),
+    /// An operator that Mango knows but cannot be used here.
+    NotSupported(Box<str>),
+    /// An operator's argument is of the wrong kind.
+    BadArgument {
+        /// The operator.
+        operator: Box<str>,
+        /// Its argument, as JSON.
+        argument: Box<str>,
+    },
+    /// A test stands where no field is named.
+    MissingFieldName,
+    /// A path with an empty part; the path.
+    InvalidFieldName(Box<str>),
+}
+
+impl fmt::Display for InvalidSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InvalidSelector::NotAnObject(given) => write!(f, "Selector must be a JSON object, not: {given}"),
+            InvalidSelector::TooDeep => f.write_str("Selector is nested too deep."),
+            InvalidSelector::InvalidOperator(operator) => write!(f, "Invalid operator: {operator}"),
+            InvalidSelector::NotSupported(operator) => write!(f, "Unsupported operator: {operator}"),
+            InvalidSelector::BadArgument { operator, argument } => {
+                write!(f, "Bad argument for operator {operator}: {argument}")
+            }
+            InvalidSelector::MissingFieldName => {
+                f.write_str("One or more conditions is missing a field name.")
+            }
+            InvalidSelector::InvalidFieldName(path) => write!(f, "Invalid field name: {path}"),
+        }
+    }
+}
+
+impl std::error::Error for InvalidSelector {}
+
+/// `text` as a JSON string.
+fn quoted(text: &str) -> String {
+    let mut quoted = Vec::with_capacity(text.len() + 2);
+    json::quote(text, &mut quoted);
+    String::from_utf8(quoted).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
