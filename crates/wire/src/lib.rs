@@ -30,5 +30,6 @@ pub mod multipart;
 pub mod open_revs;
 pub mod purge;
 pub mod replication_log;
+mod rev_text;
 pub mod revs_diff;
 pub mod seq;

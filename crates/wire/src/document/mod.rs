@@ -1,7 +1,16 @@
 //! One document: text in, text out.
 
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use read::parse;
+pub(crate) use read::read;
+pub use write::{write, write_replicated};
+
 use crate::attachments::IncomingAttachment;
-use crate::invalid::Kind;
+use crate::invalid::{Invalid, Kind, json_reason};
 use std::fmt;
 use trunkline_core::attachment::Attachment;
 use trunkline_core::doc::{Body, RevPath};
@@ -30,7 +39,11 @@ impl IncomingDoc {
     /// The revision with its known ancestors: `_revisions`, or `_rev` alone. `InvalidDoc::MissingRev` without either:
     /// a replicated edit needs one.
     pub fn path(&self) -> Result<RevPath, InvalidDoc> {
-        todo!()
+        if let Some(path) = &self.revisions {
+            return Ok(path.clone());
+        }
+        let rev = self.rev.as_ref().ok_or(InvalidDoc::MissingRev)?;
+        RevPath::new(rev.generation, vec![rev.digest.clone()]).ok_or(InvalidDoc::BadRev)
     }
 }
 
@@ -61,21 +74,59 @@ pub enum InvalidDoc {
 impl InvalidDoc {
     /// Which error word fits.
     pub fn kind(&self) -> Kind {
-        todo!()
+        match self {
+            InvalidDoc::IdNotText => Kind::IllegalDocId,
+            InvalidDoc::BadMember(_) | InvalidDoc::BadRevisions(_) => Kind::DocValidation,
+            InvalidDoc::TooLarge(_) => Kind::DocumentTooLarge,
+            InvalidDoc::Json(_)
+            | InvalidDoc::NotAnObject
+            | InvalidDoc::BadRev
+            | InvalidDoc::BadAttachment(_)
+            | InvalidDoc::MissingRev => Kind::BadRequest,
+        }
     }
 }
 
 impl fmt::Display for InvalidDoc {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        todo!()
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InvalidDoc::Json(error) => f.write_str(&json_reason(error)),
+            InvalidDoc::NotAnObject => f.write_str("Document must be a JSON object"),
+            InvalidDoc::IdNotText => f.write_str("Document id must be a string"),
+            InvalidDoc::BadMember(name) => write!(f, "Bad special document member: {name}"),
+            InvalidDoc::BadRevisions(reason) => f.write_str(reason),
+            InvalidDoc::BadRev => f.write_str("Invalid rev format"),
+            InvalidDoc::BadAttachment(reason) => f.write_str(reason),
+            InvalidDoc::MissingRev => {
+                f.write_str("When `new_edits: false`, the document needs `_rev` or `_revisions` specified")
+            }
+            InvalidDoc::TooLarge(id) => f.write_str(id),
+        }
     }
 }
 
-impl std::error::Error for InvalidDoc {}
+impl From<JsonError> for InvalidDoc {
+    fn from(error: JsonError) -> InvalidDoc {
+        InvalidDoc::Json(error)
+    }
+}
 
-/// Parses one document's JSON text. One pass; the body keeps numbers' spelling and keys' order.
-pub fn parse(_text: &[u8]) -> Result<IncomingDoc, InvalidDoc> {
-    todo!()
+impl From<InvalidDoc> for Invalid {
+    fn from(invalid: InvalidDoc) -> Invalid {
+        Invalid {
+            kind: invalid.kind(),
+            reason: invalid.to_string(),
+        }
+    }
+}
+
+impl std::error::Error for InvalidDoc {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            InvalidDoc::Json(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 /// A stored document in borrowed pieces.
@@ -123,16 +174,4 @@ pub enum AttachmentForm {
     Follows,
     /// `"data"`: the identity bytes, base64-encoded here.
     Data(Vec<u8>),
-}
-
-/// Appends a document: `{"_id":..,"_rev":..[,"_deleted":true][..special members..],` and the body's members.
-/// `forms` gives the form of each attachment, in order; missing ones are stubs.
-pub fn write(_out: &mut Vec<u8>, _doc: Pieces<'_>, _forms: &[AttachmentForm], _shown: &Shown<'_>) {
-    todo!()
-}
-
-/// Appends a revision made elsewhere, as `_bulk_docs` with `new_edits=false` and a replicating PUT take it: as
-/// [`write()`], with `_revisions` from a path and no tree.
-pub fn write_replicated(_out: &mut Vec<u8>, _doc: Pieces<'_>, _path: &RevPath, _forms: &[AttachmentForm]) {
-    todo!()
 }
