@@ -47,6 +47,11 @@ impl Invalid {
     }
 }
 
+/// The bytes as text.
+pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, JsonError> {
+    std::str::from_utf8(bytes).map_err(|error| JsonError::Syntax(error.valid_up_to()))
+}
+
 impl From<JsonError> for Invalid {
     fn from(error: JsonError) -> Invalid {
         Invalid::bad_request(json_reason(&error))

@@ -54,7 +54,7 @@ mod tests {
             "1-967a00dff5e02add41819138abb3284d",
             "12-foo",
             "0-abc",
-            "3-a\"b\\c",
+            "3-é.b",
             "7-00ff00ff00ff00ff00ff00ff00ff00ff",
         ] {
             let rev = Rev::parse(text).unwrap();

@@ -2,6 +2,7 @@
 
 use super::{IncomingDoc, InvalidDoc};
 use crate::attachments;
+use crate::invalid::utf8;
 use std::borrow::Cow;
 use trunkline_core::doc::{Body, RevPath};
 use trunkline_core::json::{self, JsonError, Reader};
@@ -10,7 +11,7 @@ use trunkline_core::rev::{Digest, Rev};
 
 /// Parses one document's JSON text. One pass; the body keeps numbers' spelling and keys' order.
 pub fn parse(text: &[u8]) -> Result<IncomingDoc, InvalidDoc> {
-    let text = std::str::from_utf8(text).map_err(|error| JsonError::Syntax(error.valid_up_to()))?;
+    let text = utf8(text)?;
     let mut reader = Reader::new(text);
     let doc = read(&mut reader)?;
     reader.end()?;
