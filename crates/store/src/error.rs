@@ -1,6 +1,7 @@
 //! What can go wrong below, and why an edit can be refused. No HTTP status here.
 
 use std::fmt;
+use std::sync::Arc;
 use trunkline_core::db_name::DbName;
 
 /// A call failed as a whole; nothing of it was done.
@@ -18,7 +19,7 @@ pub enum Error {
     /// The directory or a value in it was written by a newer version, or is damaged; what and where.
     Corrupt(String),
     /// The file system or redb failed; what was being done, and the cause.
-    Io(String, std::sync::Arc<dyn std::error::Error + Send + Sync>),
+    Io(String, Arc<dyn std::error::Error + Send + Sync>),
     /// A single refused request that is no document edit.
     Refused(Refused),
 }
@@ -43,10 +44,59 @@ pub enum Refused {
     BadAttachment(String),
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        todo!()
+impl Error {
+    /// For `map_err`: names what was being done.
+    pub(crate) fn io<E: std::error::Error + Send + Sync + 'static>(doing: &str) -> impl FnOnce(E) -> Error {
+        move |cause| Error::Io(doing.to_owned(), Arc::new(cause))
     }
 }
 
-impl std::error::Error for Error {}
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::DatabaseMissing(name) => write!(f, "there is no database {}", name.as_str()),
+            Error::DatabaseExists(name) => write!(f, "there is a database {} already", name.as_str()),
+            Error::Closed => f.write_str("the store is closed"),
+            Error::Locked(dir) => write!(f, "{} is in use by another process", dir.display()),
+            Error::Corrupt(what) => write!(f, "damaged or written by a newer version: {what}"),
+            Error::Io(doing, _) => write!(f, "{doing} failed"),
+            Error::Refused(refused) => refused.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Io(_, cause) => Some(cause.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Conflict => f.write_str("the edit's parent is not a leaf of the document"),
+            Refused::MissingStub(name) => write!(f, "no stored attachment for the stub {name}"),
+            Refused::DocumentTooLarge => f.write_str("the document is too large"),
+            Refused::AttachmentTooLarge(name) => write!(f, "the attachment {name} is too large"),
+            Refused::Batch => f.write_str("another edit of the same batch was refused"),
+            Refused::Missing => f.write_str("it is not there"),
+            Refused::BadAttachment(what) => write!(f, "the attachment cannot be taken: {what}"),
+        }
+    }
+}
+
+// `?` needs one conversion per redb operation; all say the same.
+macro_rules! from_redb {
+    ($($kind:ident)*) => {
+        $(impl From<redb::$kind> for Error {
+            fn from(cause: redb::$kind) -> Error {
+                Error::Io("access to the database file".into(), Arc::new(cause))
+            }
+        })*
+    };
+}
+
+from_redb!(StorageError TableError TransactionError CommitError DatabaseError CursorError SetDurabilityError);

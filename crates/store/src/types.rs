@@ -1,5 +1,7 @@
 //! Plain data that goes in and out of a database.
 
+use crate::tables::by_seq::take_leaf;
+use crate::tables::bytes::Reader;
 use trunkline_core::Seq;
 use trunkline_core::attachment::Attachment;
 use trunkline_core::doc::{Body, Edit};
@@ -13,6 +15,28 @@ pub struct StoreOptions {
     pub cache_bytes: usize,
     /// redb files kept open at once (file descriptors).
     pub open_databases: usize,
+    /// For crash tests: storage in place of files, by path. Compaction is refused with it.
+    #[doc(hidden)]
+    pub backend: Option<crate::BackendSeam>,
+}
+
+impl Default for StoreOptions {
+    /// 40 MB of cache and 256 open files: a node that serves a scan of a million documents stays within 64 MB.
+    fn default() -> StoreOptions {
+        StoreOptions {
+            cache_bytes: 40 << 20,
+            open_databases: 256,
+            backend: None,
+        }
+    }
+}
+
+impl StoreOptions {
+    /// What one database's cache may grow to: more than half, so that a single busy database has the use of the
+    /// memory, while idle ones are closed when several grow so large.
+    pub(crate) fn cache_bytes_per_database(&self) -> usize {
+        self.cache_bytes / 5 * 3
+    }
 }
 
 /// When a write's caller hears of it.
@@ -140,16 +164,15 @@ pub struct ChangeRow<'a> {
 
 /// The leaves in a by_seq row, decoded as they are asked for.
 #[derive(Clone, Debug)]
-pub struct Leaves<'a> {
-    /// Skeleton.
-    pub bytes: &'a [u8],
-}
+pub struct Leaves<'a>(pub(crate) Reader<'a>);
 
 impl Iterator for Leaves<'_> {
     type Item = (Rev, bool);
     fn next(&mut self) -> Option<(Rev, bool)> {
-        let _ = self.bytes;
-        todo!()
+        if self.0.0.is_empty() {
+            return None;
+        }
+        take_leaf(&mut self.0).ok()
     }
 }
 

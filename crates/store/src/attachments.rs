@@ -1,0 +1,270 @@
+//! Attachment bytes on their way in and out.
+//!
+//! Bytes are hashed and laid down before any lock is taken; the edit that takes them only moves them into place.
+
+use crate::directory::sync_dir;
+use crate::file::{ATTACHMENTS_NAME, OpenFile, content_path};
+use crate::tables::attachment::ContentRow;
+use crate::{Database, Error, Refused, tables};
+use flate2::read::MultiGzDecoder;
+use md5::{Digest, Md5};
+use redb::ReadableDatabase;
+use std::fs::{self, File};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use tempfile::{NamedTempFile, TempPath};
+use trunkline_core::attachment::{Content, ContentHash, Encoding};
+use trunkline_core::limits::{ATTACHMENT_BYTES_MAX, INLINE_ATTACHMENT_BYTES_MAX};
+
+/// Staged content that no edit has taken yet.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    /// How often these bytes were staged; the last edit to take them removes them.
+    uses: usize,
+    pub(crate) bytes: StagedBytes,
+}
+
+/// Where staged bytes wait.
+#[derive(Debug)]
+pub(crate) enum StagedBytes {
+    Inline(Box<[u8]>),
+    /// A file under another name, gone when dropped.
+    File(TempPath),
+}
+
+impl Database {
+    /// Stages attachment bytes outside of any lock. Abandoned staging leaves nothing behind.
+    pub fn stage(&self, expected_bytes: Option<u64>) -> Result<Staging, Error> {
+        if expected_bytes.is_some_and(|bytes| bytes > ATTACHMENT_BYTES_MAX) {
+            return Err(Error::Refused(Refused::AttachmentTooLarge(String::new())));
+        }
+        // Finds out now, and not after the upload, that the database is gone.
+        self.last_seq()?;
+        Ok(Staging {
+            database: self.clone(),
+            buffer: Vec::new(),
+            file: None,
+            hasher: blake3::Hasher::new(),
+            md5: Md5::new(),
+            stored_bytes: 0,
+        })
+    }
+
+    /// Lets staged content go that no edit will take, for instance because the request that brought it failed later.
+    pub fn unstage(&self, content: &Content) {
+        self.inner.release_staged(&content.hash);
+    }
+
+    /// Opens stored attachment bytes (as stored, not decoded) for reading and seeking.
+    pub fn open_content(&self, content: &Content) -> Result<ContentReader, Error> {
+        let file = self.file()?;
+        let table = file.redb.begin_read()?.open_table(tables::ATTACHMENTS)?;
+        let row = table
+            .get(content.hash.as_slice())?
+            .ok_or(Error::Refused(Refused::Missing))?;
+        let row = ContentRow::decode(row.value())?;
+        let source = match row.inline {
+            Some(bytes) => Source::Inline(Cursor::new(bytes.into())),
+            None => match File::open(content_path(&file.dir, &content.hash)) {
+                Ok(file) => Source::File(file),
+                // Dropped by a commit since the row was read.
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                    return Err(Error::Refused(Refused::Missing));
+                }
+                Err(cause) => return Err(Error::io("opening an attachment file")(cause)),
+            },
+        };
+        Ok(ContentReader {
+            stored_bytes: row.stored_bytes,
+            source,
+        })
+    }
+}
+
+impl crate::database::Inner {
+    /// Takes one use of staged content away; the last one drops the bytes.
+    pub(crate) fn release_staged(&self, hash: &ContentHash) {
+        let mut staged = self.staged.lock();
+        if let Some(entry) = staged.get_mut(hash) {
+            entry.uses = entry.uses.saturating_sub(1);
+            if entry.uses == 0 {
+                staged.remove(hash);
+            }
+        }
+    }
+
+    pub(crate) fn discard_staged(&self) {
+        self.staged.lock().clear();
+    }
+}
+
+impl OpenFile {
+    /// Moves a staged file to where its hash says. Durable when this returns, the name included.
+    pub(crate) fn place_content(&self, hash: &ContentHash, staged: &TempPath) -> io::Result<()> {
+        let path = content_path(&self.dir, hash);
+        let fan = path.parent().unwrap_or(&self.dir);
+        if !fan.exists() {
+            fs::create_dir_all(fan)?;
+            sync_dir(&self.dir.join(ATTACHMENTS_NAME))?;
+        }
+        fs::rename(staged, &path)?;
+        sync_dir(fan)?;
+        self.unreferenced.lock().remove(hash);
+        Ok(())
+    }
+}
+
+/// Attachment bytes on their way in: write them, then finish. Dropped unfinished, it leaves nothing.
+#[derive(Debug)]
+pub struct Staging {
+    database: Database,
+    /// Short content, until it outgrows the database file.
+    buffer: Vec<u8>,
+    file: Option<NamedTempFile>,
+    hasher: blake3::Hasher,
+    md5: Md5,
+    stored_bytes: u64,
+}
+
+impl Write for Staging {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.stored_bytes + bytes.len() as u64 > ATTACHMENT_BYTES_MAX {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "the attachment is too large",
+            ));
+        }
+        match &mut self.file {
+            Some(file) => file.write_all(bytes)?,
+            None => {
+                self.buffer.extend_from_slice(bytes);
+                if self.buffer.len() > INLINE_ATTACHMENT_BYTES_MAX {
+                    let mut file = make_staging_file(&self.database.dir())?;
+                    file.write_all(&self.buffer)?;
+                    self.buffer = Vec::new();
+                    self.file = Some(file);
+                }
+            }
+        }
+        self.hasher.update(bytes);
+        self.md5.update(bytes);
+        self.stored_bytes += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn make_staging_file(database_dir: &Path) -> io::Result<NamedTempFile> {
+    let dir = database_dir.join(ATTACHMENTS_NAME);
+    if !dir.exists() {
+        // Not `create_dir_all`: the database may have been deleted meanwhile.
+        match fs::create_dir(&dir) {
+            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(cause),
+            _ => sync_dir(database_dir)?,
+        }
+    }
+    tempfile::Builder::new().prefix(STAGING_PREFIX).tempfile_in(dir)
+}
+
+/// Names of staged files start so; a crash may leave some, which compaction removes.
+pub(crate) const STAGING_PREFIX: &str = "staged-";
+
+impl Staging {
+    /// Ends the upload of identity bytes. The content stays staged until an edit takes it (whether that edit is then
+    /// refused or not), [`Database::unstage`] lets it go, or the store closes.
+    pub fn finish(self) -> Result<Content, Error> {
+        let length = self.stored_bytes;
+        self.keep(length, Encoding::Identity)
+    }
+
+    /// Ends the upload of gzip bytes (as a CouchDB sends them); decodes once to learn `length`. `Refused` when it is not gzip.
+    pub fn finish_gzip(mut self) -> Result<Content, Error> {
+        let length = match &mut self.file {
+            Some(file) => {
+                file.rewind().map_err(Error::io("reading staged bytes"))?;
+                decoded_length(io::BufReader::new(file.as_file()))?
+            }
+            None => decoded_length(self.buffer.as_slice())?,
+        };
+        let encoded_length = self.stored_bytes;
+        self.keep(length, Encoding::Gzip { encoded_length })
+    }
+
+    fn keep(self, length: u64, encoding: Encoding) -> Result<Content, Error> {
+        let content = Content {
+            hash: *self.hasher.finalize().as_bytes(),
+            md5: self.md5.finalize().into(),
+            length,
+            encoding,
+        };
+        let bytes = match self.file {
+            Some(file) => {
+                file.as_file()
+                    .sync_all()
+                    .map_err(Error::io("syncing staged bytes"))?;
+                StagedBytes::File(file.into_temp_path())
+            }
+            None => StagedBytes::Inline(self.buffer.into()),
+        };
+        let mut staged = self.database.inner.staged.lock();
+        // Staged twice, the first bytes are as good as the second.
+        staged
+            .entry(content.hash)
+            .or_insert(Staged { uses: 0, bytes })
+            .uses += 1;
+        Ok(content)
+    }
+}
+
+fn decoded_length(gzip: impl Read) -> Result<u64, Error> {
+    // One byte more than allowed tells an attachment that is just allowed from one that is not.
+    let mut decoder = MultiGzDecoder::new(gzip).take(ATTACHMENT_BYTES_MAX + 1);
+    match io::copy(&mut decoder, &mut io::sink()) {
+        Ok(length) if length <= ATTACHMENT_BYTES_MAX => Ok(length),
+        Ok(_) => Err(Error::Refused(Refused::AttachmentTooLarge(String::new()))),
+        Err(cause) => Err(Error::Refused(Refused::BadAttachment(format!(
+            "not gzip: {cause}"
+        )))),
+    }
+}
+
+/// Stored attachment bytes. Reads and seeks; [`ContentReader::stored_bytes`] is their length.
+#[derive(Debug)]
+pub struct ContentReader {
+    stored_bytes: u64,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Inline(Cursor<Box<[u8]>>),
+    File(File),
+}
+
+impl ContentReader {
+    /// Bytes as stored.
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
+    }
+}
+
+impl Read for ContentReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match &mut self.source {
+            Source::Inline(bytes) => bytes.read(buf),
+            Source::File(file) => file.read(buf),
+        }
+    }
+}
+
+impl Seek for ContentReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match &mut self.source {
+            Source::Inline(bytes) => bytes.seek(to),
+            Source::File(file) => file.seek(to),
+        }
+    }
+}

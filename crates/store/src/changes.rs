@@ -1,0 +1,205 @@
+//! The changes: documents in the order of their newest edit.
+
+use crate::read::{Snapshot, text};
+use crate::tables::by_seq::{BodyRow, RowBody, SeqRow};
+use crate::tables::bytes::Reader;
+use crate::{ChangeRow, ChangesScan, Database, Error, Leaves, ScanEnd, WinnerBody};
+use redb::{ReadableTable, ReadableTableMetadata};
+use std::ops::{Bound, ControlFlow};
+use trunkline_core::Seq;
+use trunkline_core::limits::SCAN_CHUNK_BYTES;
+
+impl Database {
+    /// One chunk of the changes after (or, descending, before) a seq, at most [`trunkline_core::limits::SCAN_CHUNK_BYTES`]
+    /// of rows or `limit` rows. `row` sees each borrowed from the snapshot; it answers whether to go on. Answers where
+    /// the next chunk starts and whether the end was reached.
+    ///
+    /// Ascending, go on after `last`; descending, go on before it (`since` = `last - 1`).
+    pub fn changes(
+        &self,
+        scan: &ChangesScan,
+        row: &mut dyn FnMut(ChangeRow<'_>) -> ControlFlow<()>,
+    ) -> Result<ScanEnd<Seq>, Error> {
+        let mut chunk = Chunk::new(scan.limit);
+        let (from, to) = if scan.descending {
+            (Bound::Unbounded, Bound::Included(scan.since.to_be_bytes()))
+        } else {
+            (
+                Bound::Excluded(scan.since.to_be_bytes()),
+                Bound::Included(scan.until.to_be_bytes()),
+            )
+        };
+        if !scan.descending && scan.until <= scan.since {
+            return Ok(ScanEnd {
+                last: None,
+                done: true,
+            });
+        }
+        let snapshot = Snapshot::of(&*self.file()?)?;
+        let mut range = snapshot.by_seq.range::<&[u8; 8]>((from.as_ref(), to.as_ref()))?;
+        let mut last = None;
+        loop {
+            if chunk.is_full() {
+                return Ok(ScanEnd { last, done: false });
+            }
+            let next = if scan.descending {
+                range.next_back()
+            } else {
+                range.next()
+            };
+            let Some(next) = next else {
+                return Ok(ScanEnd { last, done: true });
+            };
+            let (key, value) = next?;
+            let seq = Seq::from_be_bytes(*key.value());
+            let bytes = value.value();
+            let flow = show(&snapshot, seq, bytes, scan.bodies, &mut chunk, row)?;
+            last = Some(seq);
+            if flow.is_break() {
+                return Ok(ScanEnd { last, done: false });
+            }
+        }
+    }
+
+    /// How many changes come after `since`: `pending` of a feed. Counts whatever is fewer, the rows after or those
+    /// before; nothing at all while no document was edited twice.
+    pub fn count_changes(&self, since: Seq) -> Result<u64, Error> {
+        let snapshot = Snapshot::of(&*self.file()?)?;
+        let total = snapshot.by_seq.len()?;
+        let Some(newest) = snapshot.by_seq.iter()?.next_back().transpose()? else {
+            return Ok(0);
+        };
+        let newest = Seq::from_be_bytes(*newest.0.value());
+        if since >= newest {
+            return Ok(0);
+        }
+        if newest == total {
+            return Ok(newest - since);
+        }
+        let key = since.to_be_bytes();
+        let mut after = snapshot
+            .by_seq
+            .range::<&[u8; 8]>((Bound::Excluded(&key), Bound::Unbounded))?;
+        let mut before = snapshot.by_seq.range::<&[u8; 8]>(..=&key)?;
+        let mut counted = 0;
+        loop {
+            if after.next().transpose()?.is_none() {
+                return Ok(counted);
+            }
+            if before.next().transpose()?.is_none() {
+                return Ok(total - counted);
+            }
+            counted += 1;
+        }
+    }
+
+    /// The last seq committed at or before a wall-clock time (ms since 1970); 0 when all came later. A look-up.
+    pub fn seq_at(&self, time_ms: u64) -> Result<Seq, Error> {
+        let snapshot = Snapshot::of(&*self.file()?)?;
+        // Everything up to `early` came in time, everything from `late` on came later: times never decrease with seq.
+        let mut early = 0;
+        let mut late = Seq::MAX;
+        if let Some(newest) = snapshot.by_seq.iter()?.next_back().transpose()? {
+            late = Seq::from_be_bytes(*newest.0.value()).saturating_add(1);
+        }
+        let mut found = 0;
+        while early + 1 < late {
+            let middle = early + (late - early) / 2;
+            let key = middle.to_be_bytes();
+            let row = snapshot.by_seq.range::<&[u8; 8]>(&key..)?.next().transpose()?;
+            let Some((key, value)) = row else {
+                late = middle;
+                continue;
+            };
+            let seq = Seq::from_be_bytes(*key.value());
+            if SeqRow::decode(value.value())?.time_ms <= time_ms {
+                early = seq;
+                found = seq;
+            } else {
+                // The row found is the first one from the middle on.
+                late = middle;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// How much of a chunk is left.
+pub(crate) struct Chunk {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Chunk {
+    pub(crate) fn new(limit: usize) -> Chunk {
+        Chunk {
+            rows: limit,
+            bytes: SCAN_CHUNK_BYTES,
+        }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.rows == 0 || self.bytes == 0
+    }
+
+    /// Counts a row.
+    pub(crate) fn take(&mut self, bytes: usize) {
+        self.rows = self.rows.saturating_sub(1);
+        self.spend(bytes);
+    }
+
+    /// Counts bytes read for a row, or for what is no row.
+    pub(crate) fn spend(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+fn show(
+    snapshot: &Snapshot,
+    seq: Seq,
+    bytes: &[u8],
+    bodies: bool,
+    chunk: &mut Chunk,
+    row: &mut dyn FnMut(ChangeRow<'_>) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, Error> {
+    let decoded = SeqRow::decode(bytes)?;
+    chunk.take(bytes.len());
+    with_winner(snapshot, &decoded, bodies, chunk, |winner| {
+        Ok(row(ChangeRow {
+            seq,
+            time_ms: decoded.time_ms,
+            id: decoded.id()?,
+            leaves: Leaves(Reader(decoded.leaves)),
+            winner,
+        }))
+    })
+}
+
+/// Hands a row's winner on, wherever its body is.
+pub(crate) fn with_winner<T>(
+    snapshot: &Snapshot,
+    row: &SeqRow<'_>,
+    bodies: bool,
+    chunk: &mut Chunk,
+    then: impl FnOnce(Option<WinnerBody<'_>>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    if !bodies {
+        return then(None);
+    }
+    let attachments = row.attachments()?;
+    match row.body {
+        RowBody::Inline(body) => then(Some(WinnerBody {
+            body: text(body)?,
+            attachments,
+        })),
+        RowBody::Elsewhere { number, length } => {
+            chunk.spend(usize::try_from(length).unwrap_or(usize::MAX));
+            let row = snapshot.body_row(number)?;
+            let row = BodyRow::decode(row.value())?;
+            then(Some(WinnerBody {
+                body: text(row.body)?,
+                attachments,
+            }))
+        }
+    }
+}

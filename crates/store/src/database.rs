@@ -1,0 +1,199 @@
+//! One database in memory: small while idle, its redb file opened on demand and closed when others need the room.
+
+use crate::attachments::Staged;
+use crate::directory::Shared;
+use crate::file::OpenFile;
+use crate::write::Queue;
+use crate::{Database, Error, Store};
+use event_listener::{Event, EventListener};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use trunkline_core::Seq;
+use trunkline_core::attachment::ContentHash;
+use trunkline_core::db_name::DbName;
+
+/// Before a database was first opened its newest seq is not known.
+const UNKNOWN: Seq = Seq::MAX;
+/// How many uses of any database pass between two looks at the caches' sizes.
+const USES_PER_CACHE_CHECK: u64 = 256;
+
+/// What all handles of one database share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) name: DbName,
+    slot: Mutex<Option<Arc<OpenFile>>>,
+    deleted: AtomicBool,
+    last_used: AtomicU64,
+    last_seq: AtomicU64,
+    pub(crate) queue: Queue,
+    pub(crate) changed: Event,
+    pub(crate) staged: Mutex<HashMap<ContentHash, Staged>>,
+}
+
+impl Inner {
+    pub(crate) fn new(name: DbName) -> Inner {
+        Inner {
+            name,
+            slot: Mutex::default(),
+            deleted: AtomicBool::new(false),
+            last_used: AtomicU64::new(0),
+            last_seq: AtomicU64::new(UNKNOWN),
+            queue: Queue::default(),
+            changed: Event::new(),
+            staged: Mutex::default(),
+        }
+    }
+
+    /// Marks the database deleted once `unlink` succeeded, and gives up its file.
+    pub(crate) fn delete(
+        &self,
+        unlink: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<Option<Arc<OpenFile>>> {
+        let mut slot = self.slot.lock();
+        unlink()?;
+        self.deleted.store(true, Ordering::SeqCst);
+        let file = slot.take();
+        drop(slot);
+        self.discard_staged();
+        self.changed.notify(usize::MAX);
+        Ok(file)
+    }
+
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::SeqCst)
+    }
+
+    /// Lets go of the file, after making relaxed writes durable.
+    pub(crate) fn close(&self) -> Result<(), Error> {
+        let file = self.slot.lock().take();
+        file.map_or(Ok(()), |file| file.make_durable())
+    }
+
+    /// The file, if it is open now.
+    pub(crate) fn open_file(&self) -> Option<Arc<OpenFile>> {
+        self.slot.lock().clone()
+    }
+
+    /// Puts another file in place of the open one.
+    pub(crate) fn replace_file(&self, file: Arc<OpenFile>) {
+        *self.slot.lock() = Some(file);
+    }
+
+    pub(crate) fn publish_seq(&self, seq: Seq) {
+        self.last_seq.store(seq, Ordering::Release);
+    }
+
+    /// Closes the file if nobody uses it now.
+    fn close_idle(&self) -> bool {
+        let Some(mut slot) = self.slot.try_lock() else {
+            return false;
+        };
+        // Clones are only made under the slot's lock, so one owner means that nobody reads or writes.
+        if slot
+            .as_ref()
+            .is_none_or(|file| Arc::strong_count(file) > 1 || !file.is_durable())
+        {
+            return false;
+        }
+        // Dropped under the lock: whoever opens it again must find it closed.
+        *slot = None;
+        true
+    }
+}
+
+impl Database {
+    /// Its name.
+    pub fn name(&self) -> &DbName {
+        &self.inner.name
+    }
+
+    /// Its store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The newest seq that readers see; no disk access once the database was used.
+    pub fn last_seq(&self) -> Result<Seq, Error> {
+        self.check_alive()?;
+        match self.inner.last_seq.load(Ordering::Acquire) {
+            UNKNOWN => Ok(self.file()?.state.lock().update_seq),
+            seq => Ok(seq),
+        }
+    }
+
+    /// Wakes at the next commit, and when the database is deleted or the store closed. Take the listener first, then
+    /// look at [`Database::last_seq`], then wait.
+    pub fn listen(&self) -> EventListener {
+        self.inner.changed.listen()
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.store.shared.database_dir(&self.inner.name)
+    }
+
+    fn check_alive(&self) -> Result<(), Error> {
+        self.store.shared.check_open()?;
+        if self.inner.is_deleted() {
+            return Err(Error::DatabaseMissing(self.inner.name.clone()));
+        }
+        Ok(())
+    }
+
+    /// The open redb file; opens it when it is not. Keep the answer no longer than one read or commit.
+    pub(crate) fn file(&self) -> Result<Arc<OpenFile>, Error> {
+        let shared = &self.store.shared;
+        let mut slot = self.inner.slot.lock();
+        self.check_alive()?;
+        let use_number = shared.uses.fetch_add(1, Ordering::Relaxed);
+        self.inner.last_used.store(use_number, Ordering::Relaxed);
+        if let Some(file) = &*slot {
+            let file = file.clone();
+            drop(slot);
+            if use_number % USES_PER_CACHE_CHECK == 0 {
+                shared.close_least_used();
+            }
+            return Ok(file);
+        }
+        let file = Arc::new(OpenFile::open(&self.dir(), &shared.options)?);
+        self.inner.publish_seq(file.state.lock().update_seq);
+        *slot = Some(file.clone());
+        drop(slot);
+        shared.open.lock().push(self.inner.clone());
+        shared.close_least_used();
+        Ok(file)
+    }
+}
+
+impl Shared {
+    /// Closes idle databases, least recently used first, while too many are open or their caches hold too much.
+    fn close_least_used(&self) {
+        let Some(mut open) = self.open.try_lock() else {
+            return;
+        };
+        let mut cache_bytes: usize = open
+            .iter()
+            .filter_map(|inner| Some(inner.open_file()?.cache_bytes()))
+            .sum();
+        if open.len() <= self.options.open_databases && cache_bytes <= self.options.cache_bytes {
+            return;
+        }
+        open.sort_by_key(|inner| std::cmp::Reverse(inner.last_used.load(Ordering::Relaxed)));
+        let mut index = open.len();
+        // The most recently used one stays: it may be the caller's.
+        while index > 1
+            && (open.len() > self.options.open_databases || cache_bytes > self.options.cache_bytes)
+        {
+            index -= 1;
+            let Some(inner) = open.get(index) else { break };
+            let bytes = inner.open_file().map_or(0, |file| file.cache_bytes());
+            if inner.close_idle() {
+                cache_bytes = cache_bytes.saturating_sub(bytes);
+                open.remove(index);
+            }
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Reading documents, each call on its own fresh snapshot.
+
+use crate::tables::by_seq::{BodyRow, RowBody, SeqRow};
+use crate::tables::bytes::Malformed;
+use crate::tables::{self, DocsRow, decode_purge, decode_text, meta};
+use crate::{Database, Error, Found, Info, Leaf, Tree, Want, WantRevs};
+use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
+use std::sync::atomic::Ordering;
+use trunkline_core::Seq;
+use trunkline_core::doc::Body;
+use trunkline_core::doc_id::DocId;
+use trunkline_core::rev::Rev;
+use trunkline_core::revtree::{LeafState, RevTree};
+
+/// The tables that hold documents, of one snapshot.
+pub(crate) struct Snapshot {
+    txn: ReadTransaction,
+    pub(crate) docs: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    pub(crate) by_seq: ReadOnlyTable<&'static [u8; 8], &'static [u8]>,
+}
+
+/// A value borrowed from a snapshot's page.
+pub(crate) type Value = AccessGuard<'static, &'static [u8]>;
+
+impl Snapshot {
+    pub(crate) fn of(file: &crate::file::OpenFile) -> Result<Snapshot, Error> {
+        let txn = file.redb.begin_read()?;
+        Ok(Snapshot {
+            docs: txn.open_table(tables::DOCS)?,
+            by_seq: txn.open_table(tables::BY_SEQ)?,
+            txn,
+        })
+    }
+
+    pub(crate) fn by_seq_row(&self, seq: Seq) -> Result<Value, Error> {
+        let row = self.by_seq.get(&seq.to_be_bytes())?;
+        row.ok_or_else(|| Error::Corrupt(format!("by_seq has no row {seq} although a document names it")))
+    }
+
+    pub(crate) fn body_row(&self, number: u64) -> Result<Value, Error> {
+        let row = self.txn.open_table(tables::BODIES)?.get(&number.to_be_bytes())?;
+        row.ok_or_else(|| Error::Corrupt(format!("bodies has no row {number} although a leaf names it")))
+    }
+
+    fn leaf(&self, rev: &Rev, state: LeafState, seq: Seq) -> Result<Leaf, Error> {
+        let value = if state.body == 0 {
+            self.by_seq_row(seq)?
+        } else {
+            self.body_row(state.body)?
+        };
+        let (body, attachments) = if state.body == 0 {
+            let row = SeqRow::decode(value.value())?;
+            let RowBody::Inline(body) = row.body else {
+                return Err(Malformed.into());
+            };
+            (body, row.attachments()?)
+        } else {
+            let row = BodyRow::decode(value.value())?;
+            (row.body, tables::attachment::decode_attachments(row.attachments)?)
+        };
+        Ok(Leaf {
+            rev: rev.clone(),
+            deleted: state.deleted,
+            body: Body::from_stored(text(body)?),
+            attachments,
+            seq,
+        })
+    }
+
+    fn tree(&self, id: &str) -> Result<Option<Tree>, Error> {
+        let Some(row) = self.docs.get(id.as_bytes())? else {
+            return Ok(None);
+        };
+        let row = DocsRow::decode(row.value())?;
+        Ok(Some(Tree {
+            revs: RevTree::decode(row.tree_bytes).map_err(Malformed::from)?,
+            seq: row.seq,
+        }))
+    }
+
+    fn find(&self, want: &Want) -> Result<Option<Found>, Error> {
+        let Some(Tree { revs, seq }) = self.tree(&want.id)? else {
+            return Ok(None);
+        };
+        let mut missing = Vec::new();
+        let states: Vec<(&Rev, LeafState)> = match &want.revs {
+            WantRevs::Winner => revs.winner().into_iter().collect(),
+            WantRevs::All => revs.leaves(),
+            WantRevs::These { revs: wanted, latest } => {
+                let mut found = Vec::new();
+                for rev in wanted {
+                    let leaves = if *latest {
+                        revs.descendant_leaves(rev)
+                    } else {
+                        Vec::new()
+                    };
+                    match revs.leaf(rev) {
+                        Some(state) => push_new(&mut found, (rev, state)),
+                        None if leaves.is_empty() => missing.push(rev.clone()),
+                        None => leaves.into_iter().for_each(|leaf| push_new(&mut found, leaf)),
+                    }
+                }
+                found
+            }
+        };
+        let leaves = states.into_iter().map(|(rev, state)| self.leaf(rev, state, seq));
+        Ok(Some(Found {
+            leaves: leaves.collect::<Result<_, _>>()?,
+            missing,
+            revs,
+        }))
+    }
+}
+
+fn push_new<'a>(leaves: &mut Vec<(&'a Rev, LeafState)>, leaf: (&'a Rev, LeafState)) {
+    if !leaves.iter().any(|(rev, _)| *rev == leaf.0) {
+        leaves.push(leaf);
+    }
+}
+
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
+    Ok(std::str::from_utf8(bytes)?)
+}
+
+impl Database {
+    /// Counts, sizes and seqs.
+    pub fn info(&self) -> Result<Info, Error> {
+        let file = self.file()?;
+        let state = *file.state.lock();
+        let file_bytes =
+            std::fs::metadata(file.dir.join(crate::file::FILE_NAME)).map_or(0, |data| data.len());
+        Ok(Info {
+            doc_count: state.doc_count,
+            doc_del_count: state.doc_del_count,
+            update_seq: state.update_seq,
+            purge_seq: state.purge_seq,
+            created_ms: file.incarnation.created_ms,
+            uuid: crate::file::hex(&file.incarnation.uuid),
+            file_bytes: file_bytes + crate::compact::attachment_files_bytes(&file.dir),
+            active_bytes: state.active_bytes,
+            external_bytes: state.external_bytes,
+        })
+    }
+
+    /// `_security` as it was set; `None` before it was.
+    pub fn security(&self) -> Result<Option<String>, Error> {
+        let file = self.file()?;
+        let table = file.redb.begin_read()?.open_table(tables::META)?;
+        let row = table.get(meta::SECURITY)?;
+        Ok(row
+            .map(|row| decode_text(row.value()).map(str::to_owned))
+            .transpose()?)
+    }
+
+    /// Revisions each branch keeps.
+    pub fn revs_limit(&self) -> Result<u32, Error> {
+        Ok(self.file()?.revs_limit.load(Ordering::Relaxed))
+    }
+
+    /// Purges remembered.
+    pub fn purged_infos_limit(&self) -> Result<u32, Error> {
+        Ok(self.file()?.purged_infos_limit.load(Ordering::Relaxed))
+    }
+
+    /// Remembered purges, oldest first: (purge seq, document, revisions).
+    pub fn purged_infos(&self) -> Result<Vec<(u64, String, Vec<Rev>)>, Error> {
+        let file = self.file()?;
+        let table = file.redb.begin_read()?.open_table(tables::PURGES)?;
+        let rows = table.iter()?.map(|row| {
+            let (number, row) = row?;
+            let (id, revs) = decode_purge(row.value())?;
+            Ok((u64::from_be_bytes(*number.value()), id.to_owned(), revs))
+        });
+        rows.collect()
+    }
+
+    /// One leaf of a document: the winner, or `rev` when it is a leaf. `None` when there is no such leaf (a tombstone
+    /// is a leaf).
+    pub fn get(&self, id: &str, rev: Option<&Rev>) -> Result<Option<Leaf>, Error> {
+        let snapshot = Snapshot::of(&*self.file()?)?;
+        let Some(row) = snapshot.docs.get(id.as_bytes())? else {
+            return Ok(None);
+        };
+        let row = DocsRow::decode(row.value())?;
+        let tree = row.tree()?;
+        let (winner, state) = tree.winner();
+        match rev {
+            None => snapshot.leaf(&winner, state, row.seq).map(Some),
+            Some(rev) if *rev == winner => snapshot.leaf(&winner, state, row.seq).map(Some),
+            Some(_) if tree.is_linear() => Ok(None),
+            Some(rev) => {
+                let tree = RevTree::decode(row.tree_bytes).map_err(Malformed::from)?;
+                tree.leaf(rev)
+                    .map(|state| snapshot.leaf(rev, state, row.seq))
+                    .transpose()
+            }
+        }
+    }
+
+    /// The document's whole tree and its seq; `None` when the document was never here.
+    pub fn tree(&self, id: &str) -> Result<Option<Tree>, Error> {
+        Snapshot::of(&*self.file()?)?.tree(id)
+    }
+
+    /// Several documents' leaves from one snapshot, in order: what `_bulk_get` and `open_revs` ask.
+    pub fn bulk_get(&self, wants: &[Want]) -> Result<Vec<Option<Found>>, Error> {
+        let snapshot = Snapshot::of(&*self.file()?)?;
+        wants.iter().map(|want| snapshot.find(want)).collect()
+    }
+
+    /// `_revs_diff` for several documents from one snapshot, in order: (missing, possible ancestors).
+    pub fn revs_diff(&self, asked: &[(DocId, Vec<Rev>)]) -> Result<Vec<(Vec<Rev>, Vec<Rev>)>, Error> {
+        let snapshot = Snapshot::of(&*self.file()?)?;
+        let diffs = asked.iter().map(|(id, revs)| {
+            let Some(row) = snapshot.docs.get(id.as_str().as_bytes())? else {
+                return Ok((revs.clone(), Vec::new()));
+            };
+            let row = DocsRow::decode(row.value())?;
+            let tree = row.tree()?;
+            if revs.iter().all(|rev| tree.linear_contains(rev) == Some(true)) {
+                return Ok((Vec::new(), Vec::new()));
+            }
+            let tree = RevTree::decode(row.tree_bytes).map_err(Malformed::from)?;
+            Ok(tree.missing(revs))
+        });
+        diffs.collect()
+    }
+}

@@ -1,0 +1,116 @@
+//! Attachment lists inside rows, and the rows of the `attachments` table.
+
+use super::VERSION;
+use super::bytes::{Malformed, Reader, put_bytes, put_varint};
+use trunkline_core::attachment::{Attachment, Content, Encoding};
+
+const IDENTITY: u8 = 0;
+const GZIP: u8 = 1;
+
+/// Appends a list of attachments, in document order.
+pub(crate) fn encode_attachments(attachments: &[Attachment], out: &mut Vec<u8>) {
+    put_varint(out, attachments.len() as u64);
+    for attachment in attachments {
+        put_bytes(out, attachment.name.as_bytes());
+        put_bytes(out, attachment.content_type.as_bytes());
+        put_varint(out, attachment.revpos);
+        out.extend_from_slice(&attachment.content.hash);
+        out.extend_from_slice(&attachment.content.md5);
+        put_varint(out, attachment.content.length);
+        match attachment.content.encoding {
+            Encoding::Identity => out.push(IDENTITY),
+            Encoding::Gzip { encoded_length } => {
+                out.push(GZIP);
+                put_varint(out, encoded_length);
+            }
+        }
+    }
+}
+
+/// Reads what [`encode_attachments`] wrote; no bytes at all are no attachments.
+pub(crate) fn decode_attachments(bytes: &[u8]) -> Result<Vec<Attachment>, Malformed> {
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut bytes = Reader(bytes);
+    let list = (0..bytes.varint()?)
+        .map(|_| decode_attachment(&mut bytes))
+        .collect::<Result<_, Malformed>>()?;
+    bytes.end()?;
+    Ok(list)
+}
+
+fn decode_attachment(bytes: &mut Reader<'_>) -> Result<Attachment, Malformed> {
+    Ok(Attachment {
+        name: bytes.str()?.into(),
+        content_type: bytes.str()?.into(),
+        revpos: bytes.varint()?,
+        content: Content {
+            hash: bytes.array()?,
+            md5: bytes.array()?,
+            length: bytes.varint()?,
+            encoding: match bytes.u8()? {
+                IDENTITY => Encoding::Identity,
+                GZIP => Encoding::Gzip {
+                    encoded_length: bytes.varint()?,
+                },
+                _ => return Err(Malformed),
+            },
+        },
+    })
+}
+
+/// A row of the `attachments` table, borrowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ContentRow<'a> {
+    /// How many leaves name this content; a leaf that names it twice counts twice.
+    pub(crate) refs: u64,
+    /// Bytes as stored.
+    pub(crate) stored_bytes: u64,
+    /// The bytes, unless they are in a file.
+    pub(crate) inline: Option<&'a [u8]>,
+}
+
+impl<'a> ContentRow<'a> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        put_varint(&mut out, self.refs);
+        put_varint(&mut out, self.stored_bytes);
+        match self.inline {
+            Some(bytes) => {
+                out.push(0);
+                out.extend_from_slice(bytes);
+            }
+            None => out.push(1),
+        }
+        out
+    }
+
+    pub(crate) fn decode(row: &'a [u8]) -> Result<ContentRow<'a>, Malformed> {
+        let mut row = Reader(row);
+        row.version()?;
+        let refs = row.varint()?;
+        let stored_bytes = row.varint()?;
+        let inline = match row.u8()? {
+            0 => Some(row.0),
+            1 => {
+                row.end()?;
+                None
+            }
+            _ => return Err(Malformed),
+        };
+        Ok(ContentRow {
+            refs,
+            stored_bytes,
+            inline,
+        })
+    }
+}
+
+/// Bytes of some content as stored.
+pub(crate) fn stored_bytes(content: &Content) -> u64 {
+    match content.encoding {
+        Encoding::Identity => content.length,
+        Encoding::Gzip { encoded_length } => encoded_length,
+    }
+}

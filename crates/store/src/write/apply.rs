@@ -1,0 +1,253 @@
+//! A commit from its jobs to its rows: gather the documents, decide edit by edit, write in the order redb likes.
+
+use super::commit::Tables;
+use super::entry::{Entry, Now, Old};
+use super::queue::{Answer, Prepared, Work};
+use super::refs::Refs;
+use crate::file::OpenFile;
+use crate::tables::State;
+use crate::{Database, Durability, Error, Outcome, Refused};
+use trunkline_core::doc::Edit;
+use trunkline_core::doc_id::DocId;
+use trunkline_core::rev::Rev;
+
+/// A commit being put together.
+pub(super) struct Commit<'a, 't> {
+    pub(super) database: &'a Database,
+    pub(super) file: &'a OpenFile,
+    pub(super) tables: Tables<'t>,
+    pub(super) state: State,
+    pub(super) revs_limit: u32,
+    /// In id order.
+    pub(super) entries: Vec<Entry<'a>>,
+    pub(super) refs: Refs,
+    /// Whether anything was written.
+    pub(super) wrote: bool,
+}
+
+/// What has to happen once the transaction is committed.
+pub(super) struct Applied {
+    pub(super) answers: Vec<Answer>,
+    pub(super) state: State,
+    pub(super) wrote: bool,
+    pub(super) unreferenced: Vec<trunkline_core::attachment::ContentHash>,
+}
+
+impl Database {
+    /// Applies jobs in one transaction. One answer per job, in order.
+    pub(super) fn commit(&self, works: &[(&Work, Durability)]) -> Result<Vec<Answer>, Error> {
+        if let [(Work::Compact, _)] = works {
+            self.compact_as_leader()?;
+            return Ok(vec![Answer::Done]);
+        }
+        let file = self.file()?;
+        let durable = works
+            .iter()
+            .any(|(_, durability)| *durability == Durability::Durable);
+        let durability = if durable {
+            Durability::Durable
+        } else {
+            Durability::Relaxed
+        };
+        let mut txn = file.redb.begin_write()?;
+        if !durable {
+            txn.set_durability(redb::Durability::None)?;
+        }
+        let applied = {
+            let commit = Commit::new(self, &file, Tables::open(&txn)?, works)?;
+            commit.run(works)?
+        };
+        if !applied.wrote && (!durable || file.is_durable()) {
+            txn.abort()?;
+            self.release_staged(works);
+            return Ok(applied.answers);
+        }
+        txn.commit()?;
+        self.publish(&file, &applied, durability);
+        self.release_staged(works);
+        Ok(applied.answers)
+    }
+
+    /// Lets readers, feeds and the flusher know of a commit.
+    fn publish(&self, file: &OpenFile, applied: &Applied, durability: Durability) {
+        let before = std::mem::replace(&mut *file.state.lock(), applied.state);
+        file.unreferenced.lock().extend(&applied.unreferenced);
+        let was_durable = file.is_durable();
+        file.committed(durability);
+        if was_durable && durability == Durability::Relaxed {
+            self.store.shared.flusher.watch(self);
+        }
+        self.inner.publish_seq(applied.state.update_seq);
+        if before.update_seq != applied.state.update_seq || before.purge_seq != applied.state.purge_seq {
+            self.inner.changed.notify(usize::MAX);
+            self.store
+                .shared
+                .updates
+                .record(&self.inner.name, crate::DbEvent::Updated);
+        }
+    }
+
+    fn release_staged(&self, works: &[(&Work, Durability)]) {
+        let edits = works.iter().flat_map(|(work, _)| match work {
+            Work::Edits { edits, .. } => edits.as_slice(),
+            _ => &[],
+        });
+        for prepared in edits {
+            for attachment in attachments_of(&prepared.edit) {
+                if let trunkline_core::attachment::AttachmentSource::Staged(content) = &attachment.source {
+                    self.inner.release_staged(&content.hash);
+                }
+            }
+        }
+    }
+}
+
+/// The attachments that an edit names.
+fn attachments_of(edit: &Edit) -> &[trunkline_core::attachment::AttachmentEdit] {
+    match edit {
+        Edit::Interactive(edit) => &edit.attachments,
+        Edit::Replicated(edit) => &edit.attachments,
+    }
+}
+
+/// The documents that a job touches, in order.
+fn ids_of(work: &Work) -> Box<dyn Iterator<Item = &str> + '_> {
+    match work {
+        Work::Edits { edits, .. } => Box::new(edits.iter().map(|prepared| id_of(&prepared.edit).as_str())),
+        Work::Purge(purges) => Box::new(purges.iter().map(|(id, _)| id.as_str())),
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+fn id_of(edit: &Edit) -> &DocId {
+    match edit {
+        Edit::Interactive(edit) => &edit.id,
+        Edit::Replicated(edit) => &edit.id,
+    }
+}
+
+impl<'a, 't> Commit<'a, 't> {
+    fn new(
+        database: &'a Database,
+        file: &'a OpenFile,
+        tables: Tables<'t>,
+        works: &[(&'a Work, Durability)],
+    ) -> Result<Self, Error> {
+        let mut ids: Vec<&'a str> = works.iter().flat_map(|(work, _)| ids_of(work)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let entries = ids.into_iter().map(|id| {
+            let row = tables.docs_get(id)?;
+            let old = row.map(|row| Old::decode(id, row.value())).transpose()?;
+            Ok(Entry::new(id, old))
+        });
+        let entries = entries.collect::<Result<Vec<_>, Error>>()?;
+        let state = *file.state.lock();
+        let state = State {
+            time_ms: state.time_ms.max(crate::directory::now_ms()),
+            ..state
+        };
+        Ok(Commit {
+            database,
+            file,
+            tables,
+            state,
+            revs_limit: file.revs_limit.load(std::sync::atomic::Ordering::Relaxed),
+            entries,
+            refs: Refs::default(),
+            wrote: false,
+        })
+    }
+
+    fn run(mut self, works: &[(&'a Work, Durability)]) -> Result<Applied, Error> {
+        let mut answers = Vec::with_capacity(works.len());
+        for (work, _) in works {
+            answers.push(match *work {
+                Work::Edits { edits, atomic: false } => Answer::Edits(self.edits(edits)?),
+                Work::Edits { edits, atomic: true } => Answer::Edits(self.atomic_edits(edits)?),
+                Work::Purge(purges) => Answer::Purged(self.purges(purges)?),
+                Work::Local { id, given, body } => {
+                    Answer::Local(self.put_local(id, *given, body.as_deref())?)
+                }
+                Work::Meta { key, value } => {
+                    self.put_meta(key, value)?;
+                    Answer::Done
+                }
+                Work::Flush | Work::Compact => Answer::Done,
+            });
+        }
+        let unreferenced = self.write_rows()?;
+        Ok(Applied {
+            answers,
+            state: self.state,
+            wrote: self.wrote,
+            unreferenced,
+        })
+    }
+
+    /// The place of a document in `entries`.
+    pub(super) fn entry_index(&self, id: &str) -> Result<usize, Error> {
+        let found = self.entries.binary_search_by(|entry| entry.id.cmp(id));
+        found.map_err(|_| Error::Corrupt("an edit's document was not gathered".into()))
+    }
+
+    fn edits(&mut self, edits: &'a [Prepared]) -> Result<Vec<Outcome>, Error> {
+        edits.iter().map(|prepared| self.edit(prepared)).collect()
+    }
+
+    fn edit(&mut self, prepared: &'a Prepared) -> Result<Outcome, Error> {
+        let index = self.entry_index(id_of(&prepared.edit).as_str())?;
+        match &prepared.edit {
+            Edit::Interactive(edit) => self.interactive(index, edit, prepared.rev.as_ref()),
+            Edit::Replicated(edit) => self.replicated(index, edit),
+        }
+    }
+
+    /// All edits or none: until rows are written everything is in `entries`, which can be put back.
+    fn atomic_edits(&mut self, edits: &'a [Prepared]) -> Result<Vec<Outcome>, Error> {
+        let state = self.state;
+        let mut before: Vec<(usize, Now<'a>)> = Vec::with_capacity(edits.len());
+        for prepared in edits {
+            let index = self.entry_index(id_of(&prepared.edit).as_str())?;
+            if let Some(entry) = self.entries.get(index) {
+                before.push((index, entry.now.clone()));
+            }
+        }
+        let mut outcomes = self.edits(edits)?;
+        if outcomes.iter().all(Result::is_ok) {
+            return Ok(outcomes);
+        }
+        self.state = state;
+        for (index, now) in before {
+            if let Some(entry) = self.entries.get_mut(index) {
+                entry.now = now;
+            }
+        }
+        for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
+            *outcome = Err(Refused::Batch);
+        }
+        Ok(outcomes)
+    }
+
+    /// The seq of the next change.
+    pub(super) fn next_seq(&mut self) -> u64 {
+        self.state.update_seq += 1;
+        self.state.update_seq
+    }
+
+    /// A number for the bodies table that no leaf ever had.
+    pub(super) fn next_body(&mut self) -> u64 {
+        self.state.last_body += 1;
+        self.state.last_body
+    }
+}
+
+/// A revision and its parent as a path.
+pub(super) fn path_of(rev: &Rev, parent: Option<&Rev>) -> trunkline_core::doc::RevPath {
+    let mut digests = vec![rev.digest.clone()];
+    digests.extend(parent.map(|parent| parent.digest.clone()));
+    trunkline_core::doc::RevPath {
+        generation: rev.generation,
+        digests,
+    }
+}

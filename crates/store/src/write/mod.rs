@@ -1,0 +1,112 @@
+//! The one door to a database's documents: writers queue, the first becomes the leader, applies every queued job in
+//! one transaction, commits once, and answers each. One fsync serves all who wait.
+
+mod apply;
+mod commit;
+mod decide;
+mod entry;
+mod purge;
+mod queue;
+mod refs;
+mod settings;
+mod stubs;
+
+pub use queue::Leader;
+pub(crate) use queue::{Answer, Queue, Work};
+
+use crate::{Batch, Database, Durability, Error, Outcome};
+use queue::Prepared;
+use trunkline_core::attachment::AttachmentSource;
+use trunkline_core::doc::{Edit, InteractiveEdit};
+use trunkline_core::doc_id::DocId;
+use trunkline_core::rev::Rev;
+use trunkline_core::revid;
+
+impl Database {
+    /// Applies edits and waits for the durability asked for. One outcome per edit, in order. With `batch.atomic`,
+    /// one refusal refuses all (the others get `Refused::Batch`).
+    pub fn update(&self, batch: Batch) -> Result<Vec<Outcome>, Error> {
+        let durability = batch.durability;
+        match self.do_work(Work::of_batch(batch), durability)? {
+            Answer::Edits(outcomes) => Ok(outcomes),
+            _ => Err(misanswered()),
+        }
+    }
+
+    /// Queues edits without waiting; `done` is called exactly once, from whichever thread leads the commit. When a
+    /// [`Leader`] comes back, the caller must run it on a thread that may block; until then nothing is written.
+    pub fn submit(
+        &self,
+        batch: Batch,
+        done: impl FnOnce(Result<Vec<Outcome>, Error>) + Send + 'static,
+    ) -> Option<Leader> {
+        let durability = batch.durability;
+        self.queue_work(Work::of_batch(batch), durability, move |answer| {
+            done(match answer {
+                Ok(Answer::Edits(outcomes)) => Ok(outcomes),
+                Ok(_) => Err(misanswered()),
+                Err(error) => Err(error),
+            });
+        })
+    }
+
+    /// Removes leaves and what only they used. One list of removed revisions per document; each document that lost
+    /// any consumes one purge seq.
+    pub fn purge(&self, purges: &[(DocId, Vec<Rev>)]) -> Result<Vec<Vec<Rev>>, Error> {
+        match self.do_work(Work::Purge(purges.to_vec()), Durability::Durable)? {
+            Answer::Purged(removed) => Ok(removed),
+            _ => Err(misanswered()),
+        }
+    }
+
+    /// Waits until everything written so far, relaxed writes too, is durable.
+    pub fn flush(&self) -> Result<(), Error> {
+        self.do_work(Work::Flush, Durability::Durable).map(drop)
+    }
+}
+
+fn misanswered() -> Error {
+    Error::Corrupt("a write was answered as something else".into())
+}
+
+impl Work {
+    /// Computes revision ids here, in the caller's thread, for the parents that the edits claim.
+    fn of_batch(batch: Batch) -> Work {
+        let edits = batch.edits.into_iter().map(|edit| {
+            let rev = match &edit {
+                Edit::Interactive(edit) => claimed_revision(edit),
+                Edit::Replicated(_) => None,
+            };
+            Prepared { edit, rev }
+        });
+        Work::Edits {
+            edits: edits.collect(),
+            atomic: batch.atomic,
+        }
+    }
+}
+
+/// The revision that an edit makes if it is a child of the parent it names; `None` when only the database knows,
+/// because a stub stands for an attachment.
+fn claimed_revision(edit: &InteractiveEdit) -> Option<Rev> {
+    let terms = edit
+        .attachments
+        .iter()
+        .map(|attachment| match &attachment.source {
+            AttachmentSource::Staged(content) => {
+                let content_type = attachment.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
+                Some((&*attachment.name, content_type, content.md5))
+            }
+            AttachmentSource::Stub { .. } => None,
+        });
+    let terms: Vec<_> = terms.collect::<Option<_>>()?;
+    Some(revid::revision(
+        edit.deleted,
+        edit.parent.as_ref(),
+        &edit.body,
+        &terms,
+    ))
+}
+
+/// Of an attachment that came without one.
+const DEFAULT_CONTENT_TYPE: &str = "application/octet-stream";

@@ -1,0 +1,339 @@
+//! The queue of jobs and its leader.
+//!
+//! Leadership is a duty that one thread at a time has. A blocked writer that leads until its own job is done hands
+//! the duty to another blocked writer; a [`Leader`] given to asynchronous code keeps it until nobody waits.
+
+use crate::{Database, Durability, Error, Outcome, Refused};
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use trunkline_core::doc::Edit;
+use trunkline_core::doc_id::{DocId, LocalId};
+use trunkline_core::limits::COMMIT_BYTES_MAX;
+use trunkline_core::rev::Rev;
+
+/// What a job does.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Edits {
+        edits: Vec<Prepared>,
+        atomic: bool,
+    },
+    Purge(Vec<(DocId, Vec<Rev>)>),
+    Local {
+        id: LocalId,
+        given: u64,
+        body: Option<String>,
+    },
+    /// Writes one row of the meta table.
+    Meta {
+        key: &'static [u8],
+        value: Vec<u8>,
+    },
+    /// Nothing but a durable commit.
+    Flush,
+    /// Replaces the file by a compacted copy; see `compact`.
+    Compact,
+}
+
+/// An edit with the revision it would make under the parent it names, computed before it was queued.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) edit: Edit,
+    pub(crate) rev: Option<Rev>,
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Edits(Vec<Outcome>),
+    Purged(Vec<Vec<Rev>>),
+    Local(Result<u64, Refused>),
+    Done,
+}
+
+type Done = Box<dyn FnOnce(Result<Answer, Error>) + Send>;
+
+/// One queued job.
+pub(crate) struct Job {
+    pub(crate) work: Work,
+    pub(crate) durability: Durability,
+    bytes: usize,
+    done: Done,
+    /// The thread that blocks for it, if one does.
+    waiter: Option<Arc<Waiter>>,
+}
+
+/// Jobs waiting for a commit, and what the last commits teach about how many to expect.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    state: Mutex<QueueState>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct QueueState {
+    jobs: VecDeque<Job>,
+    bytes: usize,
+    leading: bool,
+    /// Jobs that the leader may expect to come soon: those of the last commit and those that came during it.
+    expected: usize,
+    /// How long the last commit took.
+    last_commit: Duration,
+}
+
+impl std::fmt::Debug for QueueState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} jobs of {} bytes, leading: {}",
+            self.jobs.len(),
+            self.bytes,
+            self.leading
+        )
+    }
+}
+
+/// A leader waits for expected jobs at most this part of the last commit's duration, and never longer than
+/// [`PATIENCE_MAX`]: a wait must not cost more than the commit it saves.
+const PATIENCE_PART: u32 = 2;
+const PATIENCE_MAX: Duration = Duration::from_millis(2);
+/// With so many bytes queued a commit is worth its fsync: no waiting for more.
+const WORTHWHILE_BYTES: usize = 64 << 10;
+
+/// A thread that blocks for its job, and may be made leader meanwhile.
+#[derive(Debug, Default)]
+struct Waiter {
+    news: Mutex<Option<News>>,
+    wake: Condvar,
+}
+
+#[derive(Debug)]
+enum News {
+    Lead,
+    Done(Result<Answer, Error>),
+}
+
+impl Waiter {
+    fn tell(&self, news: News) {
+        *self.news.lock() = Some(news);
+        self.wake.notify_one();
+    }
+
+    fn wait(&self) -> News {
+        let mut news = self.news.lock();
+        loop {
+            match news.take() {
+                Some(news) => return news,
+                None => self.wake.wait(&mut news),
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(&*self.news.lock(), Some(News::Done(_)))
+    }
+}
+
+/// The duty to commit queued edits; see [`Database::submit`].
+#[must_use = "queued edits wait until the leader runs"]
+#[derive(Debug)]
+pub struct Leader {
+    /// Taken when the duty is done.
+    database: Option<Database>,
+}
+
+impl Leader {
+    /// Commits queued edits until none wait.
+    pub fn run(mut self) {
+        if let Some(database) = self.database.take() {
+            database.lead(None);
+        }
+    }
+}
+
+impl Drop for Leader {
+    /// A runtime that shuts down drops the tasks it has not started; the queue must not wait for ever.
+    fn drop(&mut self) {
+        if let Some(database) = self.database.take() {
+            std::thread::spawn(move || database.lead(None));
+        }
+    }
+}
+
+impl Database {
+    /// Does a job and waits for it.
+    pub(crate) fn do_work(&self, work: Work, durability: Durability) -> Result<Answer, Error> {
+        let waiter = Arc::new(Waiter::default());
+        let told = waiter.clone();
+        let done = move |answer| told.tell(News::Done(answer));
+        if self.enqueue(work, durability, Box::new(done), Some(waiter.clone())) {
+            self.lead(Some(&waiter));
+        }
+        loop {
+            match waiter.wait() {
+                News::Lead => self.lead(Some(&waiter)),
+                News::Done(answer) => return answer,
+            }
+        }
+    }
+
+    /// Queues a job for which no thread waits.
+    pub(crate) fn queue_work(
+        &self,
+        work: Work,
+        durability: Durability,
+        done: impl FnOnce(Result<Answer, Error>) + Send + 'static,
+    ) -> Option<Leader> {
+        self.enqueue(work, durability, Box::new(done), None)
+            .then(|| Leader {
+                database: Some(self.clone()),
+            })
+    }
+
+    /// Answers whether the caller has to lead.
+    fn enqueue(&self, work: Work, durability: Durability, done: Done, waiter: Option<Arc<Waiter>>) -> bool {
+        let queue = &self.inner.queue;
+        let bytes = work.bytes();
+        let mut state = queue.state.lock();
+        state.bytes += bytes;
+        state.jobs.push_back(Job {
+            work,
+            durability,
+            bytes,
+            done,
+            waiter,
+        });
+        if state.leading {
+            if state.is_worthwhile() {
+                queue.arrived.notify_one();
+            }
+            return false;
+        }
+        state.leading = true;
+        true
+    }
+
+    /// Commits queued jobs: until none wait, or until `own` is answered and another blocked writer takes over.
+    fn lead(&self, own: Option<&Waiter>) {
+        loop {
+            let mut jobs = self.inner.queue.take();
+            let started = Instant::now();
+            let works: Vec<(&Work, Durability)> =
+                jobs.iter().map(|job| (&job.work, job.durability)).collect();
+            // A bug that panics costs the jobs of one commit, whose transaction is dropped unfinished.
+            let answers = catch_unwind(AssertUnwindSafe(|| self.commit(&works)));
+            let answers =
+                answers.unwrap_or_else(|_| Err(Error::Corrupt("a write panicked; see the log".into())));
+            self.inner.queue.note_commit(jobs.len(), started.elapsed());
+            match answers {
+                Ok(answers) => {
+                    for (job, answer) in jobs.drain(..).zip(answers) {
+                        job.answer(Ok(answer));
+                    }
+                }
+                Err(error) => jobs.drain(..).for_each(|job| job.answer(Err(error.clone()))),
+            }
+            if self.inner.queue.hand_over(own) {
+                return;
+            }
+        }
+    }
+}
+
+impl Job {
+    fn answer(self, answer: Result<Answer, Error>) {
+        // What a caller does with its answer must not stop the answers of others.
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.done)(answer)));
+    }
+}
+
+impl QueueState {
+    fn is_worthwhile(&self) -> bool {
+        self.jobs.len() >= self.expected || self.bytes >= WORTHWHILE_BYTES
+    }
+}
+
+impl Queue {
+    /// Takes the jobs of the next commit. Writers that the last commit woke get a moment to come back: without it,
+    /// commits of one job and of all the others would alternate.
+    fn take(&self) -> Vec<Job> {
+        let mut state = self.state.lock();
+        let patience = (state.last_commit / PATIENCE_PART).min(PATIENCE_MAX);
+        self.arrived
+            .wait_while_for(&mut state, |state| !state.is_worthwhile(), patience);
+        let mut taken = Vec::with_capacity(state.jobs.len());
+        let mut bytes = 0;
+        while let Some(job) = state
+            .jobs
+            .pop_front_if(|job| bytes == 0 || bytes + job.bytes <= COMMIT_BYTES_MAX)
+        {
+            bytes += job.bytes;
+            let alone = matches!(job.work, Work::Compact);
+            taken.push(job);
+            if alone
+                || state
+                    .jobs
+                    .front()
+                    .is_some_and(|job| matches!(job.work, Work::Compact))
+            {
+                break;
+            }
+        }
+        state.bytes = state.bytes.saturating_sub(bytes);
+        taken
+    }
+
+    fn note_commit(&self, jobs: usize, took: Duration) {
+        let mut state = self.state.lock();
+        state.expected = jobs + state.jobs.len();
+        state.last_commit = took;
+    }
+
+    /// Whether the leader may go: nothing is queued, or its own job is answered and another waiter leads on.
+    fn hand_over(&self, own: Option<&Waiter>) -> bool {
+        let mut state = self.state.lock();
+        if state.jobs.is_empty() {
+            state.leading = false;
+            return true;
+        }
+        if !own.is_some_and(Waiter::is_done) {
+            return false;
+        }
+        match state.jobs.iter().find_map(|job| job.waiter.as_ref()) {
+            Some(waiter) => {
+                waiter.tell(News::Lead);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl Work {
+    /// Bytes that a commit of this job writes, roughly.
+    fn bytes(&self) -> usize {
+        /// Of rows around a body.
+        const OVERHEAD: usize = 100;
+        match self {
+            Work::Edits { edits, .. } => edits
+                .iter()
+                .map(|Prepared { edit, .. }| match edit {
+                    Edit::Interactive(edit) => edit.body.as_str().len() + edit.id.as_str().len() + OVERHEAD,
+                    Edit::Replicated(edit) => {
+                        edit.body.as_str().len()
+                            + edit.id.as_str().len()
+                            + OVERHEAD
+                            + edit.path.digests.len() * 16
+                    }
+                })
+                .sum(),
+            Work::Purge(purges) => purges.len() * OVERHEAD,
+            Work::Local { body, .. } => OVERHEAD + body.as_ref().map_or(0, String::len),
+            Work::Meta { value, .. } => OVERHEAD + value.len(),
+            Work::Flush | Work::Compact => OVERHEAD,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Local documents and the few settings of a database, written in the same commits as documents.
+
+use super::apply::Commit;
+use super::queue::{Answer, Work};
+use crate::tables::{self, meta};
+use crate::{Database, Durability, Error, Refused};
+use std::sync::atomic::Ordering;
+use trunkline_core::doc_id::LocalId;
+
+impl Database {
+    /// Sets `_security` (JSON text).
+    pub fn set_security(&self, json: &str) -> Result<(), Error> {
+        self.set(meta::SECURITY, tables::encode_text(json))
+    }
+
+    /// Sets how many revisions each branch keeps, from the next edit of each document on. At least 1.
+    pub fn set_revs_limit(&self, limit: u32) -> Result<(), Error> {
+        let limit = limit.max(1);
+        self.set(meta::REVS_LIMIT, tables::encode_number(limit.into()))?;
+        self.file()?.revs_limit.store(limit, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Sets how many purges `_purged_infos` remembers. At least 1.
+    pub fn set_purged_infos_limit(&self, limit: u32) -> Result<(), Error> {
+        let limit = limit.max(1);
+        self.set(meta::PURGED_INFOS_LIMIT, tables::encode_number(limit.into()))?;
+        self.file()?.purged_infos_limit.store(limit, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn set(&self, key: &'static [u8], value: Vec<u8>) -> Result<(), Error> {
+        match self.do_work(Work::Meta { key, value }, Durability::Durable)? {
+            Answer::Done => Ok(()),
+            _ => Err(super::misanswered()),
+        }
+    }
+}
+
+impl Commit<'_, '_> {
+    pub(super) fn put_meta(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        self.tables.meta.insert(key, value)?;
+        self.wrote = true;
+        Ok(())
+    }
+
+    pub(super) fn put_local(
+        &mut self,
+        id: &LocalId,
+        given: u64,
+        body: Option<&str>,
+    ) -> Result<Result<u64, Refused>, Error> {
+        let key = id.as_str().as_bytes();
+        let Some(body) = body else {
+            if self.tables.local()?.remove(key)?.is_none() {
+                return Ok(Err(Refused::Missing));
+            }
+            self.wrote = true;
+            return Ok(Ok(0));
+        };
+        if body.len() > trunkline_core::limits::DOCUMENT_BYTES_MAX {
+            return Ok(Err(Refused::DocumentTooLarge));
+        }
+        let number = given.saturating_add(1);
+        self.tables
+            .local()?
+            .insert(key, tables::encode_local(number, body).as_slice())?;
+        self.wrote = true;
+        Ok(Ok(number))
+    }
+}
