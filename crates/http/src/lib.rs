@@ -6,8 +6,21 @@
 //! A request goes down once and up once: a row of `routes.rs`, its handler in `routes/` (one file per resource), typed
 //! parameters from `request.rs`, the store; and back as a body, or as a row of the one table in `error.rs`.
 
+mod app;
+mod body;
 mod config;
+mod content;
+mod edit;
+mod encoding;
+mod error;
+mod feed;
+mod request;
+mod respond;
+mod routes;
 mod server;
+mod show;
+mod tasks;
+mod upload;
 
 pub use config::Config;
 pub use server::serve;

@@ -1,19 +1,210 @@
 //! Connections: accepting them, serving them, and ending them in order.
 
-use crate::Config;
+use crate::app::App;
+use crate::error::Error;
+use crate::{Config, encoding, routes};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use std::convert::Infallible;
 use std::future::Future;
-use tokio::net::TcpListener;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
 use trunkline_store::Store;
 
 /// Serves `store` on `listener` until `shutdown` resolves, then ends feeds with their `last_seq`, lets running writes
 /// finish and replications checkpoint, for at most [`Config::shutdown_ms`]. The store stays open; closing it is the
-/// caller's.
+/// caller's. Reads run on the runtime's blocking threads: a runtime made for this server needs few of them
+/// (`max_blocking_threads`), since no call waits for a client there.
 pub async fn serve(
     listener: TcpListener,
     store: Store,
     config: Config,
     shutdown: impl Future<Output = ()>,
-) -> std::io::Result<()> {
-    let _ = (listener, store, config, shutdown.await);
-    todo!()
+) -> io::Result<()> {
+    let app = App::new(store, config);
+    let service = Front::new(app.clone());
+    let connections = GracefulShutdown::new();
+    // Dropped with this future, however it ends: no connection outlives it.
+    let cut = CancellationToken::new();
+    let _cut_at_end = cut.clone().drop_guard();
+
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    pause_after(&error).await;
+                    continue;
+                }
+            },
+            () = &mut shutdown => break,
+        };
+        spawn_connection(stream, service.clone(), &connections, cut.clone());
+    }
+    drop(listener);
+
+    app.stopping.cancel();
+    let ended = async { tokio::join!(app.replications.shutdown(), connections.shutdown()) };
+    if tokio::time::timeout(Duration::from_millis(app.config.shutdown_ms), ended)
+        .await
+        .is_err()
+    {
+        tracing::warn!("connections that were still open are cut off");
+    }
+    Ok(())
+}
+
+/// A refused connection says nothing about the next one, but being out of descriptors does.
+async fn pause_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if !matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    ) {
+        tracing::error!(%error, "accepting a connection failed");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn spawn_connection(stream: TcpStream, front: Front, connections: &GracefulShutdown, cut: CancellationToken) {
+    let _ = stream.set_nodelay(true);
+    let watcher = connections.watcher();
+    tokio::spawn(async move {
+        let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let front = front.clone();
+            async move { Ok::<_, Infallible>(front.answer(request.map(Body::new)).await) }
+        });
+        let builder = auto::Builder::new(TokioExecutor::new());
+        let connection = builder
+            .serve_connection(TokioIo::new(stream), service)
+            .into_owned();
+        tokio::select! {
+            ended = watcher.watch(connection) => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended");
+                }
+            }
+            () = cut.cancelled() => {}
+        }
+    });
+}
+
+/// What every request passes on its way to its route, and every answer on its way back.
+#[derive(Clone)]
+struct Front(Arc<FrontParts>);
+
+struct FrontParts {
+    app: App,
+    router: Router,
+    server: HeaderValue,
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-couch-request-id");
+const MUST_REVALIDATE: HeaderValue = HeaderValue::from_static("must-revalidate");
+
+impl Front {
+    fn new(app: App) -> Front {
+        let server = format!("Trunkline/{}", app.config.version);
+        let server = HeaderValue::from_str(&server).unwrap_or(HeaderValue::from_static("Trunkline"));
+        Front(Arc::new(FrontParts {
+            router: routes::map(app.clone()),
+            app,
+            server,
+        }))
+    }
+
+    async fn answer(&self, mut request: Request) -> Response {
+        let Front(front) = self;
+        tidy_path(request.uri_mut());
+        let accept = (front.app.config.compression
+            && request.headers().contains_key(header::ACCEPT_ENCODING))
+        .then(|| request.headers().clone());
+        let id = request_id(front, &request);
+        let method = request.method().clone();
+        let is_head = method == Method::HEAD;
+
+        let mut router = front.router.clone();
+        let routed = async move { Service::call(&mut router, request).await };
+        let mut response = match AssertUnwindSafe(routed).catch_unwind().await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(_) => Error::Internal("This request met a bug; the log has more.".to_owned()).into_response(),
+        };
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            response = name_allowed(response);
+        }
+        let headers = response.headers_mut();
+        headers.insert(header::SERVER, front.server.clone());
+        headers.insert(REQUEST_ID, id);
+        headers.entry(header::CACHE_CONTROL).or_insert(MUST_REVALIDATE);
+        match accept {
+            Some(accept) if !is_head && encoding::wanted(true, &response) => {
+                encoding::encode(accept, response).await
+            }
+            _ => response,
+        }
+    }
+}
+
+/// CouchDB drops empty path segments, so `/db/` is `/db` and `//db` too.
+fn tidy_path(uri: &mut Uri) {
+    let path = uri.path();
+    if path.len() < 2 || !(path.ends_with('/') || path.contains("//")) {
+        return;
+    }
+    let mut tidy = String::with_capacity(path.len());
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        tidy.push('/');
+        tidy.push_str(segment);
+    }
+    if tidy.is_empty() {
+        tidy.push('/');
+    }
+    if let Some(query) = uri.query() {
+        tidy.push('?');
+        tidy.push_str(query);
+    }
+    if let Ok(tidied) = tidy.parse() {
+        *uri = tidied;
+    }
+}
+
+/// The client's own name for its request, when it is a plain one, else a new one.
+fn request_id(front: &FrontParts, request: &Request) -> HeaderValue {
+    let given = request.headers().get(REQUEST_ID).filter(|value| {
+        let bytes = value.as_bytes();
+        (1..=36).contains(&bytes.len())
+            && bytes
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))
+    });
+    match given {
+        Some(given) => given.clone(),
+        None => HeaderValue::try_from(front.app.next_request_id()).unwrap_or(HeaderValue::from_static("0")),
+    }
+}
+
+/// The router knows which methods a resource has; CouchDB's answer names them in its reason as well.
+fn name_allowed(response: Response) -> Response {
+    let allowed = response
+        .headers()
+        .get(header::ALLOW)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let mut methods: Vec<&str> = allowed.split(',').map(str::trim).collect();
+    methods.sort_unstable();
+    Error::MethodNotAllowed(methods.join(",")).into_response()
 }

@@ -1,0 +1,92 @@
+//! What every handler shares: the store, the settings, running replications, and the news that the server stops.
+
+use crate::Config;
+use crate::error::{Error, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use trunkline_core::db_name::DbName;
+use trunkline_replicate::Scheduler;
+use trunkline_store::{Batch, Database, Outcome, Store};
+
+/// Shared state; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct App(Arc<Shared>);
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) config: Config,
+    pub(crate) replications: Scheduler,
+    /// Cancelled at the shutdown signal: feeds send their `last_seq` and end.
+    pub(crate) stopping: CancellationToken,
+    /// Databases being compacted, and since when (seconds since 1970).
+    pub(crate) compactions: parking_lot::Mutex<Vec<(String, u64)>>,
+    /// Names this start of the server in seqs that do not outlive it.
+    pub(crate) boot: String,
+    request_number: AtomicU64,
+}
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl App {
+    pub(crate) fn new(store: Store, config: Config) -> App {
+        App(Arc::new(Shared {
+            store,
+            config,
+            replications: Scheduler::default(),
+            stopping: CancellationToken::new(),
+            compactions: parking_lot::Mutex::default(),
+            boot: uuid::Uuid::new_v4()
+                .simple()
+                .to_string()
+                .chars()
+                .take(8)
+                .collect(),
+            request_number: AtomicU64::new(uuid::Uuid::new_v4().as_u64_pair().0),
+        }))
+    }
+
+    /// A database by name.
+    pub(crate) fn database(&self, name: &DbName) -> Result<Database> {
+        Ok(self.store.database(name)?)
+    }
+
+    /// A name for the next request in logs and its `X-Couch-Request-ID`. Only has to differ from its neighbours.
+    pub(crate) fn next_request_id(&self) -> String {
+        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let number = self.request_number.fetch_add(1, Ordering::Relaxed);
+        format!("{:010x}", number.wrapping_mul(ODD) >> 24)
+    }
+}
+
+/// Runs store calls on a thread that may block.
+pub(crate) async fn blocking<T: Send + 'static>(
+    call: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(call).await {
+        Ok(answer) => answer,
+        Err(join) => Err(Error::Internal(join.to_string())),
+    }
+}
+
+/// Queues edits with the group commit and waits for their outcomes without holding a thread.
+pub(crate) async fn update(database: &Database, batch: Batch) -> Result<Vec<Outcome>> {
+    let (sender, receiver) = oneshot::channel();
+    let leader = database.submit(batch, move |outcomes| {
+        let _ = sender.send(outcomes);
+    });
+    if let Some(leader) = leader {
+        tokio::task::spawn_blocking(move || leader.run());
+    }
+    match receiver.await {
+        Ok(outcomes) => Ok(outcomes?),
+        Err(_) => Err(Error::Internal("the commit was abandoned".to_owned())),
+    }
+}

@@ -1,0 +1,144 @@
+//! From an incoming document to an edit: its attachments staged, its revision settled.
+
+use crate::app::{App, blocking};
+use crate::error::{Error, Result};
+use crate::request::{Query, doc_id};
+use std::io::Write;
+use trunkline_core::attachment::Content;
+use trunkline_core::attachment::{AttachmentEdit, AttachmentSource};
+use trunkline_core::doc::{Edit, InteractiveEdit, ReplicatedEdit};
+use trunkline_store::{Database, Durability};
+use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
+use trunkline_wire::document::IncomingDoc;
+
+/// Write options of a query string.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WriteOptions {
+    /// Whether CouchDB's rules for interactive edits hold (`new_edits` is not `false`).
+    pub(crate) interactive: bool,
+    /// `batch=ok` asks for no more than that readers see it.
+    pub(crate) durability: Durability,
+}
+
+impl WriteOptions {
+    pub(crate) fn parse(query: &Query) -> WriteOptions {
+        WriteOptions {
+            interactive: query.text("new_edits") != Some("false"),
+            durability: match query.text("batch") {
+                Some("ok") => Durability::Relaxed,
+                _ => Durability::Durable,
+            },
+        }
+    }
+}
+
+/// The edit a document without following parts asks for.
+pub(crate) async fn build(
+    app: &App,
+    db: &Database,
+    id: &str,
+    doc: IncomingDoc,
+    interactive: bool,
+) -> Result<Edit> {
+    if doc.attachments.is_empty() {
+        return assemble(app, id, doc, Vec::new(), interactive);
+    }
+    let (app, db, id) = (app.clone(), db.clone(), id.to_owned());
+    blocking(move || build_blocking(&app, &db, &id, doc, interactive)).await
+}
+
+/// [`build`] on a thread that may block.
+pub(crate) fn build_blocking(
+    app: &App,
+    db: &Database,
+    id: &str,
+    mut doc: IncomingDoc,
+    interactive: bool,
+) -> Result<Edit> {
+    let attachments = std::mem::take(&mut doc.attachments);
+    let staged: Result<Vec<_>> = attachments
+        .into_iter()
+        .map(|attachment| stage_inline(app, db, attachment))
+        .collect();
+    assemble(app, id, doc, staged?, interactive)
+}
+
+/// The edit of a document whose attachments are staged already.
+pub(crate) fn assemble(
+    app: &App,
+    id: &str,
+    doc: IncomingDoc,
+    attachments: Vec<AttachmentEdit>,
+    interactive: bool,
+) -> Result<Edit> {
+    let doc_id = doc_id(id)?;
+    if doc.body.as_str().len() > app.config.document_bytes_max {
+        return Err(Error::DocumentTooLarge(id.to_owned()));
+    }
+    if interactive {
+        let IncomingDoc {
+            rev: parent,
+            deleted,
+            body,
+            ..
+        } = doc;
+        return Ok(Edit::Interactive(InteractiveEdit {
+            id: doc_id,
+            parent,
+            deleted,
+            body,
+            attachments,
+        }));
+    }
+    let path = doc.path()?;
+    let IncomingDoc { deleted, body, .. } = doc;
+    Ok(Edit::Replicated(ReplicatedEdit {
+        id: doc_id,
+        path,
+        deleted,
+        body,
+        attachments,
+    }))
+}
+
+/// [`stage_inline`] from async code.
+pub(crate) async fn stage_one(
+    app: &App,
+    db: &Database,
+    attachment: IncomingAttachment,
+) -> Result<AttachmentEdit> {
+    let (app, db) = (app.clone(), db.clone());
+    blocking(move || stage_inline(&app, &db, attachment)).await
+}
+
+fn stage_inline(app: &App, db: &Database, attachment: IncomingAttachment) -> Result<AttachmentEdit> {
+    let source = match &attachment.data {
+        IncomingData::Stub => AttachmentSource::Stub { md5: attachment.md5 },
+        IncomingData::Inline(bytes) => AttachmentSource::Staged(stage(app, db, &attachment.name, bytes)?),
+        IncomingData::Follows { .. } => {
+            return Err(Error::bad(
+                "Attachments that follow need a multipart/related request",
+            ));
+        }
+    };
+    Ok(describe(attachment, source))
+}
+
+fn stage(app: &App, db: &Database, name: &str, bytes: &[u8]) -> Result<Content> {
+    if bytes.len() as u64 > app.config.attachment_bytes_max {
+        return Err(Error::AttachmentTooLarge(name.to_owned()));
+    }
+    let mut staging = db.stage(Some(bytes.len() as u64))?;
+    staging.write_all(bytes)?;
+    Ok(staging.finish()?)
+}
+
+/// An incoming attachment with its bytes where they are now.
+pub(crate) fn describe(attachment: IncomingAttachment, source: AttachmentSource) -> AttachmentEdit {
+    AttachmentEdit {
+        name: attachment.name.into(),
+        content_type: attachment.content_type.map(Into::into),
+        revpos: attachment.revpos,
+        source,
+    }
+}

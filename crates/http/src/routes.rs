@@ -1,0 +1,133 @@
+//! THE MAP: every path the server knows, and who answers it.
+//!
+//! Methods that a row does not name get 405 with the row's own in `Allow`; HEAD is answered wherever GET is.
+
+mod active_tasks;
+mod all_dbs;
+mod all_docs;
+mod attachment;
+mod bulk_docs;
+mod bulk_get;
+mod changes;
+mod database;
+mod db_updates;
+mod dbs_info;
+mod document;
+mod local;
+mod local_docs;
+mod maintenance;
+mod purge;
+mod replicate;
+mod revs_diff;
+mod security;
+mod server;
+mod session;
+mod settings;
+mod uuids;
+
+use crate::app::App;
+use crate::error::Error;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{any, get, post, put};
+
+pub(crate) fn map(app: App) -> Router {
+    Router::new()
+        .merge(server_level())
+        .merge(database_level())
+        .merge(document_level())
+        .fallback(|| async { Error::NotFound("There is nothing at this path.".into()) })
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .with_state(app)
+}
+
+fn server_level() -> Router<App> {
+    Router::new()
+        .route("/", get(server::welcome))
+        .route("/favicon.ico", get(server::favicon))
+        .route("/_active_tasks", get(active_tasks::list))
+        .route("/_all_dbs", get(all_dbs::list))
+        .route("/_db_updates", get(db_updates::feed))
+        .route("/_dbs_info", get(dbs_info::all).post(dbs_info::some))
+        .route("/_membership", get(server::membership))
+        .route("/_replicate", post(replicate::replicate))
+        .route(
+            "/_session",
+            get(session::show).post(session::log_in).delete(session::log_out),
+        )
+        .route("/_up", get(server::up))
+        .route("/_uuids", get(uuids::make))
+}
+
+fn database_level() -> Router<App> {
+    Router::new()
+        .route(
+            "/{db}",
+            put(database::create)
+                .get(database::show)
+                .delete(database::delete)
+                .post(database::add_document),
+        )
+        .route("/{db}/_all_docs", get(all_docs::all).post(all_docs::all_posted))
+        .route("/{db}/_all_docs/queries", post(all_docs::all_queries))
+        .route(
+            "/{db}/_design_docs",
+            get(all_docs::designs).post(all_docs::designs_posted),
+        )
+        .route("/{db}/_design_docs/queries", post(all_docs::designs_queries))
+        .route(
+            "/{db}/_local_docs",
+            get(local_docs::list).post(local_docs::list_posted),
+        )
+        .route("/{db}/_local_docs/queries", post(local_docs::queries))
+        .route("/{db}/_bulk_docs", post(bulk_docs::write))
+        .route("/{db}/_bulk_get", post(bulk_get::read))
+        .route("/{db}/_changes", get(changes::feed).post(changes::feed_posted))
+        .route("/{db}/_compact", post(maintenance::compact))
+        .route("/{db}/_compact/{design}", post(maintenance::nothing_to_do))
+        .route("/{db}/_ensure_full_commit", post(maintenance::ensure_full_commit))
+        .route("/{db}/_missing_revs", post(revs_diff::missing_revs))
+        .route("/{db}/_purge", post(purge::purge))
+        .route("/{db}/_purged_infos", get(purge::infos))
+        .route(
+            "/{db}/_purged_infos_limit",
+            get(settings::purged_infos_limit).put(settings::set_purged_infos_limit),
+        )
+        .route("/{db}/_revs_diff", post(revs_diff::revs_diff))
+        .route(
+            "/{db}/_revs_limit",
+            get(settings::revs_limit).put(settings::set_revs_limit),
+        )
+        .route("/{db}/_security", get(security::show).put(security::set))
+        .route("/{db}/_sync_shards", post(maintenance::nothing_to_do))
+        .route("/{db}/_view_cleanup", post(maintenance::nothing_to_do))
+        .route("/{db}/_explain", any(maintenance::no_query_engine))
+        .route("/{db}/_find", any(maintenance::no_query_engine))
+        .route("/{db}/_index", any(maintenance::no_query_engine))
+        .route("/{db}/_index/{*rest}", any(maintenance::no_query_engine))
+        .route("/{db}/_partition/{*rest}", any(maintenance::no_partitions))
+        .route("/{db}/_shards", any(maintenance::no_shards))
+        .route("/{db}/_shards/{*rest}", any(maintenance::no_shards))
+}
+
+fn document_level() -> Router<App> {
+    let document = || {
+        get(document::read)
+            .put(document::write)
+            .delete(document::delete)
+            // COPY has no name among the router's methods.
+            .fallback(document::copy)
+    };
+    let attachment = || {
+        get(attachment::read)
+            .head(attachment::head)
+            .put(attachment::write)
+            .delete(attachment::delete)
+    };
+    Router::new()
+        .route("/{db}/{doc}", document())
+        .route("/{db}/_design/{design}", document())
+        .route("/{db}/_local/{*local}", document())
+        .route("/{db}/{doc}/{*attachment}", attachment())
+        .route("/{db}/_design/{design}/{*attachment}", attachment())
+}

@@ -1,0 +1,165 @@
+//! `_all_docs` and `_design_docs`: documents in id order, streamed chunk by chunk.
+
+mod listing;
+
+use crate::app::{App, blocking};
+use crate::body::JsonBody;
+use crate::error::{Error, Result};
+use crate::request::docs_range::DocsRange;
+use crate::request::{Db, Query};
+use crate::respond::{self, Chunks, Gone};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use listing::Listing;
+use trunkline_core::limits::SCAN_CHUNK_BYTES;
+use trunkline_store::Database;
+use trunkline_wire::all_docs as wire;
+
+/// Which documents a resource lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    All,
+    Designs,
+}
+
+pub(super) async fn all(State(app): State<App>, Db(db): Db, query: Query) -> Result<Response> {
+    one(app, db, Kind::All, DocsRange::parse(&query, None)?).await
+}
+
+pub(super) async fn all_posted(
+    State(app): State<App>,
+    Db(db): Db,
+    query: Query,
+    JsonBody(body): JsonBody,
+) -> Result<Response> {
+    one(
+        app,
+        db,
+        Kind::All,
+        DocsRange::parse(&query, Some(&wire::parse(&body)?))?,
+    )
+    .await
+}
+
+pub(super) async fn all_queries(
+    State(app): State<App>,
+    Db(db): Db,
+    query: Query,
+    JsonBody(body): JsonBody,
+) -> Result<Response> {
+    many(app, db, Kind::All, ranges(&query, &body)?).await
+}
+
+pub(super) async fn designs(State(app): State<App>, Db(db): Db, query: Query) -> Result<Response> {
+    one(app, db, Kind::Designs, DocsRange::parse(&query, None)?).await
+}
+
+pub(super) async fn designs_posted(
+    State(app): State<App>,
+    Db(db): Db,
+    query: Query,
+    JsonBody(body): JsonBody,
+) -> Result<Response> {
+    one(
+        app,
+        db,
+        Kind::Designs,
+        DocsRange::parse(&query, Some(&wire::parse(&body)?))?,
+    )
+    .await
+}
+
+pub(super) async fn designs_queries(
+    State(app): State<App>,
+    Db(db): Db,
+    query: Query,
+    JsonBody(body): JsonBody,
+) -> Result<Response> {
+    many(app, db, Kind::Designs, ranges(&query, &body)?).await
+}
+
+fn ranges(query: &Query, body: &[u8]) -> Result<Vec<DocsRange>> {
+    wire::parse_queries(body)?
+        .iter()
+        .map(|posted| DocsRange::parse(query, Some(posted)))
+        .collect()
+}
+
+/// One listing: in one piece when a chunk holds it all.
+async fn one(app: App, db: Database, kind: Kind, range: DocsRange) -> Result<Response> {
+    let (mut listing, mut out) = blocking(move || {
+        let mut out = Vec::with_capacity(1024);
+        let mut listing = Listing::open(&app, db, kind, range, &mut out)?;
+        listing.chunk(&mut out)?;
+        Ok((listing, out))
+    })
+    .await?;
+    if listing.is_done() {
+        listing.close(&mut out);
+        return Ok(respond::json(StatusCode::OK, out));
+    }
+    let (chunks, body) = respond::chunks();
+    tokio::spawn(async move {
+        let _ = finish(&mut out, listing, &chunks).await;
+        let _ = chunks.send(out).await;
+    });
+    Ok(respond::streamed(body))
+}
+
+/// Several listings, one after the other, as elements of `results`.
+async fn many(app: App, db: Database, kind: Kind, ranges: Vec<DocsRange>) -> Result<Response> {
+    let (chunks, body) = respond::chunks();
+    tokio::spawn(async move {
+        let mut out = b"{\"results\":[\r\n".to_vec();
+        for (place, range) in ranges.into_iter().enumerate() {
+            if place > 0 {
+                out.extend_from_slice(b",\r\n");
+            }
+            let (app, db) = (app.clone(), db.clone());
+            let opened = blocking(move || {
+                let listing = Listing::open(&app, db, kind, range, &mut out)?;
+                Ok((listing, out))
+            });
+            let listing;
+            match opened.await {
+                Ok(opened) => (listing, out) = opened,
+                Err(error) => return chunks.fail(error).await,
+            }
+            if finish(&mut out, listing, &chunks).await.is_err() {
+                return;
+            }
+            if out.last() == Some(&b'\n') {
+                out.pop();
+            }
+        }
+        out.extend_from_slice(b"\r\n]}\n");
+        let _ = chunks.send(out).await;
+    });
+    Ok(respond::streamed(body))
+}
+
+/// Sends what is left of a listing, but for its last bytes, which stay in `out`.
+async fn finish(out: &mut Vec<u8>, mut listing: Listing, chunks: &Chunks) -> Result<(), Gone> {
+    while !listing.is_done() {
+        if out.len() >= SCAN_CHUNK_BYTES / 2 {
+            chunks.send(std::mem::take(out)).await?;
+        }
+        let mut text = std::mem::take(out);
+        let rendered = blocking(move || {
+            text.reserve(SCAN_CHUNK_BYTES);
+            listing.chunk(&mut text)?;
+            Ok((listing, text))
+        });
+        match rendered.await {
+            Ok(rendered) => (listing, *out) = rendered,
+            Err(error) => {
+                let error: Error = error;
+                chunks.fail(error).await;
+                return Err(Gone);
+            }
+        }
+    }
+    listing.close(out);
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! `/{db}`: making, describing and deleting a database, and adding a document to it.
+
+use super::uuids::new_id;
+use super::{document, local};
+use crate::app::{App, blocking};
+use crate::body::JsonBody;
+use crate::edit;
+use crate::error::{Error, Result};
+use crate::request::{Db, DocPath, Query, captures, location};
+use crate::respond;
+use crate::tasks::Compaction;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use serde_json::{Value, json};
+use trunkline_core::Seq;
+use trunkline_core::db_name::DbName;
+use trunkline_core::limits::DB_NAME_BYTES_MAX;
+use trunkline_store::{Database, Info};
+use trunkline_wire as wire;
+
+/// The name in the path, whether or not such a database can be.
+pub(super) struct Name(String);
+
+impl FromRequestParts<App> for Name {
+    type Rejection = Error;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Name> {
+        let (_, name) = captures(parts, app).await?.into_iter().next().unwrap_or_default();
+        Ok(Name(name))
+    }
+}
+
+pub(super) async fn create(State(app): State<App>, Name(name): Name, headers: HeaderMap) -> Result<Response> {
+    if name.len() > DB_NAME_BYTES_MAX {
+        return Err(Error::DatabaseNameTooLong(name));
+    }
+    let parsed = DbName::parse(&name).map_err(|_| Error::IllegalDatabaseName(name.clone()))?;
+    blocking(move || Ok(app.store.create(&parsed)?)).await?;
+    let mut response = respond::ok(StatusCode::CREATED);
+    if let Some(location) = location(&headers, &[&name]) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+pub(super) async fn show(State(app): State<App>, Db(db): Db) -> Result<Response> {
+    let compacting = Compaction::runs(&app, db.name().as_str());
+    let mut info = blocking(move || info(&db)).await?;
+    if let (true, Some(member)) = (compacting, info.get_mut("compact_running")) {
+        *member = true.into();
+    }
+    Ok(respond::value(StatusCode::OK, &info))
+}
+
+/// What `GET /{db}` says.
+pub(super) fn info(db: &Database) -> Result<Value> {
+    let info = db.info()?;
+    Ok(json!({
+        "instance_start_time": instance_start_time(&info),
+        "db_name": db.name().as_str(),
+        "purge_seq": seq_text(info.purge_seq, &info.uuid),
+        "update_seq": seq_text(info.update_seq, &info.uuid),
+        "sizes": { "file": info.file_bytes, "external": info.external_bytes, "active": info.active_bytes },
+        "props": {},
+        "doc_del_count": info.doc_del_count,
+        "doc_count": info.doc_count,
+        "disk_format_version": 8,
+        "compact_running": false,
+        "cluster": { "q": 1, "n": 1, "w": 1, "r": 1 },
+    }))
+}
+
+/// A seq as it stands in a value.
+fn seq_text(seq: Seq, uuid: &str) -> String {
+    wire::seq::json(seq, wire::seq::suffix(uuid))
+        .trim_matches('"')
+        .to_owned()
+}
+
+/// Tells one incarnation of a database from the next: replicators compare it for equality.
+pub(super) fn instance_start_time(info: &Info) -> String {
+    info.created_ms.to_string()
+}
+
+pub(super) async fn delete(State(app): State<App>, Name(name): Name, query: Query) -> Result<Response> {
+    if query.text("rev").is_some() {
+        return Err(Error::bad(
+            "You tried to DELETE a database with a ?=rev parameter. Did you mean to DELETE a document instead?",
+        ));
+    }
+    let name = DbName::parse(&name).map_err(|_| Error::DatabaseMissing)?;
+    blocking(move || Ok(app.store.delete(&name)?)).await?;
+    Ok(respond::ok(StatusCode::OK))
+}
+
+pub(super) async fn add_document(
+    State(app): State<App>,
+    Db(db): Db,
+    query: Query,
+    headers: HeaderMap,
+    body: JsonBody,
+) -> Result<Response> {
+    let mut doc = wire::document::parse(&body.0)?;
+    let id = doc.id.take().filter(|id| !id.is_empty()).unwrap_or_else(new_id);
+    if let DocPath::Local(id) = DocPath::new(id.clone()) {
+        return local::write(db, id, body.0).await;
+    }
+    let options = edit::WriteOptions::parse(&query);
+    let edit = edit::build(&app, &db, &id, doc, true).await?;
+    let outcome = document::submit(&db, edit, &id, options.durability).await?;
+    let mut response = document::written(&id, &outcome, false, options.durability);
+    response.headers_mut().remove(header::ETAG);
+    if let Some(location) = location(&headers, &[db.name().as_str(), &id]) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}

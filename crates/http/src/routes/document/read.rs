@@ -1,0 +1,213 @@
+//! GET and HEAD of a document: its winner, one revision, or several (`open_revs`), as JSON or multipart.
+
+use super::{etag, stream};
+use crate::app::{App, blocking};
+use crate::error::{Error, Result};
+use crate::request::{DocPath, Query, Target, accepts, header_value, matches_etag};
+use crate::respond;
+use crate::routes::local;
+use crate::show::{self, ReadOptions};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use trunkline_core::rev::Rev;
+use trunkline_store::{Database, Found, Leaf, Want, WantRevs};
+use trunkline_wire as wire;
+use trunkline_wire::open_revs::OpenRevs;
+
+pub(in crate::routes) async fn read(
+    State(app): State<App>,
+    target: Target,
+    query: Query,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let Target { db, path, .. } = target;
+    let id = match path {
+        DocPath::Local(id) => return local::read(db, id).await,
+        DocPath::Doc(id) => id,
+    };
+    let options = ReadOptions::parse(&query)?;
+    if options.open_revs.is_some() {
+        return read_open_revs(app, db, id, options, &headers).await;
+    }
+    if options.is_plain() {
+        return read_winner(db, id, options, headers).await;
+    }
+    let (leaf, found) = {
+        let (db, id, options) = (db.clone(), id.clone(), options.clone());
+        blocking(move || one(&db, &id, &options)).await?
+    };
+    let members = options.members;
+    let with_bytes = if members.attachments {
+        show::with_bytes(
+            &leaf,
+            &found.revs,
+            options.atts_since.as_deref().unwrap_or_default(),
+        )
+    } else {
+        Vec::new()
+    };
+    let has_meta = has_meta(&options, &found);
+    let etag = etag(&leaf.rev);
+    if !has_meta && matches_etag(&headers, &etag) {
+        return Err(Error::not_modified(&etag));
+    }
+    let mut response = if with_bytes.contains(&true) && accepts(&headers, "multipart/related") {
+        stream::related(db, id, leaf, found.revs, members, &with_bytes)
+    } else {
+        let bytes_max = app.config.request_buffer_bytes_max as u64;
+        let text = blocking(move || {
+            let forms = show::inline(&db, &leaf.attachments, &with_bytes, bytes_max)?;
+            let mut out = Vec::with_capacity(leaf.body.as_str().len() + id.len() + 256);
+            show::write(&mut out, &id, &leaf, Some(&found.revs), members, &forms);
+            out.push(b'\n');
+            Ok(out)
+        });
+        respond::json(StatusCode::OK, text.await?)
+    };
+    if let (false, Some(etag)) = (has_meta, header_value(&etag)) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    Ok(response)
+}
+
+/// The way of nearly every read: one look-up, one copy of the stored text.
+async fn read_winner(db: Database, id: String, options: ReadOptions, headers: HeaderMap) -> Result<Response> {
+    let (text, etag) = blocking(move || {
+        let leaf = db.get(&id, None)?.ok_or(Error::MISSING)?;
+        if leaf.deleted {
+            return Err(Error::DELETED);
+        }
+        let etag = etag(&leaf.rev);
+        if matches_etag(&headers, &etag) {
+            return Err(Error::not_modified(&etag));
+        }
+        let mut out = Vec::with_capacity(leaf.body.as_str().len() + id.len() + 128);
+        show::write(&mut out, &id, &leaf, None, options.members, &[]);
+        out.push(b'\n');
+        Ok((out, etag))
+    })
+    .await?;
+    let mut response = respond::json(StatusCode::OK, text);
+    if let Some(etag) = header_value(&etag) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    Ok(response)
+}
+
+/// The winner or the revision asked for, with its tree, from one snapshot.
+fn one(db: &Database, id: &str, options: &ReadOptions) -> Result<(Leaf, Found)> {
+    let revs = match (&options.rev, options.latest) {
+        (Some(rev), false) => WantRevs::These {
+            revs: vec![rev.clone()],
+            latest: false,
+        },
+        // As in CouchDB, `latest` makes the winner of any revision.
+        _ => WantRevs::Winner,
+    };
+    let wants = [Want {
+        id: id.to_owned(),
+        revs,
+    }];
+    let mut found = db
+        .bulk_get(&wants)?
+        .into_iter()
+        .next()
+        .flatten()
+        .ok_or(Error::MISSING)?;
+    if found.leaves.is_empty() {
+        return Err(Error::MISSING);
+    }
+    let leaf = found.leaves.remove(0);
+    if leaf.deleted && (options.rev.is_none() || options.latest) {
+        return Err(Error::DELETED);
+    }
+    Ok((leaf, found))
+}
+
+/// Whether the answer shows what other revisions do to it: then a revision is no tag for it.
+fn has_meta(options: &ReadOptions, found: &Found) -> bool {
+    let members = options.members;
+    let leaves = found.revs.leaves();
+    let others = |deleted: bool| leaves.iter().skip(1).any(|(_, state)| state.deleted == deleted);
+    members.revs_info
+        || members.local_seq
+        || (members.conflicts && others(false))
+        || (members.deleted_conflicts && others(true))
+}
+
+async fn read_open_revs(
+    app: App,
+    db: Database,
+    id: String,
+    options: ReadOptions,
+    headers: &HeaderMap,
+) -> Result<Response> {
+    let found = {
+        let (db, id, options) = (db.clone(), id.clone(), options.clone());
+        blocking(move || Ok(opened(&db, &id, &options)?)).await?
+    };
+    if accepts(headers, "multipart/mixed") {
+        return Ok(stream::mixed(db, id, found, options));
+    }
+    let bytes_max = app.config.request_buffer_bytes_max as u64;
+    let text = blocking(move || {
+        let mut out = b"[".to_vec();
+        for leaf in &found.leaves {
+            separate(&mut out);
+            let with_bytes = if options.members.attachments {
+                show::with_bytes(
+                    leaf,
+                    &found.revs,
+                    options.atts_since.as_deref().unwrap_or_default(),
+                )
+            } else {
+                Vec::new()
+            };
+            let forms = show::inline(&db, &leaf.attachments, &with_bytes, bytes_max)?;
+            wire::open_revs::write_ok(&mut out, |out| {
+                show::write(out, &id, leaf, Some(&found.revs), options.members, &forms);
+            });
+        }
+        for rev in &found.missing {
+            separate(&mut out);
+            wire::open_revs::write_missing(&mut out, rev);
+        }
+        out.extend_from_slice(b"]\n");
+        Ok(out)
+    });
+    Ok(respond::json(StatusCode::OK, text.await?))
+}
+
+fn separate(out: &mut Vec<u8>) {
+    if out.last() != Some(&b'[') {
+        out.push(b',');
+    }
+}
+
+/// The leaves that `open_revs` names; all of a document that was never here is 404, each named one is `missing`.
+fn opened(db: &Database, id: &str, options: &ReadOptions) -> Result<Found> {
+    let (revs, asked): (WantRevs, Vec<Rev>) = match &options.open_revs {
+        Some(OpenRevs::These(revs)) => (
+            WantRevs::These {
+                revs: revs.clone(),
+                latest: options.latest,
+            },
+            revs.clone(),
+        ),
+        _ => (WantRevs::All, Vec::new()),
+    };
+    let wants = [Want {
+        id: id.to_owned(),
+        revs,
+    }];
+    match db.bulk_get(&wants)?.into_iter().next().flatten() {
+        Some(found) => Ok(found),
+        None if matches!(options.open_revs, Some(OpenRevs::These(_))) => Ok(Found {
+            leaves: Vec::new(),
+            missing: asked,
+            revs: Default::default(),
+        }),
+        None => Err(Error::MISSING),
+    }
+}

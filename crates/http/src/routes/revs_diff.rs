@@ -1,0 +1,65 @@
+//! `_revs_diff` and `_missing_revs`: which of the revisions asked about are not here.
+
+use crate::app::blocking;
+use crate::body::JsonBody;
+use crate::error::Result;
+use crate::request::Db;
+use crate::respond;
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use axum::response::Response;
+use trunkline_core::doc_id::DocId;
+use trunkline_core::rev::Rev;
+use trunkline_store::Database;
+use trunkline_wire as wire;
+
+/// What is asked and found of one document: id, missing, possible ancestors.
+type Row = (String, Vec<Rev>, Vec<Rev>);
+
+pub(super) async fn revs_diff(Db(db): Db, JsonBody(body): JsonBody) -> Result<Response> {
+    answer(db, body, |out, rows| {
+        let rows = rows
+            .iter()
+            .map(|(id, missing, ancestors)| (id.as_str(), missing.as_slice(), ancestors.as_slice()));
+        wire::revs_diff::write(out, rows);
+    })
+    .await
+}
+
+pub(super) async fn missing_revs(Db(db): Db, JsonBody(body): JsonBody) -> Result<Response> {
+    answer(db, body, |out, rows| {
+        let rows = rows.iter().filter(|(_, missing, _)| !missing.is_empty());
+        wire::revs_diff::write_missing_revs(
+            out,
+            rows.map(|(id, missing, _)| (id.as_str(), missing.as_slice())),
+        );
+    })
+    .await
+}
+
+async fn answer(db: Database, body: Bytes, write: fn(&mut Vec<u8>, &[Row])) -> Result<Response> {
+    let answer = blocking(move || {
+        let rows = compare(&db, wire::revs_diff::parse(&body)?)?;
+        let mut out = Vec::new();
+        write(&mut out, &rows);
+        Ok(out)
+    });
+    Ok(respond::json(StatusCode::OK, answer.await?))
+}
+
+fn compare(db: &Database, asked: Vec<(String, Vec<Rev>)>) -> Result<Vec<Row>> {
+    // An id that no document can have is simply missing.
+    let (known, others): (Vec<_>, Vec<_>) = asked.into_iter().partition(|(id, _)| DocId::parse(id).is_ok());
+    let ask: Vec<(DocId, Vec<Rev>)> = known
+        .into_iter()
+        .filter_map(|(id, revs)| Some((DocId::parse(&id).ok()?, revs)))
+        .collect();
+    let found = db.revs_diff(&ask)?;
+    let rows = ask
+        .iter()
+        .zip(found)
+        .map(|((id, _), (missing, ancestors))| (id.as_str().to_owned(), missing, ancestors));
+    Ok(rows
+        .chain(others.into_iter().map(|(id, revs)| (id, revs, Vec::new())))
+        .collect())
+}

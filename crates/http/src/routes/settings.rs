@@ -1,0 +1,39 @@
+//! `/{db}/_revs_limit` and `/{db}/_purged_infos_limit`: one positive integer each.
+
+use crate::app::blocking;
+use crate::body::Whole;
+use crate::error::{Error, Result};
+use crate::request::Db;
+use crate::respond;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+pub(super) async fn revs_limit(Db(db): Db) -> Result<Response> {
+    let limit = blocking(move || Ok(db.revs_limit()?)).await?;
+    Ok(respond::json(StatusCode::OK, format!("{limit}\n").into_bytes()))
+}
+
+pub(super) async fn set_revs_limit(Db(db): Db, Whole(body): Whole) -> Result<Response> {
+    let limit = positive(&body, "revs_limit must be an integer of at least 1")?;
+    blocking(move || Ok(db.set_revs_limit(limit)?)).await?;
+    Ok(respond::ok(StatusCode::OK))
+}
+
+pub(super) async fn purged_infos_limit(Db(db): Db) -> Result<Response> {
+    let limit = blocking(move || Ok(db.purged_infos_limit()?)).await?;
+    Ok(respond::json(StatusCode::OK, format!("{limit}\n").into_bytes()))
+}
+
+pub(super) async fn set_purged_infos_limit(Db(db): Db, Whole(body): Whole) -> Result<Response> {
+    let limit = positive(&body, "`purge_infos_limit` must be positive integer")?;
+    blocking(move || Ok(db.set_purged_infos_limit(limit)?)).await?;
+    Ok(respond::ok(StatusCode::OK))
+}
+
+fn positive(body: &[u8], reason: &'static str) -> Result<u32> {
+    let text = std::str::from_utf8(body).unwrap_or_default().trim();
+    text.parse()
+        .ok()
+        .filter(|limit| *limit > 0)
+        .ok_or(Error::bad(reason))
+}
