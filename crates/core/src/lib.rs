@@ -15,6 +15,7 @@
 //! | [`collate`] | CouchDB's order of JSON values |
 //! | [`selector`] | Mango selectors: parse once, match many |
 //! | [`checkpoint`] | where two replication logs agree |
+//! | [`varint`] | integers as bytes |
 //! | [`limits`] | every bound, with unit and reason |
 
 pub mod attachment;
@@ -29,6 +30,7 @@ pub mod rev;
 pub mod revid;
 pub mod revtree;
 pub mod selector;
+pub mod varint;
 
 /// A place in a database's order of changes. The first edit gets 1; 0 means "before everything".
 pub type Seq = u64;

@@ -37,8 +37,7 @@ impl Repr {
 }
 
 impl Digest {
-    /// From stored bytes; 16 of them are an MD5. What comes from outside goes through [`Digest::parse`] or
-    /// [`Digest::from_stored`].
+    /// From stored bytes; 16 of them are an MD5. What comes from outside goes through [`Digest::parse`].
     pub fn from_bytes(bytes: &[u8]) -> Digest {
         match <[u8; 16]>::try_from(bytes) {
             Ok(md5) => Digest(Repr::Md5(md5)),
@@ -46,9 +45,9 @@ impl Digest {
         }
     }
 
-    /// From stored bytes, unless they are none that [`Digest::parse`] can give.
-    pub fn from_stored(bytes: &[u8]) -> Option<Digest> {
-        (bytes.len() == 16 || is_text(bytes)).then(|| Digest::from_bytes(bytes))
+    /// Whether stored bytes are those of a digest that [`Digest::parse`] can give.
+    pub(crate) fn is_stored(bytes: &[u8]) -> bool {
+        bytes.len() == 16 || is_text(bytes)
     }
 
     /// The bytes that are stored and compared.

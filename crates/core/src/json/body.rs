@@ -90,7 +90,11 @@ impl<'a> Observer<'a> for Compactor<'a> {
     }
 
     fn key(&mut self, inside: &'a str) {
-        self.scratch.key_hashes.push(hash(&unescape(inside)));
+        match hash(inside) {
+            Some(hash) => self.scratch.key_hashes.push(hash),
+            // An escape may hide that two keys are equal, and is rare enough in keys for the slow path.
+            None => self.repeats = true,
+        }
     }
 
     fn object_end(&mut self, start: usize) {
@@ -99,17 +103,26 @@ impl<'a> Observer<'a> for Compactor<'a> {
     }
 }
 
-/// Mixes well into the upper bits, of which [`has_equal`] takes its first look. Whoever makes two keys collide
-/// gains nothing but the slow path for their document.
-fn hash(key: &str) -> u64 {
+/// `None` for a key with a backslash. Mixes well into the upper bits, of which [`has_equal`] takes its first look.
+/// Whoever makes two keys collide gains nothing but the slow path for their document.
+fn hash(key: &str) -> Option<u64> {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mix = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(ODD);
+    const EVERY_BYTE: u64 = 0x0101_0101_0101_0101;
+    let mut backslash = 0;
+    let mut hash = key.len() as u64;
+    let mut mix = |word: u64| {
+        let zero_at_backslash = word ^ (EVERY_BYTE * u64::from(b'\\'));
+        backslash |= zero_at_backslash.wrapping_sub(EVERY_BYTE) & !zero_at_backslash;
+        hash = (hash.rotate_left(23) ^ word).wrapping_mul(ODD);
+    };
     let (words, rest) = key.as_bytes().as_chunks::<8>();
-    let hash = words.iter().fold(key.len() as u64, |hash, word| {
-        mix(hash, u64::from_le_bytes(*word))
-    });
-    let last = rest.iter().fold(0, |last, byte| last << 8 | u64::from(*byte));
-    mix(hash, last)
+    words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
+    let mut last = [0; 8];
+    if let Some(place) = last.get_mut(..rest.len()) {
+        place.copy_from_slice(rest);
+    }
+    mix(u64::from_le_bytes(last));
+    (backslash & (EVERY_BYTE << 7) == 0).then_some(hash)
 }
 
 /// Whether two hashes are equal. Leaves them in any order.

@@ -12,8 +12,6 @@ mod text;
 pub use reader::Reader;
 pub use text::{quote, string, unescape};
 
-pub(crate) use text::unescape_pieces;
-
 use crate::doc::Body;
 use std::borrow::Cow;
 use std::fmt;

@@ -2,7 +2,7 @@
 
 use super::JsonError;
 use super::number::number_length;
-use super::text::{string_length, unescape};
+use super::text::{copy_string, string_length, unescape};
 use crate::limits::JSON_DEPTH_MAX;
 use std::borrow::Cow;
 
@@ -230,25 +230,48 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn observed_key<O: Observer<'a>>(&mut self, observer: &mut O) -> Result<&'a str, JsonError> {
-        if self.byte() != Some(b'"') {
-            return self.syntax();
-        }
         let key = self.string()?;
+        self.colon(observer)?;
+        Ok(key)
+    }
+
+    /// Takes a key with its colon and the white space behind it; appends what it spells.
+    pub(crate) fn copy_key(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
+        self.copy_string(out)?;
+        self.colon(&mut Blind)
+    }
+
+    /// Takes the string whose opening quote is here; appends what it spells.
+    pub(crate) fn copy_string(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
+        let rest = self.quoted()?;
+        self.at += copy_string(rest, out).map_err(|error| self.shift(error))?;
+        Ok(())
+    }
+
+    fn colon<O: Observer<'a>>(&mut self, observer: &mut O) -> Result<(), JsonError> {
         self.white_space(observer);
         if self.byte() != Some(b':') {
             return self.syntax();
         }
         self.at += 1;
         self.white_space(observer);
-        Ok(key)
+        Ok(())
     }
 
-    /// Takes the string whose opening quote is here; answers what stands between its quotes.
-    fn string(&mut self) -> Result<&'a str, JsonError> {
-        let from = self.at + 1;
-        let bytes = self.text.as_bytes().get(from..).unwrap_or_default();
+    /// Steps over the opening quote that must be here; answers the bytes behind it.
+    fn quoted(&mut self) -> Result<&'a [u8], JsonError> {
+        if self.byte() != Some(b'"') {
+            return self.syntax();
+        }
         self.at += 1;
-        self.at += string_length(bytes).map_err(|error| self.shift(error))?;
+        Ok(self.text.as_bytes().get(self.at..).unwrap_or_default())
+    }
+
+    /// Takes the string whose opening quote must be here; answers what stands between its quotes.
+    fn string(&mut self) -> Result<&'a str, JsonError> {
+        let rest = self.quoted()?;
+        let from = self.at;
+        self.at += string_length(rest).map_err(|error| self.shift(error))?;
         self.between(from, self.at - 1)
     }
 

@@ -48,6 +48,28 @@ pub(super) fn string_length(bytes: &[u8]) -> Result<usize, JsonError> {
     }
 }
 
+/// Appends what the string at the start of `bytes`, just behind its opening quote, spells. Answers its length as
+/// [`string_length`] does.
+pub(super) fn copy_string(bytes: &[u8], out: &mut Vec<u8>) -> Result<usize, JsonError> {
+    let mut at = 0;
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let plain = plain_length(rest);
+        out.extend_from_slice(rest.get(..plain).unwrap_or_default());
+        at += plain;
+        match bytes.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => {
+                let escape = bytes.get(at + 1..).unwrap_or_default();
+                let (character, length) = unescape_one(escape).ok_or(JsonError::Syntax(at))?;
+                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                at += 1 + length;
+            }
+            _ => return Err(JsonError::Syntax(at)),
+        }
+    }
+}
+
 /// The character that an escape spells, and how many bytes spell it, from the byte behind its backslash.
 fn unescape_one(escape: &[u8]) -> Option<(char, usize)> {
     let simple = match escape.first()? {
@@ -88,25 +110,17 @@ pub fn unescape(inside: &str) -> Cow<'_, str> {
         return Cow::Borrowed(inside);
     }
     let mut out = String::with_capacity(inside.len());
-    unescape_pieces(inside, |piece| out.push_str(piece));
-    Cow::Owned(out)
-}
-
-/// Gives what the inside of a valid JSON string spells, in pieces.
-pub(crate) fn unescape_pieces(inside: &str, mut piece: impl FnMut(&str)) {
     let mut rest = inside;
-    while let Some(plain) = memchr::memchr(b'\\', rest.as_bytes()) {
-        let (Some(before), Some(escape)) = (rest.get(..plain), rest.get(plain + 1..)) else {
-            return;
-        };
-        piece(before);
+    while let Some((before, escape)) = rest.split_once('\\') {
+        out.push_str(before);
         let Some((character, length)) = unescape_one(escape.as_bytes()) else {
-            return;
+            break;
         };
-        piece(character.encode_utf8(&mut [0; 4]));
+        out.push(character);
         rest = escape.get(length..).unwrap_or_default();
     }
-    piece(rest);
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 /// What the text of a JSON value spells if it is a string.

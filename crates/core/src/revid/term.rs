@@ -3,7 +3,7 @@
 
 use super::AttachmentTerm;
 use crate::doc::Body;
-use crate::json::{self, JsonError, Reader};
+use crate::json::{JsonError, Reader};
 use crate::rev::Rev;
 
 const VERSION: u8 = 131;
@@ -55,10 +55,7 @@ fn value(reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), JsonError> {
     match reader.peek() {
         Some(b'{') => object(reader, out)?,
         Some(b'[') => array(reader, out)?,
-        Some(b'"') => {
-            let text = reader.raw()?;
-            string(text.get(1..text.len() - 1).unwrap_or_default(), out);
-        }
+        Some(b'"') => string(out, |out| reader.copy_string(out))?,
         Some(b't' | b'f' | b'n') => atom(reader.raw()?, out),
         _ => number(reader.raw()?, out),
     }
@@ -71,12 +68,14 @@ fn object(reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), JsonError> {
     let start = out.len();
     out.extend([LIST, 0, 0, 0, 0]);
     let mut count = 0_u32;
-    reader.raw_members(|key, reader| {
+    let mut more = reader.open(b'{', b'}', "object")?;
+    while more {
         count += 1;
-        out.extend([SMALL_TUPLE, 2]);
-        string(key, out);
-        value(reader, out)
-    })?;
+        out.extend_from_slice(&[SMALL_TUPLE, 2]);
+        string(out, |out| reader.copy_key(out))?;
+        value(reader, out)?;
+        more = reader.next(b'}')?;
+    }
     end_list(start, count, out);
     Ok(())
 }
@@ -87,13 +86,14 @@ fn array(reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), JsonError> {
     out.extend([LIST, 0, 0, 0, 0]);
     let mut count = 0_u32;
     let mut all_bytes = true;
-    reader.elements(|reader| {
+    let mut more = reader.open(b'[', b']', "array")?;
+    while more {
         count += 1;
         let element = out.len();
         value(reader, out)?;
         all_bytes &= out.get(element) == Some(&SMALL_INTEGER);
-        Ok::<_, JsonError>(())
-    })?;
+        more = reader.next(b']')?;
+    }
     match u16::try_from(count) {
         Ok(length @ 1..) if all_bytes => {
             for index in 0..usize::from(length) {
@@ -123,15 +123,19 @@ fn end_list(start: usize, count: u32, out: &mut Vec<u8>) {
     out.push(NIL);
 }
 
-/// `inside` is what stands between the quotes.
-fn string(inside: &str, out: &mut Vec<u8>) {
+/// A binary of what `copy` appends.
+fn string(
+    out: &mut Vec<u8>,
+    copy: impl FnOnce(&mut Vec<u8>) -> Result<(), JsonError>,
+) -> Result<(), JsonError> {
     let start = out.len();
-    out.extend([BINARY, 0, 0, 0, 0]);
-    json::unescape_pieces(inside, |piece| out.extend_from_slice(piece.as_bytes()));
+    out.extend_from_slice(&[BINARY, 0, 0, 0, 0]);
+    copy(out)?;
     let length = (out.len() - start - 5) as u32;
     if let Some(place) = out.get_mut(start + 1..start + 5) {
         place.copy_from_slice(&length.to_be_bytes());
     }
+    Ok(())
 }
 
 fn binary(bytes: &[u8], out: &mut Vec<u8>) {

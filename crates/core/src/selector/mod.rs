@@ -61,7 +61,12 @@ enum Test {
     NotIn(Vec<Box<str>>),
     Exists(bool),
     Type(Box<str>),
-    Mod { divisor: i64, remainder: i64 },
+    Mod {
+        divisor: i64,
+        remainder: i64,
+    },
+    /// Of the `regex` crate: Unicode characters, and neither look-around nor back-references, where CouchDB has
+    /// PCRE over bytes. In return no pattern can take more than linear time.
     Regex(Box<Regex>),
     BeginsWith(Box<str>),
     Size(u64),

@@ -1,0 +1,61 @@
+//! Merging a path into a tree.
+
+use super::{LeafState, Merged, Node, RevTree};
+use crate::doc::RevPath;
+use std::collections::btree_map::Entry;
+
+impl RevTree {
+    /// Adds a path whose newest revision is a leaf with `state` unless it is already known. An existing leaf keeps
+    /// its state. Leaves that turn out to be ancestors are no leaves any more, also after [`Merged::Known`]: compare
+    /// [`RevTree::leaves`] before and after to find the bodies that nothing refers to now.
+    ///
+    /// A revision has one parent. A path that names another one for a revision of this tree is not believed from
+    /// there on: taking its older part too would leave it without a child, a leaf without a body.
+    pub fn merge(&mut self, path: &RevPath, state: LeafState) -> Merged {
+        let was_empty = self.nodes.is_empty();
+        let mut revs = path.revs();
+        let Some(newest) = revs.next() else {
+            return Merged::Known;
+        };
+        let mut merged = None;
+        match self.nodes.entry(newest.clone()) {
+            Entry::Occupied(_) => merged = Some(Merged::Known),
+            Entry::Vacant(place) => {
+                let leaf = Some(state);
+                place.insert(Node { parent: None, leaf });
+            }
+        }
+        let mut child = newest;
+        for parent in revs {
+            let Some(node) = self.nodes.get_mut(&child) else {
+                break;
+            };
+            if *node.parent.get_or_insert_with(|| parent.clone()) != parent {
+                break;
+            }
+            match self.nodes.entry(parent.clone()) {
+                Entry::Occupied(mut known) => {
+                    let was_leaf = known.get_mut().leaf.take().is_some();
+                    let joined = if was_leaf {
+                        Merged::NewLeaf
+                    } else {
+                        Merged::NewBranch
+                    };
+                    // Only where the path first meets the tree does it say what the newest revision is.
+                    merged.get_or_insert(joined);
+                }
+                Entry::Vacant(place) => {
+                    let (parent, leaf) = (None, None);
+                    place.insert(Node { parent, leaf });
+                }
+            }
+            child = parent;
+        }
+        let first = if was_empty {
+            Merged::NewLeaf
+        } else {
+            Merged::NewBranch
+        };
+        merged.unwrap_or(first)
+    }
+}
