@@ -1,1 +1,7 @@
 //! Tests of the tree: examples, every small tree in every order, and properties of large ones.
+
+mod encoding;
+mod examples;
+mod properties;
+mod small_worlds;
+mod world;
