@@ -1,2 +1,123 @@
-//! Skeleton.
-fn main() {}
+//! The `trunkline` command line: what it takes. What each command does is in `cli/`.
+
+mod cli;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use cli::{Failure, check, compact, export, import, info, replicate, serve};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// An embedded, eventually consistent document store that speaks CouchDB's HTTP and replicates.
+///
+/// A DATABASE is a URL (http://127.0.0.1:5984/cdrs) or a directory of this machine with the database's name behind
+/// it (./data/cdrs). One process at a time holds a directory: while a server runs on it, use the server's URL.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  trunkline serve                                     a server on ./data and port 5984
+  trunkline import http://127.0.0.1:5984/cdrs calls.ndjson
+  trunkline replicate http://node-1:5984/cdrs ./data/cdrs --create-target
+  trunkline export ./data/cdrs --revs --attachments -o cdrs.ndjson
+  trunkline check ./data";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a directory of databases over HTTP
+    ///
+    /// Prints where it listens once it does, logs to standard error, and ends in order on SIGINT or SIGTERM: feeds
+    /// get their last line, running requests finish, replications write their checkpoints.
+    #[command(after_help = "\
+Examples:
+  trunkline serve
+  trunkline serve /var/lib/trunkline --listen 0.0.0.0:5984 --log-json")]
+    Serve(serve::ServeArgs),
+
+    /// Replicate one database to another, one way
+    ///
+    /// Starts where the last run of the same replication ended. Documents that the target refuses are listed on
+    /// standard error, and make the exit code 1. Ends when the target has all there is, or, with --continuous, when
+    /// it is interrupted.
+    #[command(after_help = "\
+Examples:
+  trunkline replicate http://node-1:5984/cdrs ./data/cdrs --create-target
+  trunkline replicate ./data/cdrs http://reports:5984/cdrs --continuous
+  trunkline replicate http://node-1:5984/cdrs ./busy/cdrs --selector '{\"sip_code\":\"486\"}'")]
+    Replicate(replicate::ReplicateArgs),
+
+    /// Put documents from files into a database
+    ///
+    /// Takes one JSON document, an array of them, one per line (NDJSON), or an object that holds them in `docs` or
+    /// `rows` (what _bulk_docs takes and _all_docs gives). Memory stays bounded however long the file is. What is in the
+    /// database already is left alone and counted as unchanged; so the same file twice changes nothing. A document
+    /// with `_rev` is restored as that revision; one without is created, and refused when its id holds other content.
+    #[command(after_help = "\
+Examples:
+  trunkline import ./data/cdrs calls.ndjson
+  gzip -dc calls.ndjson.gz | trunkline import http://127.0.0.1:5984/cdrs - --id-field call_id")]
+    Import(import::ImportArgs),
+
+    /// Write a database's documents, one per line
+    ///
+    /// With --revs every leaf is written with its history, deleted ones and conflicts too; with --attachments the
+    /// attachments' bytes. With both, import restores exactly what was there.
+    #[command(after_help = "\
+Examples:
+  trunkline export ./data/cdrs > cdrs.ndjson
+  trunkline export http://127.0.0.1:5984/voicemail --revs --attachments -o voicemail.ndjson")]
+    Export(export::ExportArgs),
+
+    /// Show what is in a store, or in one database
+    Info(info::InfoArgs),
+
+    /// Check every invariant of a store's files
+    ///
+    /// Prints what is wrong, a line each; exit code 1 when something is.
+    Check(check::CheckArgs),
+
+    /// Give a database's free space back to the file system
+    Compact(compact::CompactArgs),
+
+    /// Print a shell's completion script
+    #[command(after_help = "\
+Example:
+  trunkline completions bash > ~/.local/share/bash-completion/completions/trunkline")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Replicate(args) => replicate::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Info(args) => info::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Compact(args) => compact::run(&args),
+        Command::Completions { shell } => completions(shell),
+    };
+    match done {
+        Ok(code) => code,
+        Err(Failure::OutputClosed) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("trunkline: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Failure> {
+    // Into memory first: the generator panics when its output goes away.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "trunkline", &mut script);
+    std::io::stdout().write_all(&script).map_err(Failure::output)?;
+    Ok(ExitCode::SUCCESS)
+}

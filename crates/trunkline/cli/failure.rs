@@ -1,0 +1,54 @@
+//! Why a command failed: one line, and the exit code.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// A failure, told in one line.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What went wrong.
+    Message(String),
+    /// Whoever reads our output has gone away (`trunkline export … | head`); nothing to tell.
+    OutputClosed,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Failure {
+        Failure::Message(message.into())
+    }
+
+    /// A failure of writing output.
+    pub(crate) fn output(cause: io::Error) -> Failure {
+        match cause.kind() {
+            io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+            _ => Failure::new(format!("writing the output: {cause}")),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // Whatever a server or a file put into a message, it stays one line.
+            Failure::Message(message) => f.write_str(&message.replace(['\n', '\r'], " ")),
+            Failure::OutputClosed => f.write_str("nobody reads the output"),
+        }
+    }
+}
+
+impl<E: Error> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(below) = cause {
+            let text = below.to_string();
+            if !message.contains(&text) {
+                message.push_str(": ");
+                message.push_str(&text);
+            }
+            cause = below.source();
+        }
+        Failure::Message(message)
+    }
+}

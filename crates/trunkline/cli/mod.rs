@@ -1,0 +1,17 @@
+//! The commands, one file each.
+
+pub(crate) mod check;
+pub(crate) mod compact;
+pub(crate) mod export;
+pub(crate) mod failure;
+pub(crate) mod import;
+pub(crate) mod info;
+pub(crate) mod location;
+pub(crate) mod output;
+pub(crate) mod progress;
+pub(crate) mod remote;
+pub(crate) mod replicate;
+pub(crate) mod serve;
+pub(crate) mod signals;
+
+pub(crate) use failure::Failure;

@@ -1,0 +1,13 @@
+//! Standard output, a line at a time.
+
+use super::Failure;
+use std::fmt::Display;
+use std::io::Write;
+
+/// Prints a line, at once. A reader that went away is a [`Failure`], not a panic.
+pub(crate) fn say(line: impl Display) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(Failure::output)
+}

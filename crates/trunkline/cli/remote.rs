@@ -1,0 +1,106 @@
+//! A database behind a URL, as far as the commands need it beside replication.
+
+use super::Failure;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::Value;
+
+/// A database behind a URL.
+#[derive(Clone, Debug)]
+pub(crate) struct Remote {
+    client: Client,
+    url: String,
+}
+
+/// The URL without user and password, to be shown.
+pub(crate) fn without_credentials(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    match authority.rsplit_once('@') {
+        Some((user, _)) => format!("{scheme}://{}", rest.get(user.len() + 1..).unwrap_or_default()),
+        None => url.to_owned(),
+    }
+}
+
+impl Remote {
+    pub(crate) fn new(url: &str) -> Result<Remote, Failure> {
+        // Fails when one is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Ok(Remote {
+            client: Client::builder().build()?,
+            url: url.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// Creates the database; answers whether it was not there before.
+    pub(crate) async fn create(&self) -> Result<bool, Failure> {
+        let answer = self.client.put(&self.url).send().await.map_err(unreachable)?;
+        match answer.status() {
+            StatusCode::PRECONDITION_FAILED => Ok(false),
+            status if status.is_success() => Ok(true),
+            _ => Err(refusal(answer).await),
+        }
+    }
+
+    /// Asks, and reads the JSON text that is answered. `path` goes behind the database's URL.
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<String, Failure> {
+        let mut request = self.client.request(method, format!("{}{path}", self.url));
+        if let Some(body) = body {
+            request = request.header("Content-Type", "application/json").body(body);
+        }
+        let answer = request
+            .header("Accept", "application/json")
+            .send()
+            .await
+            .map_err(unreachable)?;
+        if !answer.status().is_success() {
+            return Err(refusal(answer).await);
+        }
+        Ok(answer.text().await?)
+    }
+}
+
+/// A runtime for commands that talk to one server and do nothing else meanwhile.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+/// The error that was answered, in one line.
+async fn refusal(answer: reqwest::Response) -> Failure {
+    let status = answer.status();
+    let url = without_credentials(answer.url().as_str());
+    let text = answer.text().await.unwrap_or_default();
+    let json: Value = serde_json::from_str(&text).unwrap_or_default();
+    let said = |member| json.get(member).and_then(Value::as_str).unwrap_or_default();
+    match (said("error"), said("reason")) {
+        ("", _) => Failure::new(format!("{url} answered {status}")),
+        (error, reason) => Failure::new(format!("{url} answered {status}: {error}: {reason}")),
+    }
+}
+
+fn unreachable(error: reqwest::Error) -> Failure {
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(below) = cause.source() {
+        cause = below;
+    }
+    let url = error.url().map(|url| without_credentials(url.as_str()));
+    Failure::new(format!("{}: {cause}", url.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_credentials;
+
+    #[test]
+    fn credentials_are_not_shown() {
+        assert_eq!(without_credentials("http://a:b@host/db"), "http://host/db");
+        assert_eq!(without_credentials("http://host/db"), "http://host/db");
+        assert_eq!(without_credentials("https://a:p@ss@host:1/a@b"), "https://host:1/a@b");
+    }
+}

@@ -1,0 +1,220 @@
+//! `trunkline replicate`: one run, or a continuous one until it is interrupted.
+
+use super::Failure;
+use super::location::{Location, open_store};
+use super::output::say;
+use super::progress;
+use super::signals::Stop;
+use clap::Args;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use trunkline::core::selector::Selector;
+use trunkline::engine::Store;
+use trunkline::replicate::{self, HttpOptions, HttpPeer, LocalPeer, Peer, Progress, Report, Spec};
+
+/// What `replicate` takes.
+#[derive(Debug, Args)]
+pub(crate) struct ReplicateArgs {
+    /// Where from: URL or DIR/database
+    source: String,
+    /// Where to: URL or DIR/database
+    target: String,
+    /// Go on waiting for changes until interrupted
+    #[arg(long)]
+    continuous: bool,
+    /// Create the target when it is not there
+    #[arg(long)]
+    create_target: bool,
+    /// Only this document; may be given several times
+    #[arg(long = "doc-id", value_name = "ID")]
+    doc_ids: Vec<String>,
+    /// Only documents that match this Mango selector
+    #[arg(long, value_name = "JSON")]
+    selector: Option<String>,
+    /// Start after this seq of the source when the two sides have no checkpoint in common
+    #[arg(long, value_name = "SEQ")]
+    since_seq: Option<String>,
+    /// Print the result as one JSON line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &ReplicateArgs) -> Result<ExitCode, Failure> {
+    let spec = spec(args)?;
+    let source = Location::parse(&args.source)?;
+    let target = Location::parse(&args.target)?;
+    let mut stores = Stores::default();
+    let source = stores.peer(&source, false)?;
+    let target = stores.peer(&target, args.create_target)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let started = Instant::now();
+    let result = runtime.block_on(async {
+        let stop = Stop::new()?;
+        Ok::<_, Failure>(replicate(source, target, spec, stop, args.json).await)
+    })?;
+    let elapsed = started.elapsed();
+    stores.close()?;
+    match result {
+        Ok(report) => tell(&report, elapsed, args.json),
+        Err(error) if args.json => {
+            say(json!({"ok": false, "error": error.to_string()}))?;
+            Ok(ExitCode::FAILURE)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn spec(args: &ReplicateArgs) -> Result<Spec, Failure> {
+    let selector = match &args.selector {
+        Some(json) => {
+            let parsed = Selector::parse(json)
+                .map_err(|invalid| Failure::new(format!("--selector: {}", invalid.0)))?;
+            Some((json.clone(), parsed))
+        }
+        None => None,
+    };
+    // A seq is JSON: what is no JSON by itself (7-a1b2c3d4) is meant as a string.
+    let since_seq = args.since_seq.as_ref().map(|seq| match serde_json::from_str::<Value>(seq) {
+        Ok(_) => seq.clone(),
+        Err(_) => json!(seq).to_string(),
+    });
+    Ok(Spec {
+        continuous: args.continuous,
+        create_target: args.create_target,
+        doc_ids: (!args.doc_ids.is_empty()).then(|| args.doc_ids.clone()),
+        selector,
+        since_seq,
+        ..Spec::default()
+    })
+}
+
+/// Stores that are open; both ends may be in one.
+#[derive(Default)]
+struct Stores {
+    open: Vec<(PathBuf, Store)>,
+}
+
+impl Stores {
+    fn peer(&mut self, location: &Location, create: bool) -> Result<Arc<dyn Peer>, Failure> {
+        match location {
+            Location::Remote(url) => Ok(Arc::new(HttpPeer::new(url, HttpOptions::default())?)),
+            Location::Local { dir, name } => {
+                Ok(Arc::new(LocalPeer::new(self.store(dir, create)?, name.clone())))
+            }
+        }
+    }
+
+    fn store(&mut self, dir: &PathBuf, create: bool) -> Result<Store, Failure> {
+        let same = |open: &PathBuf| match (open.canonicalize(), dir.canonicalize()) {
+            (Ok(one), Ok(other)) => one == other,
+            _ => open == dir,
+        };
+        if let Some((_, store)) = self.open.iter().find(|(open, _)| same(open)) {
+            return Ok(store.clone());
+        }
+        let store = open_store(dir, create)?;
+        self.open.push((dir.clone(), store.clone()));
+        Ok(store)
+    }
+
+    fn close(&self) -> Result<(), Failure> {
+        for (_, store) in &self.open {
+            store.close()?;
+        }
+        Ok(())
+    }
+}
+
+async fn replicate(
+    source: Arc<dyn Peer>,
+    target: Arc<dyn Peer>,
+    spec: Spec,
+    mut stop: Stop,
+    quiet: bool,
+) -> Result<Report, replicate::PeerError> {
+    let (tell, told) = watch::channel(Progress::default());
+    let cancel = CancellationToken::new();
+    let bar = progress::line(quiet);
+    let shown = tokio::spawn(show(told, bar.clone()));
+    let asked = cancel.clone();
+    tokio::spawn(async move {
+        stop.asked().await;
+        asked.cancel();
+    });
+    let result = replicate::run(source, target, spec, tell, cancel).await;
+    shown.abort();
+    bar.finish_and_clear();
+    result
+}
+
+/// Draws each state until the replication is gone.
+async fn show(mut told: watch::Receiver<Progress>, bar: indicatif::ProgressBar) {
+    let started = Instant::now();
+    while told.changed().await.is_ok() {
+        let now = told.borrow_and_update().clone();
+        let rate = progress::rate(now.docs_written, started.elapsed());
+        let pending = match now.changes_pending {
+            Some(pending) => format!("{pending} pending"),
+            None => "pending unknown".to_owned(),
+        };
+        let waiting = now.waiting_for.map(|what| format!(", waiting for {what}"));
+        bar.set_message(format!(
+            "{} documents, {rate} documents/s, {pending}{}",
+            now.docs_written,
+            waiting.unwrap_or_default()
+        ));
+    }
+}
+
+fn tell(report: &Report, elapsed: Duration, as_json: bool) -> Result<ExitCode, Failure> {
+    let counts = &report.progress;
+    if as_json {
+        say(as_line(report, elapsed))?;
+    } else {
+        let rate = progress::rate(counts.docs_written, elapsed);
+        say(format_args!(
+            "{} documents written, {} refused, {:.3} s, {rate} documents/s{}",
+            counts.docs_written,
+            counts.doc_write_failures,
+            elapsed.as_secs_f64(),
+            if report.no_changes { " (nothing was to do)" } else { "" }
+        ))?;
+        for refused in &report.refused {
+            eprintln!("refused: {} {}: {}: {}", refused.id, refused.rev, refused.error, refused.reason);
+        }
+    }
+    Ok(match counts.doc_write_failures {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+fn as_line(report: &Report, elapsed: Duration) -> Value {
+    let counts = &report.progress;
+    let refused = |doc: &replicate::RefusedDoc| json!({"id": doc.id, "rev": doc.rev, "error": doc.error, "reason": doc.reason});
+    json!({
+        "ok": counts.doc_write_failures == 0,
+        "no_changes": report.no_changes,
+        "replication_id": counts.replication_id,
+        "session_id": counts.session_id,
+        "docs_read": counts.docs_read,
+        "docs_written": counts.docs_written,
+        "doc_write_failures": counts.doc_write_failures,
+        "missing_checked": counts.revisions_checked,
+        "missing_found": counts.missing_revisions_found,
+        "source_last_seq": seq(counts.source_seq.as_deref()),
+        "refused": report.refused.iter().map(refused).collect::<Vec<_>>(),
+        "seconds": (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
+    })
+}
+
+/// A seq is JSON text already.
+fn seq(json: Option<&str>) -> Value {
+    json.and_then(|json| serde_json::from_str(json).ok())
+        .unwrap_or_default()
+}

@@ -1,0 +1,102 @@
+//! `trunkline serve`: the HTTP server over a store's directory.
+
+use super::Failure;
+use super::location::explain;
+use super::output::say;
+use super::signals::Stop;
+use clap::Args;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+use trunkline::engine::{Store, StoreOptions};
+
+/// What `serve` takes.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The store's directory; made when it is not there
+    #[arg(default_value = "./data", value_name = "DIR")]
+    dir: PathBuf,
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:5984", env = "TRUNKLINE_LISTEN")]
+    listen: SocketAddr,
+    /// MiB that the caches of all databases may use together
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    cache_mb: Option<u32>,
+    /// Database files kept open at once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    open_databases: Option<u32>,
+    /// What to log, to standard error: error, warn, info, debug, trace, or a filter such as info,trunkline_store=debug
+    #[arg(long, default_value = "info", env = "TRUNKLINE_LOG", value_name = "FILTER")]
+    log: String,
+    /// Log in JSON, a line per event
+    #[arg(long)]
+    log_json: bool,
+}
+
+pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
+    start_log(args)?;
+    let mut options = StoreOptions::default();
+    if let Some(mib) = args.cache_mb {
+        options.cache_bytes = mib as usize * (1 << 20);
+    }
+    if let Some(databases) = args.open_databases {
+        options.open_databases = databases as usize;
+    }
+    let store = Store::open_with(&args.dir, options).map_err(|error| explain(error, &args.dir))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(serve(args, store.clone()));
+    // Feeds and requests have ended by now; what is still relaxed becomes durable here.
+    let closed = store.close();
+    served?;
+    closed?;
+    say("stopped")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(args: &ServeArgs, store: Store) -> Result<(), Failure> {
+    let mut stop = Stop::new()?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|cause| Failure::new(format!("cannot listen on {}: {cause}", args.listen)))?;
+    let address = listener.local_addr()?;
+    greet(args, address)?;
+    let shutdown = async move {
+        stop.asked().await;
+        tracing::info!("stopping: running requests finish first");
+    };
+    trunkline::http::serve(listener, store, trunkline::http::Config::default(), shutdown).await?;
+    Ok(())
+}
+
+fn greet(args: &ServeArgs, address: SocketAddr) -> Result<(), Failure> {
+    let version = env!("CARGO_PKG_VERSION");
+    say(format_args!(
+        "Trunkline {version} listens on http://{address} (store: {})",
+        args.dir.display()
+    ))?;
+    if !address.ip().is_loopback() {
+        tracing::warn!("anyone who reaches {address} may read and write: there is no authentication yet");
+    }
+    say("Try, in another terminal:")?;
+    say(format_args!("  curl -X PUT http://{address}/cdrs"))?;
+    say(format_args!(
+        "  curl -X PUT http://{address}/cdrs/call-1 -d '{{\"caller\":\"+14155551000\",\"seconds\":42}}'"
+    ))?;
+    say(format_args!("  curl http://{address}/cdrs/_changes?include_docs=true"))
+}
+
+fn start_log(args: &ServeArgs) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&args.log)
+        .map_err(|cause| Failure::new(format!("--log {:?}: {cause}", args.log)))?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if args.log_json {
+        log.json().init();
+    } else {
+        log.with_target(false).init();
+    }
+    Ok(())
+}

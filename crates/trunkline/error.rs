@@ -1,0 +1,98 @@
+//! What a call of the library can answer instead of what was asked.
+
+use std::fmt;
+use trunkline_store::Refused;
+
+/// Why a call failed. `Display` is one line; `source()` has the cause below.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store failed, or the database is not there.
+    Store(trunkline_store::Error),
+    /// An edit was refused, and nothing of it was done.
+    Refused {
+        /// The document.
+        id: String,
+        /// Why.
+        refused: Refused,
+    },
+    /// A value could not become a document, or a document not the type asked for.
+    Value {
+        /// The document.
+        id: String,
+        /// What serde says.
+        cause: serde_json::Error,
+    },
+    /// A name, an id, a selector or a URL is not acceptable; which, and why.
+    Invalid(String),
+    /// A replication could not go on.
+    Replication(trunkline_replicate::PeerError),
+}
+
+impl Error {
+    /// Whether an edit was refused because the document has changed since it was read (or exists already): read it
+    /// again and decide.
+    pub fn is_conflict(&self) -> bool {
+        matches!(
+            self,
+            Error::Refused {
+                refused: Refused::Conflict,
+                ..
+            }
+        )
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Store(error) => error.fmt(f),
+            Error::Refused { id, refused } => {
+                write!(f, "document {id:?} was refused: ")?;
+                match refused {
+                    Refused::Conflict => {
+                        f.write_str("it has changed since the revision given, or exists already")
+                    }
+                    Refused::MissingStub(name) => write!(f, "the bytes of attachment {name:?} are not here"),
+                    Refused::DocumentTooLarge => f.write_str("it is larger than a document may be"),
+                    Refused::AttachmentTooLarge(name) => {
+                        write!(f, "attachment {name:?} is larger than an attachment may be")
+                    }
+                    Refused::Batch => f.write_str("another edit of the same batch was refused"),
+                    Refused::Missing => f.write_str("it is not there"),
+                    Refused::BadAttachment(what) => f.write_str(what),
+                    other => write!(f, "{other:?}"),
+                }
+            }
+            Error::Value { id, .. } => write!(f, "document {id:?} and the type in use do not fit each other"),
+            Error::Invalid(what) => f.write_str(what),
+            Error::Replication(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Store(error) => error.source(),
+            Error::Value { cause, .. } => Some(cause),
+            Error::Replication(error) => error.source(),
+            Error::Refused { .. } | Error::Invalid(_) => None,
+        }
+    }
+}
+
+impl From<trunkline_store::Error> for Error {
+    fn from(error: trunkline_store::Error) -> Error {
+        Error::Store(error)
+    }
+}
+
+impl From<trunkline_replicate::PeerError> for Error {
+    fn from(error: trunkline_replicate::PeerError) -> Error {
+        Error::Replication(error)
+    }
+}
+
+/// What calls of the library answer.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,138 @@
+//! Replications between a database of this process and one elsewhere, in a line.
+
+use crate::{Database, Error, Result};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use trunkline_core::selector::Selector;
+use trunkline_replicate::{self as replicate, HttpOptions, HttpPeer, LocalPeer, Peer, Progress, Report, Spec};
+
+/// A one-way replication that has not started: where from, where to, and of what.
+pub struct Replication {
+    source: Arc<dyn Peer>,
+    target: Arc<dyn Peer>,
+    spec: Spec,
+}
+
+impl Replication {
+    /// From a database behind a URL to one here.
+    pub fn pull(url: &str, database: &Database) -> Result<Replication> {
+        Ok(Replication::between(remote(url)?, local(database)))
+    }
+
+    /// From a database here to one behind a URL.
+    pub fn push(database: &Database, url: &str) -> Result<Replication> {
+        Ok(Replication::between(local(database), remote(url)?))
+    }
+
+    /// Between two databases of this process.
+    pub fn local(source: &Database, target: &Database) -> Replication {
+        Replication::between(local(source), local(target))
+    }
+
+    /// Between any two peers.
+    pub fn between(source: Arc<dyn Peer>, target: Arc<dyn Peer>) -> Replication {
+        Replication {
+            source,
+            target,
+            spec: Spec::default(),
+        }
+    }
+
+    /// Goes on waiting for changes, through every outage of either side, until it is stopped.
+    pub fn continuous(mut self) -> Replication {
+        self.spec.continuous = true;
+        self
+    }
+
+    /// Creates the target when it is not there.
+    pub fn create_target(mut self) -> Replication {
+        self.spec.create_target = true;
+        self
+    }
+
+    /// Only these documents.
+    pub fn doc_ids<I: Into<String>>(mut self, ids: impl IntoIterator<Item = I>) -> Replication {
+        self.spec.doc_ids = Some(ids.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Only documents that match a Mango selector, given as JSON text.
+    pub fn selector(mut self, json: &str) -> Result<Replication> {
+        let selector = Selector::parse(json).map_err(|invalid| Error::Invalid(invalid.0))?;
+        self.spec.selector = Some((json.to_owned(), selector));
+        Ok(self)
+    }
+
+    /// Starts after this seq of the source (JSON text) when the two sides have no checkpoint in common.
+    pub fn since_seq(mut self, json: &str) -> Replication {
+        self.spec.since_seq = Some(json.to_owned());
+        self
+    }
+
+    /// Runs to the end: of the source's changes, or for ever when continuous.
+    pub async fn run(self) -> Result<Report> {
+        let (progress, _) = watch::channel(Progress::default());
+        let cancel = CancellationToken::new();
+        Ok(replicate::run(self.source, self.target, self.spec, progress, cancel).await?)
+    }
+
+    /// Runs to the end on the calling thread, for programs without a runtime.
+    pub fn run_blocking(self) -> Result<Report> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|cause| Error::Invalid(format!("no runtime for the replication: {cause}")))?;
+        runtime.block_on(self.run())
+    }
+
+    /// Starts it as a task of the current tokio runtime.
+    pub fn start(self) -> RunningReplication {
+        let (tell, progress) = watch::channel(Progress::default());
+        let cancel = CancellationToken::new();
+        let run = replicate::run(self.source, self.target, self.spec, tell, cancel.clone());
+        RunningReplication {
+            progress,
+            cancel,
+            task: tokio::spawn(run),
+        }
+    }
+}
+
+/// A replication at work. Dropping it leaves the replication running until its runtime ends.
+#[derive(Debug)]
+pub struct RunningReplication {
+    progress: watch::Receiver<Progress>,
+    cancel: CancellationToken,
+    task: JoinHandle<std::result::Result<Report, replicate::PeerError>>,
+}
+
+impl RunningReplication {
+    /// Its state, now and at each change.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
+    /// Ends it with a final checkpoint.
+    pub async fn stop(self) -> Result<Report> {
+        self.cancel.cancel();
+        self.finished().await
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn finished(self) -> Result<Report> {
+        match self.task.await {
+            Ok(result) => Ok(result?),
+            Err(cause) => Err(Error::Invalid(format!("the replication's task ended: {cause}"))),
+        }
+    }
+}
+
+fn local(database: &Database) -> Arc<dyn Peer> {
+    Arc::new(LocalPeer::from(database.engine()))
+}
+
+fn remote(url: &str) -> Result<Arc<dyn Peer>> {
+    Ok(Arc::new(HttpPeer::new(url, HttpOptions::default())?))
+}

@@ -1,0 +1,104 @@
+//! A directory of databases, by plain names.
+
+use crate::{Database, Error, Result};
+use std::future::Future;
+use std::path::Path;
+use tokio::net::TcpListener;
+use trunkline_core::db_name::DbName;
+use trunkline_store as engine;
+
+/// A directory of databases. Cheap to clone; one process at a time holds the directory.
+#[derive(Clone, Debug)]
+pub struct Store {
+    engine: engine::Store,
+}
+
+impl Store {
+    /// Opens a directory, and makes it when it is not there.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Store> {
+        Ok(Store {
+            engine: engine::Store::open(dir)?,
+        })
+    }
+
+    /// Opens with other settings than the defaults.
+    pub fn open_with(dir: impl AsRef<Path>, options: engine::StoreOptions) -> Result<Store> {
+        Ok(Store {
+            engine: engine::Store::open_with(dir, options)?,
+        })
+    }
+
+    /// Opens a database, and creates it when it is not there.
+    pub fn database(&self, name: &str) -> Result<Database> {
+        let name = parse_name(name)?;
+        loop {
+            match self.engine.database(&name) {
+                Err(engine::Error::DatabaseMissing(_)) => {}
+                opened => return Ok(Database::from(opened?)),
+            }
+            match self.engine.create(&name) {
+                // Someone else was faster: open theirs.
+                Err(engine::Error::DatabaseExists(_)) => {}
+                created => return Ok(Database::from(created?)),
+            }
+        }
+    }
+
+    /// Opens a database that is there.
+    pub fn existing(&self, name: &str) -> Result<Database> {
+        Ok(Database::from(self.engine.database(&parse_name(name)?)?))
+    }
+
+    /// Creates a database that is not there.
+    pub fn create(&self, name: &str) -> Result<Database> {
+        Ok(Database::from(self.engine.create(&parse_name(name)?)?))
+    }
+
+    /// Deletes a database, at once whatever it holds.
+    pub fn delete(&self, name: &str) -> Result<()> {
+        Ok(self.engine.delete(&parse_name(name)?)?)
+    }
+
+    /// The names of all databases, in byte order.
+    pub fn names(&self) -> Vec<String> {
+        self.engine
+            .names()
+            .iter()
+            .map(|name| name.as_str().to_owned())
+            .collect()
+    }
+
+    /// Serves every database of the store over HTTP until `shutdown` resolves; running requests finish first. The
+    /// store goes on to work in this process, meanwhile and afterwards.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> std::io::Result<()> {
+        trunkline_http::serve(
+            listener,
+            self.engine.clone(),
+            trunkline_http::Config::default(),
+            shutdown,
+        )
+        .await
+    }
+
+    /// Makes every write durable and closes all files. Handles of its databases answer an error from then on.
+    pub fn close(&self) -> Result<()> {
+        Ok(self.engine.close()?)
+    }
+
+    /// The engine's own store, for what is not offered here.
+    pub fn engine(&self) -> &engine::Store {
+        &self.engine
+    }
+}
+
+fn parse_name(name: &str) -> Result<DbName> {
+    DbName::parse(name).map_err(|_| {
+        Error::Invalid(format!(
+            "{name:?} is no database name: lower-case letters, digits and _$()+-/ are allowed, a letter comes first"
+        ))
+    })
+}
