@@ -252,5 +252,5 @@ pub(crate) fn first_rev(written: Vec<Written>) -> Result<Rev> {
 
 fn parse_local(id: &str) -> Result<LocalId> {
     LocalId::parse(id)
-        .map_err(|reason| Error::Invalid(format!("{id:?} is no id of a local document: {reason:?}")))
+        .map_err(|reason| Error::Invalid(format!("{id:?} is no id of a local document: {reason}")))
 }

@@ -76,13 +76,13 @@ pub(crate) fn deletion(id: &str, rev: &Rev) -> Result<InteractiveEdit> {
         id: parse_id(id)?,
         parent: Some(rev.clone()),
         deleted: true,
-        body: body_text(id, "{}")?,
+        body: Body::empty(),
         attachments: Vec::new(),
     })
 }
 
 pub(crate) fn parse_id(id: &str) -> Result<DocId> {
-    DocId::parse(id).map_err(|reason| Error::Invalid(format!("{id:?} is no document id: {reason:?}")))
+    DocId::parse(id).map_err(|reason| Error::Invalid(format!("{id:?} is no document id: {reason}")))
 }
 
 pub(crate) fn value_of<T: DeserializeOwned>(id: &str, json: &str) -> Result<T> {
@@ -97,23 +97,7 @@ fn body_of<T: Serialize + ?Sized>(id: &str, value: &T) -> Result<Body> {
         id: id.to_owned(),
         cause,
     })?;
-    body_text(id, &json)
-}
-
-fn body_text(id: &str, json: &str) -> Result<Body> {
-    let parsed = trunkline_wire::document::parse(json)
-        .map_err(|reason| Error::Invalid(format!("document {id:?}: {reason:?}")))?;
-    let plain = parsed.id.is_none()
-        && parsed.rev.is_none()
-        && parsed.revisions.is_none()
-        && !parsed.deleted
-        && parsed.attachments.is_empty();
-    if !plain {
-        return Err(Error::Invalid(format!(
-            "document {id:?}: members that start with _ belong to the store; give id and revision apart"
-        )));
-    }
-    Ok(parsed.body)
+    Body::parse(&json).map_err(|reason| Error::Invalid(format!("document {id:?}: {reason}")))
 }
 
 pub(crate) fn stub_of(attachment: &Attachment) -> AttachmentEdit {

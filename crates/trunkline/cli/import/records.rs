@@ -10,13 +10,17 @@ pub(crate) struct Records<R> {
     input: R,
     line: u64,
     state: State,
+    rows: bool,
 }
 
-/// One document's text and the line it starts on.
+/// One document's text.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) text: String,
+    /// The line it starts on.
     pub(crate) line: u64,
+    /// Whether it is a row of `rows`, which has the document in its member `doc`.
+    pub(crate) row: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +56,7 @@ impl<R: BufRead> Records<R> {
             input,
             line: 1,
             state: State::Start,
+            rows: false,
         }
     }
 
@@ -102,6 +107,7 @@ impl<R: BufRead> Records<R> {
         let mut record = Record {
             text: String::new(),
             line: self.line,
+            row: false,
         };
         let mut text = vec![b'{'];
         self.take()?;
@@ -117,6 +123,7 @@ impl<R: BufRead> Records<R> {
             if matches!(key, b"\"docs\"" | b"\"rows\"") && next == Some(b'[') {
                 self.take()?;
                 self.state = State::ArrayStart;
+                self.rows = key == b"\"rows\"";
                 return Ok(None);
             }
             let wraps = BEFORE_DOCUMENTS.iter().any(|member| member.as_bytes() == key);
@@ -143,6 +150,7 @@ impl<R: BufRead> Records<R> {
         Ok(Record {
             text: self.utf8(text)?,
             line,
+            row: self.rows,
         })
     }
 
