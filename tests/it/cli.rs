@@ -1,0 +1,165 @@
+//! The commands that are quickly told: help, completions, info, check, compact, serve, and how failures look.
+
+use crate::node::{Node, ask, fails, ok, trunkline};
+use serde_json::json;
+
+#[test]
+fn help_shows_each_command_with_examples() {
+    let help = ok(&["--help"]);
+    for command in [
+        "serve",
+        "replicate",
+        "import",
+        "export",
+        "info",
+        "check",
+        "compact",
+        "completions",
+    ] {
+        assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
+        assert!(ok(&[command, "--help"]).contains("Usage: trunkline"), "{command}");
+    }
+    for command in ["serve", "replicate", "import", "export"] {
+        assert!(ok(&[command, "--help"]).contains("Examples:"), "{command}");
+    }
+    assert!(help.contains("trunkline replicate http://"), "{help}");
+}
+
+#[test]
+fn completions_are_made_for_each_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = ok(&["completions", shell]);
+        assert!(script.contains("trunkline") && script.contains("create-target"), "{shell}");
+    }
+}
+
+#[test]
+fn failures_are_one_line_and_say_what_to_do() {
+    let temp = tempfile::tempdir().unwrap();
+    let nowhere = temp.path().join("nowhere");
+    let nowhere = nowhere.to_str().unwrap();
+    assert!(fails(&["info", &format!("{nowhere}/cdrs")]).contains("holds no store"));
+    assert!(fails(&["check", &format!("{nowhere}/cdrs")]).contains("holds no store"));
+    assert!(fails(&["export", "cdrs"]).contains("./data/cdrs"));
+    assert!(fails(&["export", &format!("{nowhere}/CDRS")]).contains("lower-case"));
+    // Port 9 is closed on any machine this runs on.
+    assert!(fails(&["export", "http://127.0.0.1:9/cdrs"]).contains("127.0.0.1:9"));
+    assert!(
+        fails(&["replicate", "./a/cdrs", "./b/cdrs", "--selector", "{\"a\":{\"$no\":1}}"]).contains("--selector")
+    );
+    let missing = ["import", &format!("{nowhere}/cdrs"), "no-such-file.ndjson"];
+    assert!(fails(&missing).contains("no-such-file.ndjson"));
+}
+
+#[test]
+fn unknown_options_are_explained_by_clap() {
+    let output = trunkline(&["serve", "--no-such-option"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--help"));
+}
+
+#[tokio::test]
+async fn a_directory_in_use_is_told_and_freed_by_a_stop() {
+    let temp = tempfile::tempdir().unwrap();
+    let node = Node::start(temp.path());
+    let database = format!("{}/cdrs", temp.path().display());
+    assert_eq!(ask("PUT", &format!("{}/cdrs", node.url), None).await.0, 201);
+
+    let told = fails(&["info", &database]);
+    assert!(told.contains("in use") && told.contains("http://"), "{told}");
+    let told = fails(&["serve", temp.path().to_str().unwrap(), "--listen", "127.0.0.1:0"]);
+    assert!(told.contains("in use"), "{told}");
+
+    node.stop();
+    assert!(ok(&["info", &database]).contains("doc_count: 0"));
+}
+
+#[tokio::test]
+async fn info_check_and_compact_look_at_what_a_server_left() {
+    let temp = tempfile::tempdir().unwrap();
+    let node = Node::start(temp.path());
+    let database = format!("{}/account%2Fab%2F202611", node.url);
+    assert_eq!(ask("PUT", &database, None).await.0, 201);
+    for number in 0..20 {
+        let doc = json!({"_id": format!("call-{number}"), "seconds": number});
+        assert_eq!(ask("POST", &database, Some(doc)).await.0, 201);
+    }
+    let told = ok(&["info", &database]);
+    assert!(told.contains("doc_count: 20"), "{told}");
+    assert!(ok(&["compact", &database]).contains("compacts"));
+    node.stop();
+
+    let dir = temp.path().to_str().unwrap();
+    let told = ok(&["info", dir]);
+    assert!(told.contains("account/ab/202611") && told.contains("20 documents"), "{told}");
+    let told = ok(&["info", "--json", &format!("{dir}/account/ab/202611")]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["info"]["doc_count"], 20);
+    assert_eq!(ok(&["check", dir]), "1 databases checked, nothing wrong\n");
+    assert!(ok(&["compact", &format!("{dir}/account/ab/202611")]).contains("bytes before"));
+    assert_eq!(ok(&["check", dir]), "1 databases checked, nothing wrong\n");
+}
+
+#[test]
+fn check_lists_what_is_wrong() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_str().unwrap();
+    let import = ["import", &format!("{dir}/cdrs"), "examples/data/sip-cdrs.ndjson"];
+    ok(&import);
+    let file = temp.path().join("cdrs").join("documents.redb");
+    let bytes = std::fs::metadata(&file).unwrap().len();
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(&file)
+        .unwrap()
+        .set_len(bytes / 2)
+        .unwrap();
+    let output = trunkline(&["check", dir]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.starts_with("cdrs: ") && told.contains("1 databases checked"), "{told}");
+}
+
+#[tokio::test]
+async fn replicate_moves_documents_between_a_server_and_a_directory() {
+    let temp = tempfile::tempdir().unwrap();
+    let node = Node::start(&temp.path().join("node"));
+    let source = format!("{}/cdrs", node.url);
+    ok(&["import", &source, "examples/data/sip-cdrs.ndjson"]);
+
+    let target = format!("{}/cdrs", temp.path().join("reports").display());
+    let told = fails(&["replicate", &source, &target]);
+    assert!(told.contains("holds no store"), "{told}");
+    let told = ok(&["replicate", &source, &target, "--create-target", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["ok"], &told["docs_written"]), (&json!(true), &json!(200)));
+    let told = ok(&["replicate", &source, &target]);
+    assert!(told.contains("0 documents written") && told.contains("nothing was to do"), "{told}");
+
+    let some = format!("{}/some", temp.path().join("reports").display());
+    let answered = ["--create-target", "--selector", "{\"node\":\"sipnode1\",\"duration\":\"0\"}"];
+    ok(&[&["replicate", &source, &some][..], &answered].concat());
+    let exported = ok(&["export", &some]);
+    assert!(!exported.is_empty());
+    assert!(exported.lines().all(|line| line.contains("\"duration\":\"0\"")), "{exported}");
+}
+
+#[tokio::test]
+async fn a_stop_ends_feeds_and_keeps_what_was_written() {
+    let temp = tempfile::tempdir().unwrap();
+    let node = Node::start(temp.path());
+    let database = format!("{}/cdrs", node.url);
+    assert_eq!(ask("PUT", &database, None).await.0, 201);
+    assert_eq!(ask("PUT", &format!("{database}/a"), Some(json!({}))).await.0, 201);
+    let feed = crate::node::client()
+        .get(format!("{database}/_changes?feed=continuous&heartbeat=1000"))
+        .send()
+        .await
+        .unwrap();
+    let feed = tokio::spawn(feed.text());
+    tokio::task::spawn_blocking(move || node.stop()).await.unwrap();
+    let text = feed.await.unwrap().unwrap();
+    assert!(text.trim_end().ends_with('}') && text.contains("\"last_seq\""), "{text}");
+    let exported = ok(&["export", &format!("{}/cdrs", temp.path().display())]);
+    assert!(exported.starts_with("{\"_id\":\"a\""), "{exported}");
+}

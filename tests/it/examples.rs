@@ -1,0 +1,48 @@
+//! The examples run, and say what they should.
+
+use std::process::Command;
+
+/// Runs an example to its end; answers what it printed.
+fn run(name: &str) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--example", name])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{name}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn embed_stores_and_reads_a_record() {
+    assert!(run("embed").ends_with("+14155551000 called 420 for 42 s\n"));
+}
+
+#[test]
+fn follow_changes_hears_of_each_record() {
+    let told = run("follow_changes");
+    for part in ["call-0 is \"ended\"", "call-1 is \"ringing\"", "call-2 was deleted", "call-3 is \"ringing\""] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
+fn resolve_conflict_ends_with_one_leaf_on_both_nodes() {
+    let told = run("resolve_conflict");
+    let leaf = |node: &str| {
+        let mut lines = told.lines().filter_map(|line| line.strip_prefix(node));
+        let leaf = lines.next().unwrap().to_owned();
+        assert_eq!(lines.next(), None, "{told}");
+        leaf
+    };
+    assert!(told.contains("\nconflict 2-"), "{told}");
+    assert_eq!(leaf("north: "), leaf("south: "));
+    assert!(leaf("north: ").ends_with("{\"message-1\", \"message-2\"}"), "{told}");
+}
+
+#[test]
+fn fleet_receives_every_record_though_a_node_was_down() {
+    let told = run("fleet");
+    assert!(told.contains("west is back"), "{told}");
+    assert!(told.ends_with("all received: {\"north\": 50, \"south\": 50, \"west\": 50}\n"), "{told}");
+}

@@ -1,0 +1,151 @@
+//! The real binary: run to its end, or as a server that can be stopped and killed.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
+
+/// What Cargo built.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_trunkline");
+
+/// Runs the command to its end.
+pub fn trunkline(args: &[&str]) -> Output {
+    trunkline_with_input(args, b"")
+}
+
+/// Runs the command to its end, giving it `input`.
+pub fn trunkline_with_input(args: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(BINARY)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || {
+        // The command may end without reading it all.
+        let _ = stdin.write_all(&input);
+    });
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+/// Runs the command, which must succeed; answers what it printed.
+pub fn ok(args: &[&str]) -> String {
+    let output = trunkline(args);
+    assert!(output.status.success(), "{args:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs the command, which must fail with one line; answers that.
+pub fn fails(args: &[&str]) -> String {
+    let output = trunkline(args);
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {output:?}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(told.trim_end().lines().count(), 1, "{args:?}: {told}");
+    told.trim_end().to_owned()
+}
+
+/// A running `trunkline serve`. Killed when it is dropped.
+#[derive(Debug)]
+pub struct Node {
+    child: Child,
+    /// Where it listens: `http://127.0.0.1:port`.
+    pub url: String,
+    /// Its store's directory.
+    pub dir: PathBuf,
+    log: Option<JoinHandle<String>>,
+}
+
+impl Node {
+    /// Starts a server on a free port, and waits until it listens.
+    pub fn start(dir: &Path) -> Node {
+        Node::start_on(dir, "127.0.0.1:0")
+    }
+
+    /// Starts a server on a given address, and waits until it listens.
+    pub fn start_on(dir: &Path, listen: &str) -> Node {
+        let mut child = Command::new(BINARY)
+            .args(["serve", dir.to_str().unwrap(), "--listen", listen])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            let _ = std::io::Read::read_to_string(&mut stderr, &mut log);
+            log
+        });
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        // Read on for ever, so that the server never meets a closed pipe.
+        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) else {
+            let _ = child.wait();
+            panic!("the server did not start: {line:?} {}", log.join().unwrap());
+        };
+        Node {
+            url: url.to_owned(),
+            child,
+            dir: dir.to_owned(),
+            log: Some(log),
+        }
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to end (SIGTERM); it must do so in order. Answers its log.
+    pub fn stop(mut self) -> String {
+        self.signal("-TERM");
+        let status = self.child.wait().unwrap();
+        let log = self.log.take().unwrap().join().unwrap();
+        assert!(status.success(), "{status}: {log}");
+        log
+    }
+
+    /// Sends it a signal, `-STOP` for example.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An HTTP client.
+pub fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
+/// Asks with a JSON body; answers status and JSON.
+pub async fn ask(method: &str, url: &str, body: Option<serde_json::Value>) -> (u16, serde_json::Value) {
+    let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+    let mut request = client().request(method, url);
+    if let Some(body) = body {
+        request = request.header("Content-Type", "application/json").body(body.to_string());
+    }
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    let text = answer.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or_default())
+}
