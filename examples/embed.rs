@@ -23,7 +23,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rev = cdrs.put("call-1", &call)?; // on disk when this returns
     println!("call-1 is stored as revision {rev}");
     if let Some(doc) = cdrs.get::<Cdr>("call-1")? {
-        println!("{} called {} for {} s", doc.value.caller, doc.value.callee, doc.value.seconds);
+        println!(
+            "{} called {} for {} s",
+            doc.value.caller, doc.value.callee, doc.value.seconds
+        );
     }
     Ok(())
 }

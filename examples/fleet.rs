@@ -44,14 +44,16 @@ async fn main() -> Outcome<()> {
     let (name, address) = (down.name, down.address);
     down.stop().await?;
     for node in &nodes {
-        node.take_calls(&client, CALLS_PER_NODE / 2..CALLS_PER_NODE).await?;
+        node.take_calls(&client, CALLS_PER_NODE / 2..CALLS_PER_NODE)
+            .await?;
     }
     received(&reports, 3 * CALLS_PER_NODE / 2 + CALLS_PER_NODE).await?;
     println!("the others go on: {:?}", per_node(&reports).await?);
 
     let back = Node::start(name, dir.path(), Some(address)).await?;
     println!("{name} is back");
-    back.take_calls(&client, CALLS_PER_NODE / 2..CALLS_PER_NODE).await?;
+    back.take_calls(&client, CALLS_PER_NODE / 2..CALLS_PER_NODE)
+        .await?;
     nodes.push(back);
     received(&reports, 3 * CALLS_PER_NODE).await?;
     println!("all received: {:?}", per_node(&reports).await?);
@@ -106,7 +108,8 @@ impl Node {
     /// What a switch does at the end of each call.
     async fn take_calls(&self, client: &reqwest::Client, numbers: std::ops::Range<usize>) -> Outcome<()> {
         for number in numbers {
-            let call = json!({"_id": format!("{}-{number}", self.name), "node": self.name, "seconds": number});
+            let call =
+                json!({"_id": format!("{}-{number}", self.name), "node": self.name, "seconds": number});
             let answer = client
                 .post(self.url())
                 .header("Content-Type", "application/json")

@@ -36,7 +36,12 @@ impl<T: DeserializeOwned> Doc<T> {
         Doc::from_json(id, leaf.rev, leaf.body.as_str(), leaf.attachments)
     }
 
-    pub(crate) fn from_json(id: String, rev: Rev, json: &str, attachments: Vec<Attachment>) -> Result<Doc<T>> {
+    pub(crate) fn from_json(
+        id: String,
+        rev: Rev,
+        json: &str,
+        attachments: Vec<Attachment>,
+    ) -> Result<Doc<T>> {
         Ok(Doc {
             value: value_of(&id, json)?,
             id,

@@ -1,7 +1,7 @@
 //! Reading documents in the order of their ids.
 
-use crate::doc::Doc;
 use crate::Result;
+use crate::doc::Doc;
 use serde::de::DeserializeOwned;
 use std::collections::VecDeque;
 use std::marker::PhantomData;

@@ -48,21 +48,7 @@ impl fmt::Display for Error {
         match self {
             Error::Store(error) => error.fmt(f),
             Error::Refused { id, refused } => {
-                write!(f, "document {id:?} was refused: ")?;
-                match refused {
-                    Refused::Conflict => {
-                        f.write_str("it has changed since the revision given, or exists already")
-                    }
-                    Refused::MissingStub(name) => write!(f, "the bytes of attachment {name:?} are not here"),
-                    Refused::DocumentTooLarge => f.write_str("it is larger than a document may be"),
-                    Refused::AttachmentTooLarge(name) => {
-                        write!(f, "attachment {name:?} is larger than an attachment may be")
-                    }
-                    Refused::Batch => f.write_str("another edit of the same batch was refused"),
-                    Refused::Missing => f.write_str("it is not there"),
-                    Refused::BadAttachment(what) => f.write_str(what),
-                    other => write!(f, "{other:?}"),
-                }
+                write!(f, "document {id:?} was refused: {refused}")
             }
             Error::Value { id, .. } => write!(f, "document {id:?} and the type in use do not fit each other"),
             Error::Invalid(what) => f.write_str(what),

@@ -6,7 +6,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::selector::Selector;
-use trunkline_replicate::{self as replicate, HttpOptions, HttpPeer, LocalPeer, Peer, Progress, Report, Spec};
+use trunkline_replicate::{
+    self as replicate, HttpOptions, HttpPeer, LocalPeer, Peer, Progress, Report, Spec,
+};
 
 /// A one-way replication that has not started: where from, where to, and of what.
 pub struct Replication {
@@ -60,7 +62,7 @@ impl Replication {
 
     /// Only documents that match a Mango selector, given as JSON text.
     pub fn selector(mut self, json: &str) -> Result<Replication> {
-        let selector = Selector::parse(json).map_err(|invalid| Error::Invalid(invalid.0))?;
+        let selector = Selector::parse(json).map_err(|invalid| Error::Invalid(invalid.to_string()))?;
         self.spec.selector = Some((json.to_owned(), selector));
         Ok(self)
     }

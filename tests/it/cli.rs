@@ -29,7 +29,10 @@ fn help_shows_each_command_with_examples() {
 fn completions_are_made_for_each_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = ok(&["completions", shell]);
-        assert!(script.contains("trunkline") && script.contains("create-target"), "{shell}");
+        assert!(
+            script.contains("trunkline") && script.contains("create-target"),
+            "{shell}"
+        );
     }
 }
 
@@ -45,7 +48,14 @@ fn failures_are_one_line_and_say_what_to_do() {
     // Port 9 is closed on any machine this runs on.
     assert!(fails(&["export", "http://127.0.0.1:9/cdrs"]).contains("127.0.0.1:9"));
     assert!(
-        fails(&["replicate", "./a/cdrs", "./b/cdrs", "--selector", "{\"a\":{\"$no\":1}}"]).contains("--selector")
+        fails(&[
+            "replicate",
+            "./a/cdrs",
+            "./b/cdrs",
+            "--selector",
+            "{\"a\":{\"$no\":1}}"
+        ])
+        .contains("--selector")
     );
     let missing = ["import", &format!("{nowhere}/cdrs"), "no-such-file.ndjson"];
     assert!(fails(&missing).contains("no-such-file.ndjson"));
@@ -91,7 +101,10 @@ async fn info_check_and_compact_look_at_what_a_server_left() {
 
     let dir = temp.path().to_str().unwrap();
     let told = ok(&["info", dir]);
-    assert!(told.contains("account/ab/202611") && told.contains("20 documents"), "{told}");
+    assert!(
+        told.contains("account/ab/202611") && told.contains("20 documents"),
+        "{told}"
+    );
     let told = ok(&["info", "--json", &format!("{dir}/account/ab/202611")]);
     let told: serde_json::Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told["info"]["doc_count"], 20);
@@ -117,7 +130,10 @@ fn check_lists_what_is_wrong() {
     let output = trunkline(&["check", dir]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let told = String::from_utf8(output.stdout).unwrap();
-    assert!(told.starts_with("cdrs: ") && told.contains("1 databases checked"), "{told}");
+    assert!(
+        told.starts_with("cdrs: ") && told.contains("1 databases checked"),
+        "{told}"
+    );
 }
 
 #[tokio::test]
@@ -134,14 +150,24 @@ async fn replicate_moves_documents_between_a_server_and_a_directory() {
     let told: serde_json::Value = serde_json::from_str(&told).unwrap();
     assert_eq!((&told["ok"], &told["docs_written"]), (&json!(true), &json!(200)));
     let told = ok(&["replicate", &source, &target]);
-    assert!(told.contains("0 documents written") && told.contains("nothing was to do"), "{told}");
+    assert!(
+        told.contains("0 documents written") && told.contains("nothing was to do"),
+        "{told}"
+    );
 
     let some = format!("{}/some", temp.path().join("reports").display());
-    let answered = ["--create-target", "--selector", "{\"node\":\"sipnode1\",\"duration\":\"0\"}"];
+    let answered = [
+        "--create-target",
+        "--selector",
+        "{\"node\":\"sipnode1\",\"duration\":\"0\"}",
+    ];
     ok(&[&["replicate", &source, &some][..], &answered].concat());
     let exported = ok(&["export", &some]);
     assert!(!exported.is_empty());
-    assert!(exported.lines().all(|line| line.contains("\"duration\":\"0\"")), "{exported}");
+    assert!(
+        exported.lines().all(|line| line.contains("\"duration\":\"0\"")),
+        "{exported}"
+    );
 }
 
 #[tokio::test]
@@ -159,7 +185,10 @@ async fn a_stop_ends_feeds_and_keeps_what_was_written() {
     let feed = tokio::spawn(feed.text());
     tokio::task::spawn_blocking(move || node.stop()).await.unwrap();
     let text = feed.await.unwrap().unwrap();
-    assert!(text.trim_end().ends_with('}') && text.contains("\"last_seq\""), "{text}");
+    assert!(
+        text.trim_end().ends_with('}') && text.contains("\"last_seq\""),
+        "{text}"
+    );
     let exported = ok(&["export", &format!("{}/cdrs", temp.path().display())]);
     assert!(exported.starts_with("{\"_id\":\"a\""), "{exported}");
 }

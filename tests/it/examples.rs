@@ -21,7 +21,12 @@ fn embed_stores_and_reads_a_record() {
 #[test]
 fn follow_changes_hears_of_each_record() {
     let told = run("follow_changes");
-    for part in ["call-0 is \"ended\"", "call-1 is \"ringing\"", "call-2 was deleted", "call-3 is \"ringing\""] {
+    for part in [
+        "call-0 is \"ended\"",
+        "call-1 is \"ringing\"",
+        "call-2 was deleted",
+        "call-3 is \"ringing\"",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
 }
@@ -37,12 +42,18 @@ fn resolve_conflict_ends_with_one_leaf_on_both_nodes() {
     };
     assert!(told.contains("\nconflict 2-"), "{told}");
     assert_eq!(leaf("north: "), leaf("south: "));
-    assert!(leaf("north: ").ends_with("{\"message-1\", \"message-2\"}"), "{told}");
+    assert!(
+        leaf("north: ").ends_with("{\"message-1\", \"message-2\"}"),
+        "{told}"
+    );
 }
 
 #[test]
 fn fleet_receives_every_record_though_a_node_was_down() {
     let told = run("fleet");
     assert!(told.contains("west is back"), "{told}");
-    assert!(told.ends_with("all received: {\"north\": 50, \"south\": 50, \"west\": 50}\n"), "{told}");
+    assert!(
+        told.ends_with("all received: {\"north\": 50, \"south\": 50, \"west\": 50}\n"),
+        "{told}"
+    );
 }

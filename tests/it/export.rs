@@ -28,7 +28,10 @@ fn write_history(database: &str) {
 
 /// Lines in an order of their own: a document's place in the feed depends on when it was written last.
 fn sorted(lines: &str) -> Vec<Value> {
-    let mut docs: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut docs: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     docs.sort_by_key(|doc| (doc["_id"].to_string(), doc["_rev"].to_string()));
     docs
 }
@@ -42,7 +45,10 @@ fn import_restores_what_export_wrote() {
     assert_eq!(all.lines().count(), history().len(), "{all}");
     let output = trunkline_with_input(&["import", &at("two"), "-"], all.as_bytes());
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(sorted(&ok(&["export", &at("two"), "--revs", "--attachments"])), sorted(&all));
+    assert_eq!(
+        sorted(&ok(&["export", &at("two"), "--revs", "--attachments"])),
+        sorted(&all)
+    );
 
     // A replication finds nothing to do: every revision is there.
     let told = ok(&["replicate", &at("one"), &at("two"), "--json"]);
@@ -58,9 +64,13 @@ async fn a_server_exports_the_same_as_its_directory() {
     let url = format!("{}/db", node.url);
     write_history(&url);
     let (_, box_) = ask("GET", &format!("{url}/box?conflicts=true"), None).await;
-    assert_eq!((&box_["_rev"], &box_["_conflicts"]), (&json!("3-dd"), &json!(["2-bb"])));
+    assert_eq!(
+        (&box_["_rev"], &box_["_conflicts"]),
+        (&json!("3-dd"), &json!(["2-bb"]))
+    );
     let options: [&[&str]; 4] = [&[], &["--revs"], &["--attachments"], &["--revs", "--attachments"]];
-    let export = |database: &str| options.map(|options| sorted(&ok(&[&["export", database], options].concat())));
+    let export =
+        |database: &str| options.map(|options| sorted(&ok(&[&["export", database], options].concat())));
     let by_server = export(&url);
     node.stop();
     let by_directory = export(&format!("{}/db", temp.path().display()));
@@ -75,10 +85,19 @@ fn export_goes_to_a_file_and_ends_with_its_reader() {
     ok(&["import", &database, "examples/data/sip-cdrs.ndjson"]);
     let file = temp.path().join("out.ndjson");
     assert_eq!(ok(&["export", &database, "-o", file.to_str().unwrap()]), "");
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), ok(&["export", &database]));
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        ok(&["export", &database])
+    );
 
-    let script = format!("{} export {database} | head -1; exit ${{PIPESTATUS[0]}}", crate::node::BINARY);
-    let output = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+    let script = format!(
+        "{} export {database} | head -1; exit ${{PIPESTATUS[0]}}",
+        crate::node::BINARY
+    );
+    let output = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 1);
 }

@@ -11,7 +11,10 @@ fn import(database: &str, file: &str, input: &str) -> (u64, u64, u64) {
     let told: Value = serde_json::from_str(&told).unwrap_or_else(|_| panic!("{output:?}"));
     let count = |member: &str| told[member].as_u64().unwrap();
     assert_eq!(output.status.success(), count("refused") == 0);
-    assert_eq!(count("read"), count("imported") + count("unchanged") + count("refused"));
+    assert_eq!(
+        count("read"),
+        count("imported") + count("unchanged") + count("refused")
+    );
     (count("imported"), count("unchanged"), count("refused"))
 }
 
@@ -52,8 +55,14 @@ fn the_same_file_twice_changes_nothing() {
 fn every_shape_of_json_is_taken() {
     check(|database, _| {
         assert_eq!(import(database, "-", "{\"_id\":\"one\",\"n\":1}"), (1, 0, 0));
-        assert_eq!(import(database, "-", "[{\"_id\":\"two\"},\n{\"_id\":\"three\"}]"), (2, 0, 0));
-        assert_eq!(import(database, "-", "{\"_id\":\"four\"}\n\n{\"_id\":\"five\"}\n"), (2, 0, 0));
+        assert_eq!(
+            import(database, "-", "[{\"_id\":\"two\"},\n{\"_id\":\"three\"}]"),
+            (2, 0, 0)
+        );
+        assert_eq!(
+            import(database, "-", "{\"_id\":\"four\"}\n\n{\"_id\":\"five\"}\n"),
+            (2, 0, 0)
+        );
         assert_eq!(import(database, "-", "{\"docs\":[{\"_id\":\"six\"}]}"), (1, 0, 0));
         let rows = "{\"total_rows\":1,\"offset\":0,\"rows\":[\n{\"id\":\"seven\",\"key\":\"seven\",\"value\":{},\
                     \"doc\":{\"_id\":\"seven\",\"_rev\":\"1-967a00dff5e02add41819138abb3284d\"}}\n]}";
@@ -74,7 +83,10 @@ fn documents_without_id_get_one_that_stays() {
         let exported = ok(&["export", database]);
         assert_eq!(exported.lines().count(), 4, "{exported}");
         assert!(exported.contains("{\"_id\":\"c-2\",\"_rev\":\"1-"), "{exported}");
-        assert!(exported.contains("\"n\":1.0}") && exported.contains("\"n\":12345678901234567890}"), "{exported}");
+        assert!(
+            exported.contains("\"n\":1.0}") && exported.contains("\"n\":12345678901234567890}"),
+            "{exported}"
+        );
     });
 }
 
@@ -86,9 +98,16 @@ fn other_content_under_an_id_is_refused_and_listed() {
         let output = trunkline_with_input(&["import", database, "-"], more.as_bytes());
         assert_eq!(output.status.code(), Some(1));
         let told = String::from_utf8(output.stdout).unwrap();
-        assert!(told.starts_with("5 documents read: 1 imported, 1 unchanged, 3 refused"), "{told}");
+        assert!(
+            told.starts_with("5 documents read: 1 imported, 1 unchanged, 3 refused"),
+            "{told}"
+        );
         let told = String::from_utf8(output.stderr).unwrap();
-        for part in ["line 1 a: a document of this id with other content", "line 3 _bad: ", "line 5: "] {
+        for part in [
+            "line 1 a: a document of this id with other content",
+            "line 3 _bad: ",
+            "line 5: ",
+        ] {
             assert!(told.contains(part), "{part}: {told}");
         }
     });
@@ -98,10 +117,16 @@ fn other_content_under_an_id_is_refused_and_listed() {
 fn broken_files_say_where_and_keep_what_came_before() {
     let temp = tempfile::tempdir().unwrap();
     let database = format!("{}/db", temp.path().display());
-    let output = trunkline_with_input(&["import", &database, "-", "--batch", "1"], b"{\"_id\":\"a\"}\n{\"_id\":");
+    let output = trunkline_with_input(
+        &["import", &database, "-", "--batch", "1"],
+        b"{\"_id\":\"a\"}\n{\"_id\":",
+    );
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("line 2") && told.contains("1 documents were imported before"), "{told}");
+    assert!(
+        told.contains("line 2") && told.contains("1 documents were imported before"),
+        "{told}"
+    );
     assert!(fails(&["import", &database, "no-such-file"]).contains("no-such-file"));
     assert_eq!(ok(&["export", &database]).lines().count(), 1);
 }
@@ -128,7 +153,10 @@ fn what_was_edited_or_deleted_since_stays_so() {
         assert_eq!(import(database, "-", &successors), (2, 0, 0));
         assert_eq!(import(database, "-", first), (0, 2, 0));
         let exported = ok(&["export", database]);
-        assert!(exported.lines().count() == 1 && exported.contains("2-c0ffee"), "{exported}");
+        assert!(
+            exported.lines().count() == 1 && exported.contains("2-c0ffee"),
+            "{exported}"
+        );
     });
 }
 
@@ -136,11 +164,16 @@ fn what_was_edited_or_deleted_since_stays_so() {
 fn import_reads_several_files_and_arrays_in_small_batches() {
     let temp = tempfile::tempdir().unwrap();
     let database = format!("{}/db", temp.path().display());
-    let docs: Vec<String> = (0..2500).map(|n| format!("{{\"_id\":\"{n:05}\",\"n\":{n}}}")).collect();
+    let docs: Vec<String> = (0..2500)
+        .map(|n| format!("{{\"_id\":\"{n:05}\",\"n\":{n}}}"))
+        .collect();
     let array = temp.path().join("array.json");
     std::fs::write(&array, format!("[{}]", docs.join(",\n"))).unwrap();
     let array = array.to_str().unwrap();
     let output = trunkline(&["import", &database, array, array, "--batch", "7", "--json"]);
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&told["imported"], &told["unchanged"]), (&2500.into(), &2500.into()));
+    assert_eq!(
+        (&told["imported"], &told["unchanged"]),
+        (&2500.into(), &2500.into())
+    );
 }

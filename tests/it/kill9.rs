@@ -35,7 +35,10 @@ async fn acknowledged_documents_survive_every_kill() {
         for writer in writers {
             acknowledged.extend(writer.await.unwrap());
         }
-        assert_eq!(ok(&["check", temp.path().to_str().unwrap()]), "1 databases checked, nothing wrong\n");
+        assert_eq!(
+            ok(&["check", temp.path().to_str().unwrap()]),
+            "1 databases checked, nothing wrong\n"
+        );
     }
     assert!(acknowledged.len() as u64 >= KILLS * ACKNOWLEDGED_PER_ROUND);
     let node = Node::start(temp.path());
@@ -51,9 +54,7 @@ async fn write(url: String, round: u64, writer: u64, count: Arc<AtomicU64>) -> B
         let id = format!("call-{round}-{writer}-{number}");
         let doc = |id: &str| json!({"_id": id, "seconds": number, "text": "x".repeat(300)});
         let request = match number % 3 {
-            0 => client
-                .put(format!("{url}/{id}"))
-                .body(doc(&id).to_string()),
+            0 => client.put(format!("{url}/{id}")).body(doc(&id).to_string()),
             1 => {
                 let docs: Vec<Value> = (0..10).map(|part| doc(&format!("{id}-{part}"))).collect();
                 client
@@ -63,7 +64,9 @@ async fn write(url: String, round: u64, writer: u64, count: Arc<AtomicU64>) -> B
             // An edit of what the writer wrote first in this turn.
             _ => {
                 let id = format!("call-{round}-{writer}-{}", number - 2);
-                let Some(rev) = acknowledged.get(&id) else { continue };
+                let Some(rev) = acknowledged.get(&id) else {
+                    continue;
+                };
                 let mut doc = doc(&id);
                 doc["_rev"] = Value::from(String::clone(rev));
                 client.put(format!("{url}/{id}")).body(doc.to_string())
@@ -91,10 +94,16 @@ async fn write(url: String, round: u64, writer: u64, count: Arc<AtomicU64>) -> B
 /// Every acknowledged revision is there, or one that follows it (the edit whose answer the kill swallowed).
 async fn verify(url: &str, acknowledged: &BTreeMap<String, String>) {
     let ids: Vec<&String> = acknowledged.keys().collect();
-    let asked: BTreeMap<&String, Vec<&String>> = acknowledged.iter().map(|(id, rev)| (id, vec![rev])).collect();
+    let asked: BTreeMap<&String, Vec<&String>> =
+        acknowledged.iter().map(|(id, rev)| (id, vec![rev])).collect();
     let (status, missing) = ask("POST", &format!("{url}/_revs_diff"), Some(json!(asked))).await;
     assert_eq!((status, missing), (200, json!({})), "of {} documents", ids.len());
-    let (_, rows) = ask("POST", &format!("{url}/_all_docs?include_docs=true"), Some(json!({"keys": ids}))).await;
+    let (_, rows) = ask(
+        "POST",
+        &format!("{url}/_all_docs?include_docs=true"),
+        Some(json!({"keys": ids})),
+    )
+    .await;
     for row in rows["rows"].as_array().unwrap() {
         assert_eq!(row["doc"]["text"].as_str().map(str::len), Some(300), "{row}");
     }

@@ -120,7 +120,13 @@ impl Node {
     /// Sends it a signal, `-STOP` for example.
     pub fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([signal, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 }
 
@@ -142,7 +148,9 @@ pub async fn ask(method: &str, url: &str, body: Option<serde_json::Value>) -> (u
     let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
     let mut request = client().request(method, url);
     if let Some(body) = body {
-        request = request.header("Content-Type", "application/json").body(body.to_string());
+        request = request
+            .header("Content-Type", "application/json")
+            .body(body.to_string());
     }
     let answer = request.send().await.unwrap();
     let status = answer.status().as_u16();

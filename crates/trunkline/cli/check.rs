@@ -1,7 +1,7 @@
 //! `trunkline check`: every invariant of the files, database by database.
 
-use super::location::{Location, Place, explain, open_store};
 use super::Failure;
+use super::location::{Location, Place, explain, open_store};
 use super::output::say;
 use clap::Args;
 use std::process::ExitCode;
@@ -21,7 +21,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
         Place::Store(dir) => (dir, None),
         Place::Database(Location::Local { dir, name }) => (dir, Some(name)),
         Place::Database(Location::Remote(_)) => {
-            return Err(Failure::new("check reads the files themselves: give the store's directory"));
+            return Err(Failure::new(
+                "check reads the files themselves: give the store's directory",
+            ));
         }
     };
     let store = open_store(&dir, false)?;
@@ -38,7 +40,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
         say(format_args!("{} databases checked, nothing wrong", names.len()))?;
         return Ok(ExitCode::SUCCESS);
     }
-    say(format_args!("{} databases checked, {problems} problems", names.len()))?;
+    say(format_args!(
+        "{} databases checked, {problems} problems",
+        names.len()
+    ))?;
     Ok(ExitCode::FAILURE)
 }
 

@@ -1,9 +1,9 @@
 //! `trunkline compact`: gives free space back to the file system.
 
-use super::location::Location;
-use super::remote::{Remote, runtime};
 use super::Failure;
+use super::location::Location;
 use super::output::say;
+use super::remote::{Remote, runtime};
 use clap::Args;
 use reqwest::Method;
 use std::process::ExitCode;
@@ -20,7 +20,10 @@ pub(crate) fn run(args: &CompactArgs) -> Result<ExitCode, Failure> {
         Location::Remote(url) => {
             let remote = Remote::new(&url)?;
             runtime()?.block_on(remote.ask(Method::POST, "/_compact", Some("{}".to_owned())))?;
-            say(format_args!("the server compacts {}", super::remote::without_credentials(&url)))?;
+            say(format_args!(
+                "the server compacts {}",
+                super::remote::without_credentials(&url)
+            ))?;
         }
         Location::Local { dir, name } => {
             let database = Location::open(&dir, &name, false)?;

@@ -272,7 +272,11 @@ async fn export_remote(args: &ExportArgs, remote: &Remote, lines: &mut Lines) ->
             .results
             .iter()
             .filter(|row| args.revs || !row.deleted)
-            .flat_map(|row| row.changes.iter().map(|change| json!({"id": row.id, "rev": change.rev})))
+            .flat_map(|row| {
+                row.changes
+                    .iter()
+                    .map(|change| json!({"id": row.id, "rev": change.rev}))
+            })
             .collect();
         if !asked.is_empty() {
             let path = format!("/_bulk_get?revs={}&attachments={}", args.revs, args.attachments);

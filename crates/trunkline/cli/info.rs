@@ -1,9 +1,9 @@
 //! `trunkline info`: what is in a store, or in one database.
 
-use super::location::{Location, Place, open_store};
-use super::remote::{Remote, runtime};
 use super::Failure;
+use super::location::{Location, Place, open_store};
 use super::output::say;
+use super::remote::{Remote, runtime};
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -45,7 +45,12 @@ fn of_store(dir: &Path, as_json: bool) -> Result<(), Failure> {
     let store = open_store(dir, false)?;
     let names = store.names();
     if !as_json {
-        say(format_args!("{}: node {}, {} databases", dir.display(), store.uuid(), names.len()))?;
+        say(format_args!(
+            "{}: node {}, {} databases",
+            dir.display(),
+            store.uuid(),
+            names.len()
+        ))?;
     }
     for name in names {
         let info = store.database(&name)?.info()?;

@@ -70,7 +70,13 @@ impl Place {
         }
         let above = path.ancestors().skip(1);
         let dir = above
-            .map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir })
+            .map(|dir| {
+                if dir.as_os_str().is_empty() {
+                    Path::new(".")
+                } else {
+                    dir
+                }
+            })
             .find(|dir| holds_store(dir));
         let (dir, name) = match (dir, text.trim_end_matches('/').rsplit_once('/')) {
             (Some(dir), _) => {
@@ -152,9 +158,18 @@ mod tests {
         std::fs::write(data.join("store"), "").unwrap();
         let data = data.to_str().unwrap();
         check(&format!("{data}/cdrs"), data, "cdrs");
-        check(&format!("{data}/account/ab/cd-202611"), data, "account/ab/cd-202611");
+        check(
+            &format!("{data}/account/ab/cd-202611"),
+            data,
+            "account/ab/cd-202611",
+        );
         assert_eq!(Place::parse(data).unwrap(), Place::Store(PathBuf::from(data)));
-        assert!(Location::parse(data).unwrap_err().to_string().contains("name a database"));
+        assert!(
+            Location::parse(data)
+                .unwrap_err()
+                .to_string()
+                .contains("name a database")
+        );
     }
 
     #[test]
@@ -167,7 +182,17 @@ mod tests {
 
     #[test]
     fn bare_and_bad_names_are_explained() {
-        assert!(Location::parse("cdrs").unwrap_err().to_string().contains("./data/cdrs"));
-        assert!(Location::parse("nowhere/CDRs").unwrap_err().to_string().contains("lower-case"));
+        assert!(
+            Location::parse("cdrs")
+                .unwrap_err()
+                .to_string()
+                .contains("./data/cdrs")
+        );
+        assert!(
+            Location::parse("nowhere/CDRs")
+                .unwrap_err()
+                .to_string()
+                .contains("lower-case")
+        );
     }
 }

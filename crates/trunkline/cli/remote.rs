@@ -68,7 +68,9 @@ impl Remote {
 
 /// A runtime for commands that talk to one server and do nothing else meanwhile.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?)
 }
 
 /// The error that was answered, in one line.
@@ -101,6 +103,9 @@ mod tests {
     fn credentials_are_not_shown() {
         assert_eq!(without_credentials("http://a:b@host/db"), "http://host/db");
         assert_eq!(without_credentials("http://host/db"), "http://host/db");
-        assert_eq!(without_credentials("https://a:p@ss@host:1/a@b"), "https://host:1/a@b");
+        assert_eq!(
+            without_credentials("https://a:p@ss@host:1/a@b"),
+            "https://host:1/a@b"
+        );
     }
 }

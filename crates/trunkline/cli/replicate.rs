@@ -72,17 +72,20 @@ pub(crate) fn run(args: &ReplicateArgs) -> Result<ExitCode, Failure> {
 fn spec(args: &ReplicateArgs) -> Result<Spec, Failure> {
     let selector = match &args.selector {
         Some(json) => {
-            let parsed = Selector::parse(json)
-                .map_err(|invalid| Failure::new(format!("--selector: {}", invalid.0)))?;
+            let parsed =
+                Selector::parse(json).map_err(|invalid| Failure::new(format!("--selector: {invalid}")))?;
             Some((json.clone(), parsed))
         }
         None => None,
     };
     // A seq is JSON: what is no JSON by itself (7-a1b2c3d4) is meant as a string.
-    let since_seq = args.since_seq.as_ref().map(|seq| match serde_json::from_str::<Value>(seq) {
-        Ok(_) => seq.clone(),
-        Err(_) => json!(seq).to_string(),
-    });
+    let since_seq = args
+        .since_seq
+        .as_ref()
+        .map(|seq| match serde_json::from_str::<Value>(seq) {
+            Ok(_) => seq.clone(),
+            Err(_) => json!(seq).to_string(),
+        });
     Ok(Spec {
         continuous: args.continuous,
         create_target: args.create_target,
@@ -182,10 +185,17 @@ fn tell(report: &Report, elapsed: Duration, as_json: bool) -> Result<ExitCode, F
             counts.docs_written,
             counts.doc_write_failures,
             elapsed.as_secs_f64(),
-            if report.no_changes { " (nothing was to do)" } else { "" }
+            if report.no_changes {
+                " (nothing was to do)"
+            } else {
+                ""
+            }
         ))?;
         for refused in &report.refused {
-            eprintln!("refused: {} {}: {}: {}", refused.id, refused.rev, refused.error, refused.reason);
+            eprintln!(
+                "refused: {} {}: {}: {}",
+                refused.id, refused.rev, refused.error, refused.reason
+            );
         }
     }
     Ok(match counts.doc_write_failures {

@@ -84,7 +84,9 @@ fn greet(args: &ServeArgs, address: SocketAddr) -> Result<(), Failure> {
     say(format_args!(
         "  curl -X PUT http://{address}/cdrs/call-1 -d '{{\"caller\":\"+14155551000\",\"seconds\":42}}'"
     ))?;
-    say(format_args!("  curl http://{address}/cdrs/_changes?include_docs=true"))
+    say(format_args!(
+        "  curl http://{address}/cdrs/_changes?include_docs=true"
+    ))
 }
 
 fn start_log(args: &ServeArgs) -> Result<(), Failure> {

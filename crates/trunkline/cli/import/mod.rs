@@ -76,9 +76,10 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     bar.finish_and_clear();
     target.close()?;
     result.map_err(|failure: Failure| match failure {
-        Failure::Message(message) => {
-            Failure::new(format!("{message} ({} documents were imported before)", counts.created))
-        }
+        Failure::Message(message) => Failure::new(format!(
+            "{message} ({} documents were imported before)",
+            counts.created
+        )),
         other => other,
     })?;
     tell(args, &counts, started)?;
@@ -205,7 +206,9 @@ fn refuse(refusal: &Refusal, counts: &mut Counts, bar: &ProgressBar) {
         id => format!(" {id}"),
     };
     match counts.refused {
-        ..=REFUSALS_TOLD => bar.suspend(|| eprintln!("refused: line {}{id}: {}", refusal.line, refusal.reason)),
+        ..=REFUSALS_TOLD => {
+            bar.suspend(|| eprintln!("refused: line {}{id}: {}", refusal.line, refusal.reason))
+        }
         told if told == REFUSALS_TOLD + 1 => bar.suspend(|| eprintln!("refused: and more")),
         _ => {}
     }

@@ -55,8 +55,12 @@ pub(crate) fn plan(record: Record, id_field: Option<&str>) -> Result<Item, Refus
     let (id, text) = match (&doc.id, id_field) {
         (Some(id), _) => (id.clone(), text),
         (None, Some(field)) => {
-            let id = member(doc.body.as_str(), field)
-                .ok_or_else(|| refuse("", format!("it has neither _id nor {field:?} as a text or number")))?;
+            let id = member(doc.body.as_str(), field).ok_or_else(|| {
+                refuse(
+                    "",
+                    format!("it has neither _id nor {field:?} as a text or number"),
+                )
+            })?;
             let text = with_id(&id, &text);
             (id, text)
         }
@@ -136,7 +140,11 @@ fn member(body: &str, field: &str) -> Option<String> {
 
 /// Puts `_id` in front of an object's members.
 fn with_id(id: &str, text: &str) -> String {
-    let members = text.trim_start().strip_prefix('{').unwrap_or_default().trim_start();
+    let members = text
+        .trim_start()
+        .strip_prefix('{')
+        .unwrap_or_default()
+        .trim_start();
     let comma = if members.starts_with('}') { "" } else { "," };
     format!("{{\"_id\":{}{comma}{members}", serde_json::Value::from(id))
 }
@@ -163,8 +171,18 @@ mod tests {
     #[test]
     fn id_is_the_documents_own_or_the_field_or_the_content() {
         check("{\"_id\":\"a\",\"n\":1}", None, "a", "{\"_id\":\"a\",\"n\":1}");
-        check("{\"_id\":\"a\",\"n\":1}", Some("n"), "a", "{\"_id\":\"a\",\"n\":1}");
-        check("{\"n\":\"x\\\"y\"}", Some("n"), "x\"y", "{\"_id\":\"x\\\"y\",\"n\":\"x\\\"y\"}");
+        check(
+            "{\"_id\":\"a\",\"n\":1}",
+            Some("n"),
+            "a",
+            "{\"_id\":\"a\",\"n\":1}",
+        );
+        check(
+            "{\"n\":\"x\\\"y\"}",
+            Some("n"),
+            "x\"y",
+            "{\"_id\":\"x\\\"y\",\"n\":\"x\\\"y\"}",
+        );
         check(" { \"n\":17}", Some("n"), "17", "{\"_id\":\"17\",\"n\":17}");
         let content = "15f65339921e497348be384867bb940f";
         check(
@@ -173,7 +191,12 @@ mod tests {
             content,
             &format!("{{\"_id\":\"{content}\",\"hello\":\"world\"}}"),
         );
-        check("{}", None, "967a00dff5e02add41819138abb3284d", "{\"_id\":\"967a00dff5e02add41819138abb3284d\"}");
+        check(
+            "{}",
+            None,
+            "967a00dff5e02add41819138abb3284d",
+            "{\"_id\":\"967a00dff5e02add41819138abb3284d\"}",
+        );
         let refusal = item("{\"n\":null}", Some("n")).unwrap_err();
         assert_eq!(refusal.line, 3);
         assert!(refusal.reason.contains("neither _id nor \"n\""), "{refusal:?}");
@@ -184,7 +207,11 @@ mod tests {
         let created = item("{\"_id\":\"a\",\"value\":0}", None).unwrap();
         assert_eq!(created.rev.to_string(), "1-7e97409c987eac3a99385a17ad4cbabe");
         assert_eq!(created.path, None);
-        let restored = item("{\"_id\":\"a\",\"_revisions\":{\"start\":2,\"ids\":[\"b\",\"a\"]}}", None).unwrap();
+        let restored = item(
+            "{\"_id\":\"a\",\"_revisions\":{\"start\":2,\"ids\":[\"b\",\"a\"]}}",
+            None,
+        )
+        .unwrap();
         assert_eq!(restored.rev.to_string(), "2-b");
         assert_eq!(restored.path.map(|path| path.digests.len()), Some(2));
     }

@@ -126,9 +126,7 @@ fn staged(database: &Database, attachment: IncomingAttachment) -> Result<Attachm
             staging.write_all(&bytes)?;
             AttachmentSource::Staged(staging.finish()?)
         }
-        IncomingData::Stub | IncomingData::Follows { .. } => AttachmentSource::Stub {
-            md5: attachment.md5,
-        },
+        IncomingData::Stub | IncomingData::Follows { .. } => AttachmentSource::Stub { md5: attachment.md5 },
     };
     Ok(AttachmentEdit {
         name: attachment.name.into(),
@@ -154,16 +152,29 @@ const CONFLICT: &str = "a document of this id with other content is there";
 async fn write_remote(remote: &Remote, items: &[Item]) -> Result<Vec<Option<String>>, Failure> {
     let mut reasons = vec![None; items.len()];
     for new_edits in [true, false] {
-        let sent = || items.iter().enumerate().filter(|(_, item)| item.path.is_none() == new_edits);
+        let sent = || {
+            items
+                .iter()
+                .enumerate()
+                .filter(|(_, item)| item.path.is_none() == new_edits)
+        };
         let texts: Vec<&str> = sent().map(|(_, item)| item.text.as_str()).collect();
         if texts.is_empty() {
             continue;
         }
         let body = format!("{{\"new_edits\":{new_edits},\"docs\":[{}]}}", texts.join(","));
         let told = remote.ask(Method::POST, "/_bulk_docs", Some(body)).await?;
-        for (row, told) in bulk_docs::parse_response(told.as_bytes())?.into_iter().enumerate() {
-            let Some((error, reason)) = told.error else { continue };
-            let names = |item: &Item| item.id.as_str() == told.id && told.rev.as_ref().is_none_or(|rev| *rev == item.rev.to_string());
+        for (row, told) in bulk_docs::parse_response(told.as_bytes())?
+            .into_iter()
+            .enumerate()
+        {
+            let Some((error, reason)) = told.error else {
+                continue;
+            };
+            let names = |item: &Item| {
+                item.id.as_str() == told.id
+                    && told.rev.as_ref().is_none_or(|rev| *rev == item.rev.to_string())
+            };
             let place = match new_edits {
                 // A row for each document, in order.
                 true => sent().nth(row),
