@@ -46,13 +46,12 @@ pub trait Peer: Send + Sync {
     /// Writes revisions made elsewhere (`new_edits=false`); answers those that were refused. Durable when it returns.
     /// Whatever the peer's limits are, it splits the documents to fit them.
     async fn bulk_docs(&self, docs: Vec<Doc>) -> Result<Vec<RefusedDoc>, PeerError>;
-    /// Reads one document's revisions with attachment bytes, one after the other (a revision the source does not have
-    /// is left out). With an empty `possible_ancestors`
+    /// Reads one document's revisions with attachment bytes, one after the other. With an empty `possible_ancestors`
     /// every attachment comes with its bytes.
     async fn open_revs(
         &self,
         wanted: &Missing,
-    ) -> Result<mpsc::Receiver<Result<OpenRev, PeerError>>, PeerError>;
+    ) -> Result<mpsc::Receiver<Result<Opened, PeerError>>, PeerError>;
     /// Writes one revision with attachments (`new_edits=false`). The outer error is the peer's, the inner one the
     /// document's.
     async fn put_open_rev(&self, rev: OpenRev) -> Result<Result<(), RefusedDoc>, PeerError>;
@@ -192,6 +191,15 @@ pub enum Fetched {
         /// The revision asked for.
         rev: Rev,
     },
+}
+
+/// What [`Peer::open_revs`] says of one revision.
+#[derive(Debug)]
+pub enum Opened {
+    /// Here it is (or, when it was superseded, a leaf below it).
+    Rev(OpenRev),
+    /// The source does not have it (any more).
+    Missing(Rev),
 }
 
 /// One revision with attachments, its bytes still to come.

@@ -1,10 +1,35 @@
 //! A database behind a CouchDB-style URL as a peer.
+//!
+//! | module | speaks |
+//! | --- | --- |
+//! | `address` | URLs, and the credentials in them |
+//! | `client` | requests, time-outs, statuses |
+//! | `changes` | `_changes`, read row by row |
+//! | `documents` | `_revs_diff`, `_bulk_get`, `_bulk_docs` |
+//! | `attachments` | documents with attachments, streamed as multipart |
 
-use crate::peer::*;
+mod address;
+mod attachments;
+mod changes;
+mod client;
+mod documents;
+
+use crate::peer::{
+    Change, Changes, ChangesAsk, Doc, Fetched, Missing, OpenRev, Opened, Peer, PeerError, PeerErrorKind,
+    PeerInfo, PeerKind, StoredLog,
+};
 use crate::session::RefusedDoc;
+use address::escaped;
 use async_trait::async_trait;
+use client::{Client, QUICK};
 use futures_util::stream::BoxStream;
+use parking_lot::RwLock;
+use reqwest::StatusCode;
+use reqwest::header::CONTENT_TYPE;
+use std::fmt;
+use std::sync::Arc;
 use tokio::sync::mpsc;
+use trunkline_wire::{info, local_doc};
 
 /// How to reach a peer over HTTP.
 #[derive(Clone, Default)]
@@ -15,65 +40,218 @@ pub struct HttpOptions {
     pub headers: Vec<(String, String)>,
 }
 
-/// A database behind a URL.
-#[derive(Clone, Debug)]
-pub struct HttpPeer {}
+impl fmt::Debug for HttpOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HttpOptions")
+    }
+}
+
+/// A database behind a URL. Cheap to clone.
+#[derive(Clone)]
+pub struct HttpPeer {
+    client: Client,
+    /// As the last look told.
+    kind: Arc<RwLock<PeerKind>>,
+}
 
 impl HttpPeer {
     /// Takes `http(s)://[user:password@]host[:port]/path/database`. A database name with `/` in it is one path
     /// segment, with `%2F`. Nothing is sent yet.
-    pub fn new(_url: &str, _options: HttpOptions) -> Result<HttpPeer, PeerError> {
-        todo!()
+    pub fn new(url: &str, options: HttpOptions) -> Result<HttpPeer, PeerError> {
+        let client = Client::new(url, &options)?;
+        Ok(HttpPeer {
+            client,
+            kind: Arc::new(RwLock::new(PeerKind::CouchDb)),
+        })
+    }
+
+    fn kind(&self) -> PeerKind {
+        *self.kind.read()
+    }
+
+    /// What the server says of itself: its uuid where it has one. A proxy may hide it.
+    async fn welcome(&self) -> Result<Option<String>, PeerError> {
+        let request = self.client.http.get(self.client.address.root());
+        let answer = self.client.send(request, QUICK).await?;
+        if !answer.status().is_success() {
+            return Ok(None);
+        }
+        let body = self.client.body(answer).await?;
+        let Ok(welcome) = info::parse_welcome(&body) else {
+            return Ok(None);
+        };
+        let vendor = welcome.vendor.unwrap_or_default();
+        *self.kind.write() = match vendor.to_lowercase() {
+            vendor if vendor == "trunkline" => PeerKind::Trunkline,
+            vendor if vendor.contains("pouchdb") => PeerKind::PouchDbServer,
+            _ => PeerKind::CouchDb,
+        };
+        Ok(welcome.uuid)
+    }
+
+    fn log_url(&self, replication_id: &str) -> String {
+        self.client
+            .address
+            .below(&format!("_local/{}", escaped(replication_id)))
+    }
+}
+
+impl fmt::Debug for HttpPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HttpPeer({})", self.label())
     }
 }
 
 #[async_trait]
 impl Peer for HttpPeer {
     fn label(&self) -> String {
-        todo!()
+        self.client.address.database()
     }
+
     async fn info(&self) -> Result<PeerInfo, PeerError> {
-        todo!()
+        let client = &self.client;
+        let looked = client.read(client.http.get(client.address.database()), QUICK);
+        let (uuid, looked) = tokio::join!(self.welcome(), looked);
+        let (uuid, looked) = (uuid?, looked.map_err(no_database)?);
+        let looked = info::parse_db(&looked).map_err(|error| client.bad_answer(error))?;
+        let kind = self.kind();
+        // PouchDB Server tells when its process started; an old CouchDB tells 0.
+        let incarnation = match &*looked.instance_start_time {
+            "0" => "",
+            _ if kind == PeerKind::PouchDbServer => "",
+            time => time,
+        };
+        let identity = match uuid {
+            Some(uuid) => format!("{uuid}/{}/{incarnation}", client.address.name),
+            None => format!("{}/{incarnation}", client.address.database()),
+        };
+        Ok(PeerInfo {
+            identity,
+            kind,
+            update_seq: looked.update_seq,
+            instance_start_time: looked.instance_start_time,
+        })
     }
+
     async fn create(&self) -> Result<(), PeerError> {
-        todo!()
+        let request = self.client.http.put(self.client.address.database());
+        let answer = self.client.send(request, QUICK).await?;
+        if answer.status().is_success() || answer.status() == StatusCode::PRECONDITION_FAILED {
+            return Ok(());
+        }
+        Err(self.client.fault(answer).await.error)
     }
-    async fn replication_log(&self, _replication_id: &str) -> Result<Option<StoredLog>, PeerError> {
-        todo!()
+
+    async fn replication_log(&self, replication_id: &str) -> Result<Option<StoredLog>, PeerError> {
+        let client = &self.client;
+        let answer = client
+            .send(client.http.get(self.log_url(replication_id)), QUICK)
+            .await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            let fault = client.fault(answer).await;
+            return match fault.error.kind {
+                PeerErrorKind::DatabaseMissing => Err(fault.error),
+                _ => Ok(None),
+            };
+        }
+        if !answer.status().is_success() {
+            return Err(client.fault(answer).await.error);
+        }
+        let body = client.body(answer).await?;
+        let number = local_doc::parse(&body)
+            .ok()
+            .and_then(|doc| doc.number)
+            .unwrap_or_default();
+        Ok(Some(StoredLog {
+            number,
+            json: String::from_utf8_lossy(&body).into_owned(),
+        }))
     }
+
     async fn put_replication_log(
         &self,
-        _replication_id: &str,
-        _number: u64,
-        _body: &str,
+        replication_id: &str,
+        number: u64,
+        body: &str,
     ) -> Result<u64, PeerError> {
-        todo!()
+        let client = &self.client;
+        let mut number = number;
+        for last in [false, true] {
+            let mut json = Vec::with_capacity(body.len() + 100);
+            local_doc::write(&mut json, replication_id, (number > 0).then_some(number), body);
+            let request = client
+                .http
+                .put(self.log_url(replication_id))
+                .header(CONTENT_TYPE, "application/json");
+            let answer = client.send(request.body(json), QUICK).await?;
+            // PouchDB Server insists on the number; another writer of the same checkpoint may have raised it.
+            if answer.status() == StatusCode::CONFLICT && !last {
+                number = self
+                    .replication_log(replication_id)
+                    .await?
+                    .map_or(0, |log| log.number);
+                continue;
+            }
+            if !answer.status().is_success() {
+                return Err(client.fault(answer).await.error);
+            }
+            let written = info::parse_written(&client.body(answer).await?);
+            let (_, rev) = written.map_err(|error| client.bad_answer(error))?;
+            return Ok(local_doc::parse_rev(&rev).unwrap_or(number + 1));
+        }
+        Err(client.error(
+            PeerErrorKind::Unavailable,
+            "somebody else keeps writing this checkpoint",
+        ))
     }
+
     async fn ensure_full_commit(&self) -> Result<Box<str>, PeerError> {
-        todo!()
+        let client = &self.client;
+        let request = client.http.post(client.address.below("_ensure_full_commit"));
+        let body = client
+            .read(request.header(CONTENT_TYPE, "application/json"), QUICK)
+            .await?;
+        info::parse_full_commit(&body).map_err(|error| client.bad_answer(error))
     }
+
     async fn changes(
         &self,
-        _ask: ChangesAsk,
+        ask: ChangesAsk,
     ) -> Result<BoxStream<'static, Result<Changes, PeerError>>, PeerError> {
-        todo!()
+        changes::open(self.client.clone(), self.kind(), ask).await
     }
-    async fn revs_diff(&self, _asked: &[Change]) -> Result<Vec<Missing>, PeerError> {
-        todo!()
+
+    async fn revs_diff(&self, asked: &[Change]) -> Result<Vec<Missing>, PeerError> {
+        documents::revs_diff(&self.client, asked).await
     }
-    async fn bulk_get(&self, _wanted: &[Missing]) -> Result<Vec<Fetched>, PeerError> {
-        todo!()
+
+    async fn bulk_get(&self, wanted: &[Missing]) -> Result<Vec<Fetched>, PeerError> {
+        documents::bulk_get(&self.client, wanted).await
     }
-    async fn bulk_docs(&self, _docs: Vec<Doc>) -> Result<Vec<RefusedDoc>, PeerError> {
-        todo!()
+
+    async fn bulk_docs(&self, docs: Vec<Doc>) -> Result<Vec<RefusedDoc>, PeerError> {
+        documents::bulk_docs(&self.client, self.kind(), docs).await
     }
+
     async fn open_revs(
         &self,
-        _wanted: &Missing,
-    ) -> Result<mpsc::Receiver<Result<OpenRev, PeerError>>, PeerError> {
-        todo!()
+        wanted: &Missing,
+    ) -> Result<mpsc::Receiver<Result<Opened, PeerError>>, PeerError> {
+        attachments::open_revs(&self.client, wanted).await
     }
-    async fn put_open_rev(&self, _rev: OpenRev) -> Result<Result<(), RefusedDoc>, PeerError> {
-        todo!()
+
+    async fn put_open_rev(&self, rev: OpenRev) -> Result<Result<(), RefusedDoc>, PeerError> {
+        attachments::put_open_rev(&self.client, self.kind(), rev).await
+    }
+}
+
+/// A database that a server says nothing about is not there, whatever words it uses.
+fn no_database(error: PeerError) -> PeerError {
+    match error.kind {
+        PeerErrorKind::Protocol if error.reason.starts_with("404") => PeerError {
+            kind: PeerErrorKind::DatabaseMissing,
+            ..error
+        },
+        _ => error,
     }
 }

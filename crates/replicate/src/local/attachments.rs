@@ -2,7 +2,7 @@
 
 use super::LocalPeer;
 use super::documents::{Unfit, edit, want};
-use crate::peer::{Missing, OpenRev, PeerError, PeerErrorKind};
+use crate::peer::{Missing, OpenRev, Opened, PeerError, PeerErrorKind};
 use crate::session::RefusedDoc;
 use bytes::{Buf, Bytes};
 use std::io::{Read, Write};
@@ -25,7 +25,7 @@ pub(super) fn send(
     peer: &LocalPeer,
     database: &Database,
     wanted: &Missing,
-    sender: &mpsc::Sender<Result<OpenRev, PeerError>>,
+    sender: &mpsc::Sender<Result<Opened, PeerError>>,
 ) {
     let found = match database.bulk_get(&[want(wanted)]) {
         Ok(found) => found,
@@ -34,7 +34,19 @@ pub(super) fn send(
             return;
         }
     };
-    for found in found.into_iter().flatten() {
+    let Some(Some(found)) = found.into_iter().next() else {
+        let absent = wanted
+            .revs
+            .iter()
+            .try_for_each(|rev| sender.blocking_send(Ok(Opened::Missing(rev.clone()))));
+        return absent.unwrap_or_default();
+    };
+    for rev in &found.missing {
+        if sender.blocking_send(Ok(Opened::Missing(rev.clone()))).is_err() {
+            return;
+        }
+    }
+    {
         for leaf in &found.leaves {
             let Some(path) = found.revs.path(&leaf.rev) else {
                 continue;
@@ -57,7 +69,7 @@ pub(super) fn send(
                 json: json.into(),
                 parts,
             };
-            if sender.blocking_send(Ok(open)).is_err() {
+            if sender.blocking_send(Ok(Opened::Rev(open))).is_err() {
                 return;
             }
             for (attachment, form) in leaf.attachments.iter().zip(&forms) {

@@ -6,8 +6,8 @@ mod changes;
 mod documents;
 
 use crate::peer::{
-    Change, Changes, ChangesAsk, Doc, Fetched, Missing, OpenRev, Peer, PeerError, PeerErrorKind, PeerInfo,
-    PeerKind, StoredLog,
+    Change, Changes, ChangesAsk, Doc, Fetched, Missing, OpenRev, Opened, Peer, PeerError, PeerErrorKind,
+    PeerInfo, PeerKind, StoredLog,
 };
 use crate::session::RefusedDoc;
 use async_trait::async_trait;
@@ -212,7 +212,7 @@ impl Peer for LocalPeer {
     async fn open_revs(
         &self,
         wanted: &Missing,
-    ) -> Result<mpsc::Receiver<Result<OpenRev, PeerError>>, PeerError> {
+    ) -> Result<mpsc::Receiver<Result<Opened, PeerError>>, PeerError> {
         let (sender, receiver) = mpsc::channel(1);
         let wanted = wanted.clone();
         self.with_database(|peer, database| {

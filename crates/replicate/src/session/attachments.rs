@@ -1,7 +1,7 @@
 //! Documents with attachments: moved one by one, streamed from source to target.
 
 use super::batch::{Finished, Lane};
-use crate::peer::{Missing, PeerError, PeerErrorKind};
+use crate::peer::{Missing, Opened, PeerError, PeerErrorKind};
 use crate::session::RefusedDoc;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 pub(super) async fn transfer(
     lane: &Arc<Lane>,
     wanted: Vec<Missing>,
+    absent: &mut Vec<Missing>,
     finished: &mut Finished,
 ) -> Result<(), PeerError> {
     let mut running: FuturesUnordered<_> = wanted
@@ -21,6 +22,7 @@ pub(super) async fn transfer(
         finished.read += moved.written + moved.refused.len() as u64;
         finished.written += moved.written;
         finished.refused.extend(moved.refused);
+        absent.extend(moved.absent);
     }
     Ok(())
 }
@@ -29,6 +31,7 @@ pub(super) async fn transfer(
 struct Moved {
     written: u64,
     refused: Vec<RefusedDoc>,
+    absent: Option<Missing>,
 }
 
 async fn transfer_one(lane: Arc<Lane>, mut missing: Missing) -> Result<Moved, PeerError> {
@@ -40,12 +43,12 @@ async fn transfer_one(lane: Arc<Lane>, mut missing: Missing) -> Result<Moved, Pe
             missing.possible_ancestors.clear();
             match attempt(&lane, &missing).await {
                 Err(error) if error.kind == PeerErrorKind::MissingStub => Ok(Moved {
-                    written: 0,
                     refused: missing
                         .revs
                         .iter()
                         .map(|rev| refusal(&missing, &rev.to_string(), &error))
                         .collect(),
+                    ..Moved::default()
                 }),
                 done => done,
             }
@@ -65,12 +68,20 @@ fn refusal(missing: &Missing, rev: &str, error: &PeerError) -> RefusedDoc {
 
 async fn attempt(lane: &Lane, missing: &Missing) -> Result<Moved, PeerError> {
     let mut moved = Moved::default();
+    let mut absent = Missing {
+        revs: Vec::new(),
+        ..missing.clone()
+    };
     let mut revs = lane.source.open_revs(missing).await?;
-    while let Some(rev) = revs.recv().await {
-        match lane.target.put_open_rev(rev?).await? {
-            Ok(()) => moved.written += 1,
-            Err(refused) => moved.refused.push(refused),
+    while let Some(opened) = revs.recv().await {
+        match opened? {
+            Opened::Missing(rev) => absent.revs.push(rev),
+            Opened::Rev(rev) => match lane.target.put_open_rev(rev).await? {
+                Ok(()) => moved.written += 1,
+                Err(refused) => moved.refused.push(refused),
+            },
         }
     }
+    moved.absent = Some(absent).filter(|absent| !absent.revs.is_empty());
     Ok(moved)
 }

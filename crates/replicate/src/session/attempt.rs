@@ -6,6 +6,7 @@ use crate::checkpoint::{Checkpointer, Ends, Mark};
 use crate::peer::{Changes, ChangesAsk, PeerError, PeerErrorKind, PeerInfo, PeerKind};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,11 @@ use trunkline_core::limits::{
     REFUSED_LISTED_MAX, REPLICATION_ATTACHMENT_STREAMS, REPLICATION_BATCHES_IN_FLIGHT,
     REPLICATION_BYTES_IN_FLIGHT,
 };
+
+/// How long a one-shot batch waits for more rows: its feed is known to have an end.
+const LINGER_ONE_SHOT: Duration = Duration::from_millis(20);
+/// The same for a feed that may be quiet from here on.
+const LINGER_LIVE: Duration = Duration::from_millis(2);
 
 /// Where an attempt got to; the next goes on from there when both databases are still the same.
 #[derive(Clone, Debug)]
@@ -86,8 +92,9 @@ impl Attempt<'_> {
     async fn pipeline(&mut self, lane: Arc<Lane>, ask: ChangesAsk) -> Result<(), PeerError> {
         let continuous = ask.continuous;
         let changes = lane.source.changes(ask).await?;
+        let linger = if continuous { LINGER_LIVE } else { LINGER_ONE_SHOT };
         let (sender, mut batches) = mpsc::channel(2);
-        let _gathering = AbortOnDropHandle::new(tokio::spawn(feed::gather(changes, sender)));
+        let _gathering = AbortOnDropHandle::new(tokio::spawn(feed::gather(changes, linger, sender)));
         let mut running = FuturesOrdered::new();
         let mut failure = None;
         let mut open = true;

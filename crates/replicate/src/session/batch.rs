@@ -119,7 +119,7 @@ async fn fetch_all(
             }
             Err(error) if error.kind == PeerErrorKind::TooLarge => {
                 tracing::debug!(%error, "a document is fetched by itself");
-                attachments::transfer(lane, now.to_vec(), finished).await?;
+                attachments::transfer(lane, now.to_vec(), &mut absent, finished).await?;
                 rest = later;
             }
             done => {
@@ -165,7 +165,7 @@ async fn fetch(
         .fetched(wanted.len(), docs.iter().map(Doc::bytes).sum());
     finished.read += docs.len() as u64;
     write(lane, docs, finished).await?;
-    attachments::transfer(lane, with_attachments, finished).await
+    attachments::transfer(lane, with_attachments, absent, finished).await
 }
 
 fn add(list: &mut Vec<Missing>, id: Box<str>, rev: Rev) {

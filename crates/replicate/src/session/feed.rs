@@ -1,20 +1,23 @@
 //! The first stage: rows of the source's feed, gathered into batches.
 
 use crate::peer::{Change, Changes, Doc, PeerError};
-use futures_util::future::FutureExt;
 use futures_util::stream::{BoxStream, StreamExt};
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 use trunkline_core::limits::{REPLICATION_BATCH_BYTES, REPLICATION_BATCH_ROWS};
 
-/// Sends batches until the feed ends or fails. A batch is what is there at once, so that a single change on a quiet
-/// link leaves at once, and many share a round trip.
+/// Sends batches until the feed ends or fails. A batch is what comes within `linger` of its first row: a single change
+/// on a quiet link leaves nearly at once, and many share a round trip.
 pub(super) async fn gather(
     mut feed: BoxStream<'static, Result<Changes, PeerError>>,
+    linger: Duration,
     batches: mpsc::Sender<Result<Changes, PeerError>>,
 ) {
     while let Some(first) = feed.next().await {
         let mut failure = None;
         let mut ended = false;
+        let until = Instant::now() + linger;
         let mut batch = match first {
             Ok(changes) => changes,
             Err(error) => {
@@ -24,11 +27,11 @@ pub(super) async fn gather(
             }
         };
         while !is_full(&batch) && failure.is_none() && !ended {
-            match feed.next().now_or_never() {
-                None => break,
-                Some(None) => ended = true,
-                Some(Some(Err(error))) => failure = Some(error),
-                Some(Some(Ok(more))) => {
+            match timeout_at(until, feed.next()).await {
+                Err(_) => break,
+                Ok(None) => ended = true,
+                Ok(Some(Err(error))) => failure = Some(error),
+                Ok(Some(Ok(more))) => {
                     batch.rows.extend(more.rows);
                     batch.last_seq = more.last_seq;
                     batch.pending = more.pending;
@@ -88,7 +91,7 @@ mod tests {
             Err(failure),
         ]);
         let (sender, mut batches) = mpsc::channel(9);
-        gather(feed.boxed(), sender).await;
+        gather(feed.boxed(), Duration::from_secs(60), sender).await;
         let first = batches.recv().await.unwrap().unwrap();
         assert_eq!((first.rows.len(), &*first.last_seq), (1200, "1200"));
         assert!(

@@ -21,7 +21,7 @@ use crate::backoff::Backoff;
 use crate::peer::{Peer, PeerError, PeerErrorKind};
 use attempt::{Attempt, Resume};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::selector::Selector;
@@ -29,6 +29,8 @@ use tuning::Tuning;
 
 /// Attempts without progress after which a one-shot replication gives up: eight seconds or so.
 const ONE_SHOT_TRIES: u32 = 6;
+/// An attempt that held for so long was no failure to connect, whatever ended it.
+const LONG_ENOUGH: Duration = Duration::from_secs(30);
 
 /// What to replicate, and how.
 #[derive(Clone, Debug, Default)]
@@ -130,6 +132,7 @@ pub async fn run(
     let mut backoff = Backoff::default();
     loop {
         run.moved = false;
+        let begun = Instant::now();
         let ended = Attempt::run(&mut run, &cancel).await;
         let Err(error) = ended else {
             return Ok(run.report());
@@ -137,7 +140,7 @@ pub async fn run(
         if cancel.is_cancelled() {
             return Ok(run.report());
         }
-        if run.moved {
+        if run.moved || begun.elapsed() > LONG_ENOUGH {
             backoff.succeeded();
         }
         let wait = run.wait_after(&error, &mut backoff)?;

@@ -1,0 +1,243 @@
+//! A peer's `_changes`, read row by row as they arrive.
+
+use super::address::escaped;
+use super::client::{Client, SILENCE};
+use crate::peer::{Change, Changes, ChangesAsk, Doc, DocContent, PeerError, PeerErrorKind, PeerKind};
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use reqwest::Response;
+use reqwest::header::CONTENT_TYPE;
+use std::time::{Duration, Instant};
+use trunkline_core::json;
+use trunkline_wire::changes::{Event, IncomingRow, Reader};
+
+/// How often a quiet peer gives a sign of life; three missed ones in a row are silence.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// Rows of one request to a peer that builds its whole answer in memory.
+const PAGE_ROWS: usize = 1000;
+/// Rows after which it shows whether documents in rows are of use.
+const DOCS_TRIAL_ROWS: u64 = 2000;
+/// A continuous feed that ended sooner, without a row, is not simply opened again.
+const SHORT_FEED: Duration = Duration::from_secs(1);
+
+pub(super) async fn open(
+    client: Client,
+    kind: PeerKind,
+    ask: ChangesAsk,
+) -> Result<BoxStream<'static, Result<Changes, PeerError>>, PeerError> {
+    let mut feed = Feed {
+        since: ask.since.clone(),
+        with_docs: ask.docs && kind == PeerKind::Trunkline,
+        paged: kind == PeerKind::PouchDbServer,
+        waiting: false,
+        client,
+        ask,
+        open: None,
+        rows: 0,
+        docs_used: 0,
+        ended: false,
+    };
+    feed.open = Some(feed.request().await?);
+    Ok(stream::unfold(feed, |mut feed| async move {
+        if feed.ended {
+            return None;
+        }
+        let next = feed.next().await;
+        feed.ended = !matches!(next, Ok(Some(_)));
+        next.transpose().map(|changes| (changes, feed))
+    })
+    .boxed())
+}
+
+struct Feed {
+    client: Client,
+    ask: ChangesAsk,
+    since: Option<Box<str>>,
+    with_docs: bool,
+    /// Asked for page by page.
+    paged: bool,
+    /// A page was not full: the next request waits for changes.
+    waiting: bool,
+    open: Option<Open>,
+    rows: u64,
+    docs_used: u64,
+    ended: bool,
+}
+
+/// One answer under way.
+struct Open {
+    answer: Response,
+    reader: Reader,
+    since: Instant,
+    rows: usize,
+}
+
+impl Feed {
+    async fn request(&self) -> Result<Open, PeerError> {
+        let feed = match (self.ask.continuous, self.paged) {
+            (true, false) => "continuous",
+            (true, true) if self.waiting => "longpoll",
+            _ => "normal",
+        };
+        let style = if self.ask.main_only {
+            "main_only"
+        } else {
+            "all_docs"
+        };
+        let mut url = self
+            .client
+            .address
+            .below(&format!("_changes?feed={feed}&style={style}"));
+        if feed != "normal" || !self.paged {
+            url.push_str(&format!("&heartbeat={}", HEARTBEAT.as_millis()));
+        }
+        if self.paged {
+            url.push_str(&format!("&limit={PAGE_ROWS}"));
+        }
+        if self.with_docs {
+            url.push_str("&include_docs=true");
+        }
+        if let Some(since) = &self.since {
+            // A string is sent as it is, anything else as JSON.
+            let text = json::string(since);
+            url.push_str(&format!("&since={}", escaped(text.as_deref().unwrap_or(since))));
+        }
+        let mut body = Vec::new();
+        if let Some(ids) = &self.ask.doc_ids {
+            url.push_str("&filter=_doc_ids");
+            trunkline_wire::changes::write_doc_ids(&mut body, ids.iter().map(String::as_str));
+        } else if let Some((selector, _)) = &self.ask.selector {
+            url.push_str("&filter=_selector");
+            trunkline_wire::changes::write_selector(&mut body, selector);
+        }
+        let http = &self.client.http;
+        let request = match body.is_empty() {
+            true => http.get(url),
+            false => http.post(url).header(CONTENT_TYPE, "application/json").body(body),
+        };
+        let answer = self.client.ok(request, SILENCE).await?;
+        Ok(Open {
+            answer,
+            reader: Reader::new(),
+            since: Instant::now(),
+            rows: 0,
+        })
+    }
+
+    /// The next rows; `None` at the end of a feed that has one.
+    async fn next(&mut self) -> Result<Option<Changes>, PeerError> {
+        loop {
+            let mut open = match self.open.take() {
+                Some(open) => open,
+                None => self.request().await?,
+            };
+            let Some(chunk) = self.client.chunk(&mut open.answer).await? else {
+                self.bad(open.reader.finish())?;
+                if !self.ask.continuous {
+                    let reason = "the feed stopped without its end";
+                    return Err(self.client.error(PeerErrorKind::Unavailable, reason));
+                }
+                self.reopen(&open)?;
+                continue;
+            };
+            open.reader.feed(&chunk);
+            let mut changes = Changes {
+                last_seq: self.since.clone().unwrap_or_default(),
+                ..Changes::default()
+            };
+            let mut end = false;
+            while let Some(event) = self.bad(open.reader.next_event())? {
+                match event {
+                    Event::Row(row) => {
+                        changes.last_seq = row.seq.clone();
+                        changes.rows.push(self.change(row));
+                    }
+                    Event::End { last_seq, pending } => {
+                        changes.last_seq = last_seq;
+                        changes.pending = pending;
+                        end = true;
+                    }
+                }
+            }
+            open.rows += changes.rows.len();
+            let moved = self.since.as_ref() != Some(&changes.last_seq) && !changes.last_seq.is_empty();
+            if moved {
+                self.since = Some(changes.last_seq.clone());
+            }
+            if end {
+                self.end(&open)?;
+            } else if self.docs_are_useless() {
+                self.with_docs = false;
+            } else {
+                self.open = Some(open);
+            }
+            if moved {
+                return Ok(Some(changes));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The answer is at its end; the feed may not be.
+    fn end(&mut self, open: &Open) -> Result<(), PeerError> {
+        if self.paged {
+            let full = open.rows >= PAGE_ROWS;
+            self.waiting = !full;
+            self.ended = !full && !self.ask.continuous;
+            return Ok(());
+        }
+        self.ended = !self.ask.continuous;
+        if self.ask.continuous {
+            self.reopen(open)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn reopen(&self, open: &Open) -> Result<(), PeerError> {
+        if open.rows == 0 && open.since.elapsed() < SHORT_FEED {
+            return Err(self
+                .client
+                .error(PeerErrorKind::Unavailable, "the feed ended at once"));
+        }
+        Ok(())
+    }
+
+    fn bad<T>(&self, read: Result<T, trunkline_wire::invalid::BadAnswer>) -> Result<T, PeerError> {
+        read.map_err(|error| self.client.bad_answer(error))
+    }
+
+    fn change(&mut self, row: IncomingRow) -> Change {
+        self.rows += 1;
+        let doc = match (row.revs.as_slice(), row.doc) {
+            ([rev], Some(doc)) if rev.generation == 1 && is_whole(&doc) => {
+                self.docs_used += 1;
+                let json = Bytes::from(doc.into_boxed_bytes());
+                Some(Doc {
+                    id: row.id.clone(),
+                    rev: rev.clone(),
+                    content: DocContent::Json(json),
+                })
+            }
+            _ => None,
+        };
+        Change {
+            id: row.id,
+            revs: row.revs,
+            doc,
+        }
+    }
+
+    /// Most rows are of documents that must be fetched all the same.
+    fn docs_are_useless(&self) -> bool {
+        self.with_docs && self.rows >= DOCS_TRIAL_ROWS && self.docs_used * 2 < self.rows
+    }
+}
+
+/// Whether the text is a document without attachments. One that only speaks of attachments is fetched by itself,
+/// which is as right.
+fn is_whole(doc: &str) -> bool {
+    doc.starts_with('{') && !super::documents::speaks_of_attachments(doc.as_bytes())
+}

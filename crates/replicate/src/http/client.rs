@@ -1,0 +1,273 @@
+//! Requests and answers: time-outs, bounds, and what a status means.
+
+use super::HttpOptions;
+use super::address::Address;
+use crate::peer::{PeerError, PeerErrorKind};
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{RequestBuilder, Response, StatusCode};
+use std::time::{Duration, SystemTime};
+use trunkline_core::limits::PEER_ANSWER_BYTES_MAX;
+use trunkline_wire::fault;
+use trunkline_wire::invalid::BadAnswer;
+
+/// Until a connection stands.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Until a small request is answered.
+pub(super) const QUICK: Duration = Duration::from_secs(30);
+/// Until a request for a batch is answered: an old spinning disk may have to find a thousand documents.
+pub(super) const BATCH: Duration = Duration::from_secs(180);
+/// Between two chunks of an answer, heartbeats included.
+pub(super) const SILENCE: Duration = Duration::from_secs(30);
+/// Bytes of an error's body that are read.
+const FAULT_BYTES_MAX: usize = 16 << 10;
+
+/// A connection pool for one database.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub(super) address: Address,
+    pub(super) http: reqwest::Client,
+}
+
+impl Client {
+    pub(super) fn new(url: &str, options: &HttpOptions) -> Result<Client, PeerError> {
+        let address = Address::parse(url)?;
+        let label = address.database();
+        let invalid = |reason: String| PeerError::new(label.clone(), PeerErrorKind::Invalid, reason);
+        let mut headers = HeaderMap::new();
+        for (name, value) in &options.headers {
+            let name =
+                HeaderName::try_from(name).map_err(|_| invalid(format!("{name} is no header name")))?;
+            let value = HeaderValue::try_from(value);
+            let mut value =
+                value.map_err(|_| invalid(format!("the value of header {name} is not acceptable")))?;
+            // Any of them may be a secret.
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        if let Some((user, password)) = options.credentials.as_ref().or(address.credentials.as_ref()) {
+            headers.insert(AUTHORIZATION, basic(user, password).map_err(&invalid)?);
+        }
+        // Fails when a provider is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut http = reqwest::Client::builder()
+            .default_headers(headers)
+            .user_agent(concat!("trunkline/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .http1_only();
+        if address.loopback {
+            http = http.no_proxy().no_gzip().no_zstd();
+        }
+        let http = http
+            .build()
+            .map_err(|error| invalid(format!("no HTTP client: {error}")))?;
+        Ok(Client { address, http })
+    }
+
+    pub(super) fn error(&self, kind: PeerErrorKind, reason: impl Into<String>) -> PeerError {
+        PeerError::new(self.address.database(), kind, reason)
+    }
+
+    pub(super) fn bad_answer(&self, error: BadAnswer) -> PeerError {
+        self.error(PeerErrorKind::Protocol, error.0)
+    }
+
+    /// Sends a request and waits for the head of its answer, whatever its status.
+    pub(super) async fn send(&self, request: RequestBuilder, limit: Duration) -> Result<Response, PeerError> {
+        match tokio::time::timeout(limit, request.send()).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(self.error(PeerErrorKind::Unavailable, causes(&error))),
+            Err(_) => Err(self.error(PeerErrorKind::Unavailable, format!("no answer within {limit:?}"))),
+        }
+    }
+
+    /// As [`Client::send`]; a status other than 2xx is an error.
+    pub(super) async fn ok(&self, request: RequestBuilder, limit: Duration) -> Result<Response, PeerError> {
+        let answer = self.send(request, limit).await?;
+        if answer.status().is_success() {
+            Ok(answer)
+        } else {
+            Err(self.fault(answer).await.error)
+        }
+    }
+
+    /// Sends a request and reads its whole answer, of a bounded length.
+    pub(super) async fn read(&self, request: RequestBuilder, limit: Duration) -> Result<Bytes, PeerError> {
+        let answer = self.ok(request, limit).await?;
+        self.body(answer).await
+    }
+
+    /// The rest of an answer; `TooLarge` when it is more than is held in memory.
+    pub(super) async fn body(&self, mut answer: Response) -> Result<Bytes, PeerError> {
+        let expected = answer
+            .content_length()
+            .unwrap_or_default()
+            .min(PEER_ANSWER_BYTES_MAX as u64);
+        let mut body = BytesMut::with_capacity(usize::try_from(expected).unwrap_or_default());
+        while let Some(chunk) = self.chunk(&mut answer).await? {
+            if body.len() + chunk.len() > PEER_ANSWER_BYTES_MAX {
+                let reason = format!("the answer is longer than {PEER_ANSWER_BYTES_MAX} bytes");
+                return Err(self.error(PeerErrorKind::TooLarge, reason));
+            }
+            if body.is_empty() && answer.content_length() == Some(chunk.len() as u64) {
+                return Ok(chunk);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    /// The next bytes of an answer.
+    pub(super) async fn chunk(&self, answer: &mut Response) -> Result<Option<Bytes>, PeerError> {
+        match tokio::time::timeout(SILENCE, answer.chunk()).await {
+            Ok(Ok(chunk)) => Ok(chunk),
+            Ok(Err(error)) => Err(self.error(PeerErrorKind::Unavailable, causes(&error))),
+            Err(_) => Err(self.error(PeerErrorKind::Unavailable, format!("silent for {SILENCE:?}"))),
+        }
+    }
+
+    /// What an answer with another status than 2xx says.
+    pub(super) async fn fault(&self, mut answer: Response) -> Fault {
+        let status = answer.status();
+        let retry_after = answer
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| wait(value.to_str().ok()?));
+        let mut body = Vec::new();
+        while body.len() < FAULT_BYTES_MAX {
+            let Ok(Some(chunk)) = self.chunk(&mut answer).await else {
+                break;
+            };
+            body.extend_from_slice(&chunk);
+        }
+        body.truncate(FAULT_BYTES_MAX);
+        let said = fault::parse(&body);
+        let kind = kind(status, &said);
+        let reason = match said.error.as_str() {
+            "" => format!("{status}: {}", said.reason),
+            word => format!("{} {word}: {}", status.as_u16(), said.reason),
+        };
+        let error = PeerError {
+            retry_after,
+            ..self.error(kind, reason)
+        };
+        Fault {
+            status,
+            error,
+            word: said.error,
+            reason: said.reason,
+        }
+    }
+}
+
+/// An answer that says no.
+pub(super) struct Fault {
+    pub(super) status: StatusCode,
+    /// As a failure of the peer.
+    pub(super) error: PeerError,
+    /// `error` of the body.
+    pub(super) word: String,
+    /// `reason` of the body.
+    pub(super) reason: String,
+}
+
+fn kind(status: StatusCode, said: &fault::Fault) -> PeerErrorKind {
+    match status.as_u16() {
+        401 => PeerErrorKind::Unauthorized,
+        403 => PeerErrorKind::Forbidden,
+        404 if said.reason.to_lowercase().contains("database") || said.reason == "no_db_file" => {
+            PeerErrorKind::DatabaseMissing
+        }
+        409 if said.error == "stale_seq" => PeerErrorKind::Recreated,
+        412 if said.error == "missing_stub" => PeerErrorKind::MissingStub,
+        413 => PeerErrorKind::TooLarge,
+        408 | 425 | 429 | 500..=599 => PeerErrorKind::Unavailable,
+        _ => PeerErrorKind::Protocol,
+    }
+}
+
+/// `Retry-After`: seconds, or a date.
+fn wait(value: &str) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    httpdate::parse_http_date(value)
+        .ok()?
+        .duration_since(SystemTime::now())
+        .ok()
+}
+
+fn basic(user: &str, password: &str) -> Result<HeaderValue, String> {
+    let encoded = trunkline_wire::attachments::base64(format!("{user}:{password}").as_bytes());
+    let mut value = HeaderValue::try_from(format!("Basic {encoded}")).map_err(|error| error.to_string())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// An error with its causes, but without the URL, which the peer's label tells.
+fn causes(error: &reqwest::Error) -> String {
+    let mut cause = std::error::Error::source(error);
+    let mut text = String::new();
+    while let Some(error) = cause {
+        let this = error.to_string();
+        if !text.contains(&this) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&this);
+        }
+        cause = error.source();
+    }
+    if text.is_empty() {
+        "the connection failed".to_owned()
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_told_apart() {
+        let kind = |status: u16, error: &str, reason: &str| {
+            let said = fault::Fault {
+                error: error.to_owned(),
+                reason: reason.to_owned(),
+            };
+            super::kind(StatusCode::from_u16(status).unwrap(), &said)
+        };
+        assert_eq!(
+            kind(404, "not_found", "Database does not exist."),
+            PeerErrorKind::DatabaseMissing
+        );
+        assert_eq!(kind(404, "not_found", "missing"), PeerErrorKind::Protocol);
+        assert_eq!(kind(412, "missing_stub", ""), PeerErrorKind::MissingStub);
+        assert_eq!(kind(429, "", ""), PeerErrorKind::Unavailable);
+        assert_eq!(kind(502, "", "<html>"), PeerErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+        let soon = SystemTime::now() + Duration::from_secs(600);
+        let until = wait(&httpdate::fmt_http_date(soon)).unwrap();
+        assert!(until > Duration::from_secs(500) && until <= Duration::from_secs(600));
+        assert_eq!(wait("soon"), None);
+    }
+
+    #[test]
+    fn no_secret_shows() {
+        let options = HttpOptions::default();
+        let client = Client::new("http://anna:secret@127.0.0.1/x", &options).unwrap();
+        assert!(!format!("{:?}", client.http).contains("secret"));
+        assert!(
+            !client
+                .error(PeerErrorKind::Protocol, "no")
+                .to_string()
+                .contains("secret")
+        );
+    }
+}

@@ -1,0 +1,248 @@
+//! Documents without attachments: compared, read and written many at once.
+
+use super::client::{BATCH, Client, Fault};
+use crate::peer::{Change, Doc, DocContent, Fetched, Missing, PeerError, PeerErrorKind, PeerKind};
+use crate::session::RefusedDoc;
+use bytes::Bytes;
+use memchr::memmem;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{RequestBuilder, StatusCode};
+use std::collections::VecDeque;
+use trunkline_core::rev::Rev;
+use trunkline_wire::bulk_docs::{self, RequestWriter};
+use trunkline_wire::bulk_get::{self, Got};
+use trunkline_wire::document::{self, Pieces};
+use trunkline_wire::revs_diff;
+
+/// Bytes of one `_bulk_docs` body, unless one document is longer: CouchDB's own replicator sends as much.
+const BODY_BYTES: usize = 4 << 20;
+
+pub(super) async fn revs_diff(client: &Client, asked: &[Change]) -> Result<Vec<Missing>, PeerError> {
+    let mut body = Vec::new();
+    revs_diff::write_request(
+        &mut body,
+        asked.iter().map(|change| (&*change.id, change.revs.as_slice())),
+    );
+    let answer = client.read(post(client, "_revs_diff", body), BATCH).await?;
+    let missing = revs_diff::parse_response(&answer).map_err(|error| client.bad_answer(error))?;
+    let missing = missing.into_iter().map(|missing| Missing {
+        id: missing.id.into(),
+        revs: missing.missing,
+        possible_ancestors: missing.possible_ancestors,
+    });
+    Ok(missing.collect())
+}
+
+pub(super) async fn bulk_get(client: &Client, wanted: &[Missing]) -> Result<Vec<Fetched>, PeerError> {
+    let asked: Vec<(&str, &Rev)> = wanted
+        .iter()
+        .flat_map(|missing| missing.revs.iter().map(|rev| (&*missing.id, rev)))
+        .collect();
+    let mut body = Vec::new();
+    bulk_get::write_request(&mut body, asked.iter().map(|&(id, rev)| (id, rev, [].as_slice())));
+    let request = post(client, "_bulk_get?revs=true&latest=true", body);
+    let answer = client
+        .send(request.header("accept", "application/json"), BATCH)
+        .await?;
+    if matches!(
+        answer.status(),
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
+    ) {
+        let fault = client.fault(answer).await;
+        if fault.error.kind == PeerErrorKind::DatabaseMissing {
+            return Err(fault.error);
+        }
+        // An old server: what it has can be read document by document.
+        let one_by_one = |&(id, rev): &(&str, &Rev)| Fetched::HasAttachments {
+            id: id.into(),
+            rev: rev.clone(),
+        };
+        return Ok(asked.iter().map(one_by_one).collect());
+    }
+    if !answer.status().is_success() {
+        return Err(client.fault(answer).await.error);
+    }
+    let body = client.body(answer).await?;
+    let rows = bulk_get::parse_response(&body).map_err(|error| client.bad_answer(error))?;
+    if rows.len() != asked.len() {
+        let reason = format!("{} rows in answer to {} revisions", rows.len(), asked.len());
+        return Err(client.error(PeerErrorKind::Protocol, reason));
+    }
+    let mut fetched = Vec::with_capacity(rows.len());
+    for (row, (id, rev)) in rows.into_iter().zip(asked) {
+        for got in row.docs {
+            fetched.push(match got {
+                Got::Doc(text) => doc(&body, text, id, rev),
+                Got::Error { .. } => Fetched::Missing {
+                    id: id.into(),
+                    rev: rev.clone(),
+                },
+            });
+        }
+    }
+    Ok(fetched)
+}
+
+fn doc(body: &Bytes, text: &str, id: &str, asked: &Rev) -> Fetched {
+    let rev = document::rev_of(text).unwrap_or_else(|| asked.clone());
+    if speaks_of_attachments(text.as_bytes()) {
+        return Fetched::HasAttachments { id: id.into(), rev };
+    }
+    Fetched::Doc(Doc {
+        id: id.into(),
+        rev,
+        content: DocContent::Json(body.slice_ref(text.as_bytes())),
+    })
+}
+
+/// Whether a document may have attachments: a search instead of a parse, for the many that have none.
+pub(super) fn speaks_of_attachments(json: &[u8]) -> bool {
+    memmem::find(json, b"\"_attachments\"").is_some()
+}
+
+pub(super) async fn bulk_docs(
+    client: &Client,
+    kind: PeerKind,
+    docs: Vec<Doc>,
+) -> Result<Vec<RefusedDoc>, PeerError> {
+    let mut refused = Vec::new();
+    let mut rest = VecDeque::from([docs.as_slice()]);
+    while let Some(some) = rest.pop_front() {
+        let (now, later) = some.split_at(fitting(some, kind));
+        if !later.is_empty() {
+            rest.push_front(later);
+        }
+        match now {
+            [] => {}
+            [only] if only.is_design() && kind != PeerKind::Trunkline => {
+                refused.extend(put(client, only).await?);
+            }
+            _ => match post_docs(client, now).await? {
+                Ok(rows) => refused.extend(rows),
+                Err(fault) => match now {
+                    [only] => refused.push(refusal(only, fault)?),
+                    _ => {
+                        let (front, back) = now.split_at(now.len() / 2);
+                        rest.push_front(back);
+                        rest.push_front(front);
+                    }
+                },
+            },
+        }
+    }
+    Ok(refused)
+}
+
+/// How many of the documents go into one request. Design documents go alone, since a refusal of one must not be
+/// one of all.
+fn fitting(docs: &[Doc], kind: PeerKind) -> usize {
+    let mut bytes = 0;
+    let fitting = docs.iter().take_while(|doc| {
+        bytes += doc.bytes();
+        bytes <= BODY_BYTES && (kind == PeerKind::Trunkline || !doc.is_design())
+    });
+    fitting.count().max(1).min(docs.len())
+}
+
+impl Doc {
+    fn is_design(&self) -> bool {
+        self.id.starts_with("_design/")
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match &self.content {
+            DocContent::Json(json) => out.extend_from_slice(json),
+            DocContent::Edit(edit) => {
+                let pieces = Pieces {
+                    id: &self.id,
+                    rev: &self.rev,
+                    deleted: edit.deleted,
+                    body: edit.body.as_str(),
+                    attachments: &[],
+                };
+                document::write_replicated(out, pieces, &edit.path, &[]);
+            }
+        }
+    }
+}
+
+/// The outer error is the peer's; the inner one says that these documents cannot be written together.
+async fn post_docs(client: &Client, docs: &[Doc]) -> Result<Result<Vec<RefusedDoc>, Fault>, PeerError> {
+    let mut writer = RequestWriter::new();
+    for doc in docs {
+        writer.push(|out| doc.write(out));
+    }
+    let answer = client
+        .send(post(client, "_bulk_docs", writer.finish()), BATCH)
+        .await?;
+    if !answer.status().is_success() {
+        let fault = client.fault(answer).await;
+        return if is_about_documents(&fault) {
+            Ok(Err(fault))
+        } else {
+            Err(fault.error)
+        };
+    }
+    let rows =
+        bulk_docs::parse_response(&client.body(answer).await?).map_err(|error| client.bad_answer(error))?;
+    let refused = rows.into_iter().filter_map(|row| {
+        let (error, reason) = row.error?;
+        let rev = row
+            .rev
+            .or_else(|| Some(docs.iter().find(|doc| *doc.id == *row.id)?.rev.to_string()));
+        Some(RefusedDoc {
+            id: row.id,
+            rev: rev.unwrap_or_default(),
+            error,
+            reason,
+        })
+    });
+    Ok(Ok(refused.collect()))
+}
+
+/// Refusals that fewer documents, or others, need not meet.
+pub(super) fn is_about_documents(fault: &Fault) -> bool {
+    matches!(fault.status.as_u16(), 400 | 413 | 415 | 417 | 422)
+}
+
+fn refusal(doc: &Doc, fault: Fault) -> Result<RefusedDoc, PeerError> {
+    Ok(RefusedDoc {
+        id: doc.id.to_string(),
+        rev: doc.rev.to_string(),
+        error: if fault.word.is_empty() {
+            fault.status.as_u16().to_string()
+        } else {
+            fault.word
+        },
+        reason: fault.reason,
+    })
+}
+
+/// Writes one document; a refusal of it is a value.
+async fn put(client: &Client, doc: &Doc) -> Result<Option<RefusedDoc>, PeerError> {
+    let mut body = Vec::new();
+    doc.write(&mut body);
+    let url = format!("{}?new_edits=false", client.address.document(&doc.id));
+    let request = client
+        .http
+        .put(url)
+        .header(CONTENT_TYPE, "application/json")
+        .body(body);
+    let answer = client.send(request, BATCH).await?;
+    if answer.status().is_success() {
+        return Ok(None);
+    }
+    let fault = client.fault(answer).await;
+    if is_about_documents(&fault) || matches!(fault.status.as_u16(), 401 | 403) {
+        return refusal(doc, fault).map(Some);
+    }
+    Err(fault.error)
+}
+
+fn post(client: &Client, below: &str, body: Vec<u8>) -> RequestBuilder {
+    client
+        .http
+        .post(client.address.below(below))
+        .header(CONTENT_TYPE, "application/json")
+        .body(body)
+}
