@@ -12,7 +12,7 @@
 //! | [`all_docs`] | documents in id order |
 //! | [`revs_diff`], [`purge`] | lists of revisions by document |
 //! | [`multipart`] | documents with the bytes of their attachments |
-//! | [`replication_log`] | checkpoints |
+//! | [`replication`], [`replication_log`] | what only replications ask; checkpoints |
 //! | [`info`], [`fault`] | what a peer says of itself, and error bodies |
 //! | [`invalid`] | why bytes are not what they should be |
 
@@ -29,6 +29,7 @@ pub mod local_doc;
 pub mod multipart;
 pub mod open_revs;
 pub mod purge;
+pub mod replication;
 pub mod replication_log;
 mod rev_text;
 pub mod revs_diff;

@@ -10,6 +10,7 @@ use reqwest::header::CONTENT_TYPE;
 use std::time::{Duration, Instant};
 use trunkline_core::json;
 use trunkline_wire::changes::{Event, IncomingRow, Reader};
+use trunkline_wire::replication;
 
 /// How often a quiet peer gives a sign of life; three missed ones in a row are silence.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -105,10 +106,10 @@ impl Feed {
         let mut body = Vec::new();
         if let Some(ids) = &self.ask.doc_ids {
             url.push_str("&filter=_doc_ids");
-            trunkline_wire::changes::write_doc_ids(&mut body, ids.iter().map(String::as_str));
+            replication::write_doc_ids_filter(&mut body, ids.iter().map(String::as_str));
         } else if let Some((selector, _)) = &self.ask.selector {
             url.push_str("&filter=_selector");
-            trunkline_wire::changes::write_selector(&mut body, selector);
+            replication::write_selector_filter(&mut body, selector);
         }
         let http = &self.client.http;
         let request = match body.is_empty() {

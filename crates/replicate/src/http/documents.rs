@@ -12,6 +12,7 @@ use trunkline_core::rev::Rev;
 use trunkline_wire::bulk_docs::{self, RequestWriter};
 use trunkline_wire::bulk_get::{self, Got};
 use trunkline_wire::document::{self, Pieces};
+use trunkline_wire::replication;
 use trunkline_wire::revs_diff;
 
 /// Bytes of one `_bulk_docs` body, unless one document is longer: CouchDB's own replicator sends as much.
@@ -84,7 +85,7 @@ pub(super) async fn bulk_get(client: &Client, wanted: &[Missing]) -> Result<Vec<
 }
 
 fn doc(body: &Bytes, text: &str, id: &str, asked: &Rev) -> Fetched {
-    let rev = document::rev_of(text).unwrap_or_else(|| asked.clone());
+    let rev = replication::rev_of(text).unwrap_or_else(|| asked.clone());
     if speaks_of_attachments(text.as_bytes()) {
         return Fetched::HasAttachments { id: id.into(), rev };
     }

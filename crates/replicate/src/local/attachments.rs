@@ -1,13 +1,13 @@
 //! Documents with attachments, one at a time, their bytes in chunks.
 
 use super::LocalPeer;
-use super::documents::{Unfit, edit, want};
+use super::documents::{StagedContents, Unfit, edit, want};
 use crate::peer::{Missing, OpenRev, Opened, PeerError, PeerErrorKind};
 use crate::session::RefusedDoc;
 use bytes::{Buf, Bytes};
 use std::io::{Read, Write};
 use tokio::sync::mpsc;
-use trunkline_core::attachment::{Attachment, AttachmentSource};
+use trunkline_core::attachment::{Attachment, Content};
 use trunkline_core::doc::{Edit, RevPath};
 use trunkline_core::rev::Rev;
 use trunkline_store::{Batch, Database, Durability, Error, Leaf, Refused};
@@ -135,8 +135,9 @@ pub(super) fn take(
         chunks: parts,
         left: Bytes::new(),
     };
+    let mut staged = StagedContents::new(database);
     let edit = document::parse(&json).map_err(Unfit::Invalid).and_then(|doc| {
-        edit(peer, database, doc, |attachment| {
+        edit(peer, &mut staged, doc, |attachment| {
             parts.stage(peer, database, attachment)
         })
     });
@@ -160,7 +161,10 @@ pub(super) fn take(
             ))
         }
         Some(Err(refused)) => Unfit::Refused(refused).refusal(&id, &rev).map(Err),
-        Some(Ok(_)) | None => Ok(Ok(())),
+        Some(Ok(_)) | None => {
+            staged.taken();
+            Ok(Ok(()))
+        }
     }
 }
 
@@ -176,7 +180,7 @@ impl Parts {
         peer: &LocalPeer,
         database: &Database,
         attachment: &IncomingAttachment,
-    ) -> Result<AttachmentSource, Unfit> {
+    ) -> Result<Content, Unfit> {
         let IncomingData::Follows {
             part_bytes: Some(part_bytes),
             gzip,
@@ -211,9 +215,10 @@ impl Parts {
         .map_err(failed)?;
         if attachment.md5.is_some_and(|md5| md5 != content.md5) {
             let reason = format!("attachment {} is not what its digest says", attachment.name);
+            database.unstage(&content);
             return Err(Unfit::Refused(Refused::BadAttachment(reason)));
         }
-        Ok(AttachmentSource::Staged(content))
+        Ok(content)
     }
 
     fn next(&mut self, peer: &LocalPeer) -> Result<Bytes, Unfit> {

@@ -3,7 +3,7 @@
 use super::LocalPeer;
 use crate::peer::{Doc, DocContent, Fetched, Missing, PeerError, PeerErrorKind};
 use crate::session::RefusedDoc;
-use trunkline_core::attachment::{AttachmentEdit, AttachmentSource};
+use trunkline_core::attachment::{AttachmentEdit, AttachmentSource, Content};
 use trunkline_core::doc::{Edit, ReplicatedEdit};
 use trunkline_core::doc_id::DocId;
 use trunkline_core::limits::PEER_ANSWER_BYTES_MAX;
@@ -113,6 +113,7 @@ pub(super) fn bulk_docs(
     let mut refused = Vec::new();
     let mut names = Vec::with_capacity(docs.len());
     let mut edits = Vec::with_capacity(docs.len());
+    let mut staged = StagedContents::new(database);
     for doc in docs {
         let edit = match doc.content {
             DocContent::Edit(edit) => Ok(edit),
@@ -122,7 +123,7 @@ pub(super) fn bulk_docs(
                         "its bytes did not come with it".to_owned(),
                     )))
                 };
-                edit(peer, database, doc, no_parts)
+                edit(peer, &mut staged, doc, no_parts)
             }),
         };
         match edit {
@@ -139,6 +140,7 @@ pub(super) fn bulk_docs(
         atomic: false,
     };
     let outcomes = database.update(batch).map_err(|error| peer.error(&error))?;
+    staged.taken();
     for (outcome, (id, rev)) in outcomes.into_iter().zip(&names) {
         if let Err(why) = outcome {
             refused.push(Unfit::Refused(why).refusal(id, rev)?);
@@ -183,13 +185,13 @@ impl Unfit {
     }
 }
 
-/// Makes the edit that a received document stands for; `staged` is asked for the bytes of attachments that follow,
+/// Makes the edit that a received document stands for; `part` is asked for the bytes of attachments that follow,
 /// in order.
 pub(super) fn edit(
     peer: &LocalPeer,
-    database: &Database,
+    staged: &mut StagedContents,
     doc: document::IncomingDoc,
-    mut staged: impl FnMut(&IncomingAttachment) -> Result<AttachmentSource, Unfit>,
+    mut part: impl FnMut(&IncomingAttachment) -> Result<Content, Unfit>,
 ) -> Result<ReplicatedEdit, Unfit> {
     let path = doc.path().map_err(Unfit::Invalid)?;
     let id = doc.id.as_deref().unwrap_or_default();
@@ -200,10 +202,10 @@ pub(super) fn edit(
         let source = match &attachment.data {
             IncomingData::Stub => AttachmentSource::Stub { md5: attachment.md5 },
             IncomingData::Inline(data) => {
-                let content = stage(database, data).map_err(|error| Unfit::Failed(peer.error(&error)))?;
-                AttachmentSource::Staged(content)
+                let content = stage(&staged.database, data);
+                staged.add(content.map_err(|error| Unfit::Failed(peer.error(&error)))?)
             }
-            IncomingData::Follows { .. } => staged(&attachment)?,
+            IncomingData::Follows { .. } => staged.add(part(&attachment)?),
         };
         attachments.push(AttachmentEdit {
             name: attachment.name.into(),
@@ -221,10 +223,40 @@ pub(super) fn edit(
     })
 }
 
-fn stage(
-    database: &Database,
-    data: &[u8],
-) -> Result<trunkline_core::attachment::Content, trunkline_store::Error> {
+/// Staged bytes that no edit has taken yet; let go when dropped.
+pub(super) struct StagedContents {
+    database: Database,
+    contents: Vec<Content>,
+}
+
+impl StagedContents {
+    pub(super) fn new(database: &Database) -> StagedContents {
+        StagedContents {
+            database: database.clone(),
+            contents: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, content: Content) -> AttachmentSource {
+        self.contents.push(content.clone());
+        AttachmentSource::Staged(content)
+    }
+
+    /// An edit took them.
+    pub(super) fn taken(mut self) {
+        self.contents.clear();
+    }
+}
+
+impl Drop for StagedContents {
+    fn drop(&mut self) {
+        self.contents
+            .iter()
+            .for_each(|content| self.database.unstage(content));
+    }
+}
+
+fn stage(database: &Database, data: &[u8]) -> Result<Content, trunkline_store::Error> {
     let mut staging = database.stage(Some(data.len() as u64))?;
     std::io::Write::write_all(&mut staging, data).map_err(|error| {
         trunkline_store::Error::Io("staging an attachment".to_owned(), std::sync::Arc::new(error))

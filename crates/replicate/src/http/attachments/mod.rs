@@ -21,6 +21,7 @@ use trunkline_core::rev::Rev;
 use trunkline_wire::document;
 use trunkline_wire::multipart::{DocumentEvent, DocumentReader, RelatedWriter};
 use trunkline_wire::open_revs::{self, OpenRev as Item};
+use trunkline_wire::replication;
 
 /// Chunks of attachment bytes that may wait for a slow target.
 const CHUNKS_AHEAD: usize = 4;
@@ -156,7 +157,7 @@ async fn read_multipart(
             DocumentEvent::Doc(json) => {
                 let (bytes, parts) = mpsc::channel(CHUNKS_AHEAD);
                 chunks = Some(bytes);
-                let rev = std::str::from_utf8(&json).ok().and_then(document::rev_of);
+                let rev = std::str::from_utf8(&json).ok().and_then(replication::rev_of);
                 let rev =
                     rev.ok_or_else(|| client.error(PeerErrorKind::Protocol, "a document without _rev"))?;
                 let open = OpenRev {
