@@ -78,9 +78,22 @@ impl Inner {
         self.slot.lock().clone()
     }
 
-    /// Puts another file in place of the open one.
-    pub(crate) fn replace_file(&self, file: Arc<OpenFile>) {
-        *self.slot.lock() = Some(file);
+    /// Puts the file that `replace` makes in place of the open one, before anyone can open the old one again.
+    pub(crate) fn replace_file(
+        &self,
+        replace: impl FnOnce() -> Result<OpenFile, Error>,
+    ) -> Result<(), Error> {
+        let mut slot = self.slot.lock();
+        if self.is_deleted() {
+            return Err(Error::DatabaseMissing(self.name.clone()));
+        }
+        *slot = Some(Arc::new(replace()?));
+        Ok(())
+    }
+
+    /// Does something that needs the open file to itself; `None` when others use it now.
+    pub(crate) fn with_idle_file<T>(&self, then: impl FnOnce(&mut OpenFile) -> T) -> Option<T> {
+        self.slot.lock().as_mut().and_then(Arc::get_mut).map(then)
     }
 
     pub(crate) fn publish_seq(&self, seq: Seq) {

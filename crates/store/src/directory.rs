@@ -48,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) updates: Updates,
     pub(crate) flusher: Flusher,
     pub(crate) closed: AtomicBool,
+    /// Staged files older than this are no living process's.
+    pub(crate) opened_at: SystemTime,
     rubbish: Mutex<Option<Sender<Rubbish>>>,
 }
 
@@ -83,6 +85,7 @@ impl Store {
                 updates: Updates::default(),
                 flusher: Flusher::default(),
                 closed: AtomicBool::new(false),
+                opened_at: SystemTime::now(),
                 rubbish: Mutex::default(),
                 dir,
             }),

@@ -32,6 +32,14 @@ impl Snapshot {
         })
     }
 
+    /// Another table of the same snapshot.
+    pub(crate) fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
+        &self,
+        table: redb::TableDefinition<'static, K, V>,
+    ) -> Result<ReadOnlyTable<K, V>, Error> {
+        Ok(self.txn.open_table(table)?)
+    }
+
     pub(crate) fn by_seq_row(&self, seq: Seq) -> Result<Value, Error> {
         let row = self.by_seq.get(&seq.to_be_bytes())?;
         row.ok_or_else(|| Error::Corrupt(format!("by_seq has no row {seq} although a document names it")))
@@ -136,7 +144,7 @@ impl Database {
             purge_seq: state.purge_seq,
             created_ms: file.incarnation.created_ms,
             uuid: crate::file::hex(&file.incarnation.uuid),
-            file_bytes: file_bytes + crate::compact::attachment_files_bytes(&file.dir),
+            file_bytes: file_bytes + state.file_content_bytes,
             active_bytes: state.active_bytes,
             external_bytes: state.external_bytes,
         })

@@ -65,10 +65,15 @@ pub(crate) struct State {
     pub(crate) external_bytes: u64,
     /// Keys and values of docs, by_seq and bodies, and stored attachment bytes.
     pub(crate) active_bytes: u64,
+    /// Attachment bytes that are files of their own.
+    pub(crate) file_content_bytes: u64,
 }
 
+/// A version byte and nine numbers.
+const STATE_BYTES: usize = 1 + 9 * 8;
+
 impl State {
-    fn fields(&self) -> [u64; 8] {
+    fn fields(&self) -> [u64; 9] {
         [
             self.update_seq,
             self.purge_seq,
@@ -78,11 +83,12 @@ impl State {
             self.time_ms,
             self.external_bytes,
             self.active_bytes,
+            self.file_content_bytes,
         ]
     }
 
-    pub(crate) fn encode(&self) -> [u8; 65] {
-        let mut out = [VERSION; 65];
+    pub(crate) fn encode(&self) -> [u8; STATE_BYTES] {
+        let mut out = [VERSION; STATE_BYTES];
         for (to, field) in out
             .iter_mut()
             .skip(1)
@@ -105,6 +111,7 @@ impl State {
             time_ms: row.u64()?,
             external_bytes: row.u64()?,
             active_bytes: row.u64()?,
+            file_content_bytes: row.u64()?,
         };
         row.end()?;
         Ok(state)

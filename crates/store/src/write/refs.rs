@@ -66,6 +66,8 @@ impl Commit<'_, '_> {
             self.tables.attachments()?.remove(hash.as_slice())?;
             self.state.active_bytes = self.state.active_bytes.saturating_sub(row.stored_bytes);
             if row.inline.is_none() {
+                let bytes = self.state.file_content_bytes;
+                self.state.file_content_bytes = bytes.saturating_sub(row.stored_bytes);
                 unreferenced.push(hash);
             }
         }
@@ -82,6 +84,7 @@ impl Commit<'_, '_> {
             StagedBytes::File(path) => {
                 let placed = self.file.place_content(hash, path);
                 placed.map_err(Error::io("placing an attachment file"))?;
+                self.state.file_content_bytes += stored_bytes;
                 None
             }
         };
