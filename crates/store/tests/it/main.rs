@@ -1,0 +1,4 @@
+//! The store from outside: one binary, one module per promise.
+
+mod basics;
+mod support;
