@@ -1,0 +1,135 @@
+// PouchDB Server as a peer, in both directions, driven by `trunkline replicate` and by `POST /_replicate`.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import test from 'node:test';
+import { promisify } from 'node:util';
+import { bytes, fresh, nodeA, remote, revisions, until, urlOf } from './support.mjs';
+
+const peer = process.env.POUCHDB_SERVER;
+const run = promisify(execFile);
+
+const drivers = {
+  async 'trunkline replicate'(source, target) {
+    const { stdout } = await run(process.env.TRUNKLINE_BIN, ['replicate', source, target, '--create-target', '--json']);
+    return JSON.parse(stdout);
+  },
+  async 'POST /_replicate'(source, target) {
+    const answer = await fetch(`${nodeA}/_replicate`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ source, target, create_target: true }),
+    });
+    const report = await answer.json();
+    assert.equal(answer.status, 200, JSON.stringify(report));
+    return report;
+  },
+};
+
+const directions = {
+  'from Trunkline to PouchDB Server': [nodeA, peer],
+  'from PouchDB Server to Trunkline': [peer, nodeA],
+};
+
+for (const [driver, replicate] of Object.entries(drivers)) {
+  for (const [direction, [from, to]] of Object.entries(directions)) {
+    test(`${driver}, ${direction}`, async (t) => {
+      const name = fresh('peer');
+      const [source, target] = [remote(from, name), remote(to, name)];
+      const [sourceUrl, targetUrl] = [urlOf(from, name), urlOf(to, name)];
+      const audio = bytes(150_000, 11);
+      await source.info();
+
+      await t.test('documents', async () => {
+        await source.bulkDocs(Array.from({ length: 300 }, (_, n) => ({ _id: `doc/${n}+é`, n })));
+        const report = await replicate(sourceUrl, targetUrl);
+        assert.equal(report.ok, true, JSON.stringify(report));
+        assert.equal((await target.info()).doc_count, 300);
+        assert.deepEqual(await revisions(target), await revisions(source));
+      });
+
+      await t.test('updates and deletes', async () => {
+        const docs = (await source.allDocs()).rows.slice(0, 20).map(({ id, value }) => ({ _id: id, _rev: value.rev }));
+        await source.bulkDocs(docs.map((doc, n) => (n < 10 ? { ...doc, _deleted: true } : { ...doc, updated: true })));
+        await replicate(sourceUrl, targetUrl);
+        assert.equal((await target.info()).doc_count, 290);
+        assert.deepEqual(await revisions(target), await revisions(source));
+      });
+
+      await t.test('conflicts', async () => {
+        const edits = ['a', 'b', 'c'].map((letter) => ({
+          _id: 'torn',
+          _rev: `1-${letter.repeat(32)}`,
+          _revisions: { start: 1, ids: [letter.repeat(32)] },
+          letter,
+        }));
+        await source.bulkDocs(edits, { new_edits: false });
+        await replicate(sourceUrl, targetUrl);
+        const doc = await target.get('torn', { conflicts: true });
+        assert.equal(doc.letter, 'c');
+        assert.deepEqual(doc._conflicts.sort(), ['a', 'b'].map((letter) => `1-${letter.repeat(32)}`));
+        assert.deepEqual(await revisions(target), await revisions(source));
+      });
+
+      await t.test('attachments', async () => {
+        await source.put({
+          _id: 'voicemail',
+          _attachments: {
+            'message.wav': { content_type: 'audio/wav', data: audio.toString('base64') },
+            'note é.txt': { content_type: 'text/plain', data: Buffer.from('hello').toString('base64') },
+          },
+        });
+        await replicate(sourceUrl, targetUrl);
+        assert.ok(audio.equals(await target.getAttachment('voicemail', 'message.wav')));
+        const [one, other] = [(await source.get('voicemail'))._attachments, (await target.get('voicemail'))._attachments];
+        assert.equal(other['message.wav'].digest, one['message.wav'].digest);
+        assert.equal(other['message.wav'].length, audio.length);
+        assert.equal((await target.getAttachment('voicemail', 'note é.txt')).toString(), 'hello');
+        // The document changes, its attachments stay.
+        await source.put({ ...(await source.get('voicemail')), heard: true });
+        await replicate(sourceUrl, targetUrl);
+        assert.equal((await target.get('voicemail')).heard, true);
+        assert.ok(audio.equals(await target.getAttachment('voicemail', 'message.wav')));
+      });
+
+      await t.test('a run with nothing to do', async () => {
+        const report = await replicate(sourceUrl, targetUrl);
+        assert.equal(report.ok, true);
+        assert.equal(report.no_changes ?? (report.docs_written ?? 0) === 0, true, JSON.stringify(report));
+      });
+
+      await source.destroy();
+      await target.destroy();
+    });
+  }
+}
+
+test('a continuous replication each way at once', async () => {
+  const name = fresh('both');
+  const [here, there] = [remote(nodeA, name), remote(peer, name)];
+  await here.info();
+  await there.info();
+  const post = async (job) => {
+    const answer = await fetch(`${nodeA}/_replicate`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(job),
+    });
+    assert.ok(answer.ok, await answer.clone().text());
+    return answer.json();
+  };
+  const jobs = [
+    { source: urlOf(nodeA, name), target: urlOf(peer, name), continuous: true },
+    { source: urlOf(peer, name), target: urlOf(nodeA, name), continuous: true },
+  ];
+  for (const job of jobs) await post(job);
+  await here.put({ _id: 'mine', n: 1 });
+  await there.put({ _id: 'theirs', n: 1 });
+  await until('both have both', async () => (await here.get('theirs')) && (await there.get('mine')), 30);
+  await there.put({ ...(await there.get('mine')), n: 2 });
+  await until('the update came back', async () => (await here.get('mine')).n === 2, 30);
+  assert.deepEqual(await revisions(here), await revisions(there));
+  for (const job of jobs) await post({ ...job, cancel: true });
+  await here.destroy();
+  await there.destroy();
+});
