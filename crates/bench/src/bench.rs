@@ -49,7 +49,9 @@ impl Bench {
 
     /// A fresh directory.
     pub(crate) fn directory(&self) -> Result<TempDir, Failure> {
-        Ok(tempfile::Builder::new().prefix("run-").tempdir_in(self.dir.path())?)
+        Ok(tempfile::Builder::new()
+            .prefix("run-")
+            .tempdir_in(self.dir.path())?)
     }
 
     /// Bytes of cache that both a store and the raw redb beside it get.

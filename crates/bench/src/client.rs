@@ -63,11 +63,7 @@ impl Target {
             self.prefix, self.authority
         );
         if let Some(credentials) = &self.credentials {
-            let _ = write!(
-                out,
-                "authorization: Basic {}\r\n",
-                base64(credentials.as_bytes())
-            );
+            let _ = write!(out, "authorization: Basic {}\r\n", base64(credentials.as_bytes()));
         }
         if !body.is_empty() {
             let _ = write!(out, "content-type: application/json\r\n");
@@ -227,7 +223,10 @@ mod tests {
     #[test]
     fn targets() {
         let target = Target::parse("http://admin:secret@127.0.0.1:5984/couch/").unwrap();
-        assert_eq!(target.url("cdrs"), "http://admin:secret@127.0.0.1:5984/couch/cdrs");
+        assert_eq!(
+            target.url("cdrs"),
+            "http://admin:secret@127.0.0.1:5984/couch/cdrs"
+        );
         let request = String::from_utf8(target.request("GET", "/cdrs", b"")).unwrap();
         assert!(
             request.starts_with("GET /couch/cdrs HTTP/1.1\r\nhost: 127.0.0.1:5984\r\n"),
@@ -237,7 +236,10 @@ mod tests {
             request.contains("authorization: Basic YWRtaW46c2VjcmV0\r\n"),
             "{request}"
         );
-        assert_eq!(Target::parse("http://localhost").unwrap().authority, "localhost:80");
+        assert_eq!(
+            Target::parse("http://localhost").unwrap().authority,
+            "localhost:80"
+        );
         assert!(Target::parse("https://localhost").is_err());
     }
 

@@ -19,9 +19,7 @@ pub(crate) fn feeds(bench: &mut Bench) -> Result<Vec<Line>, Failure> {
         raw.commit(&Cdr::range(Ids::Sequential, start..end))?;
     }
     let bench = &*bench;
-    let read = |path: &str, ending: &str| {
-        bench.run(read_all(&server.target, path, ending, bench.big_docs))
-    };
+    let read = |path: &str, ending: &str| bench.run(read_all(&server.target, path, ending, bench.big_docs));
     let mut changes = |_: usize| read("_changes?include_docs=true", "\"last_seq\":");
     let mut all_docs = |_: usize| read("_all_docs?include_docs=true", "]");
     let mut scan = |_: usize| {
@@ -50,7 +48,12 @@ pub(crate) fn feeds(bench: &mut Bench) -> Result<Vec<Line>, Failure> {
         line("all-docs", "_all_docs", all_docs),
     ];
     if let Some((_, peak)) = server.own.as_ref().and_then(Server::memory_mb) {
-        lines.push(memory("changes", "peak memory of the server that answered both", peak, 64.0));
+        lines.push(memory(
+            "changes",
+            "peak memory of the server that answered both",
+            peak,
+            64.0,
+        ));
     }
     Ok(lines)
 }

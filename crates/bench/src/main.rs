@@ -146,7 +146,9 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         repeat: usize::try_from(args.repeat)?,
         slice: Duration::from_secs_f64(args.seconds),
         external: args.url.as_deref().map(Target::parse).transpose()?,
-        runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+        runtime: tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?,
         loaded: None,
     };
     let mut lines: Vec<Line> = Vec::new();
@@ -163,7 +165,12 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 fn chosen(args: &Args) -> Vec<Name> {
-    let http = |name: &Name| matches!(name, Name::HttpPut | Name::HttpGet | Name::Feeds | Name::Replicate);
+    let http = |name: &Name| {
+        matches!(
+            name,
+            Name::HttpPut | Name::HttpGet | Name::Feeds | Name::Replicate
+        )
+    };
     let all = Name::value_variants().iter().copied();
     match (args.lines.is_empty(), &args.url) {
         (false, _) => args.lines.clone(),

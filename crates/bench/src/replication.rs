@@ -22,7 +22,13 @@ pub(crate) fn one_shot(bench: &mut Bench) -> Result<Vec<Line>, Failure> {
         let reached = bench.run(pull(bench, &source.target, &target.target, &database))?;
         let last_tenth = reached.all - reached.nine_tenths;
         tenths.push(reached.first_tenth.as_secs_f64() / last_tenth.as_secs_f64());
-        peaks.extend(target.own.as_ref().and_then(Server::memory_mb).map(|(_, peak)| peak));
+        peaks.extend(
+            target
+                .own
+                .as_ref()
+                .and_then(Server::memory_mb)
+                .map(|(_, peak)| peak),
+        );
         Ok(bench.big_docs as f64 / reached.all.as_secs_f64())
     };
     let mut bulk = |_: usize| {
@@ -62,7 +68,12 @@ pub(crate) fn one_shot(bench: &mut Bench) -> Result<Vec<Line>, Failure> {
         },
     ];
     if !peaks.is_empty() {
-        lines.push(memory("replicate", "peak memory of the target", median(&peaks), 256.0));
+        lines.push(memory(
+            "replicate",
+            "peak memory of the target",
+            median(&peaks),
+            256.0,
+        ));
     }
     Ok(lines)
 }
@@ -72,7 +83,9 @@ pub(crate) fn idle(bench: &Bench) -> Result<Line, Failure> {
     let dir = bench.directory()?;
     let server = bench.run(Server::start(dir.path()))?;
     std::thread::sleep(Duration::from_secs(1));
-    let (now, _) = server.memory_mb().ok_or("no /proc: memory cannot be measured here")?;
+    let (now, _) = server
+        .memory_mb()
+        .ok_or("no /proc: memory cannot be measured here")?;
     Ok(memory("idle", "memory of an idle server", now, 30.0))
 }
 

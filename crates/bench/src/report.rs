@@ -31,18 +31,15 @@ pub(crate) enum Goal {
     AtLeast(f64),
     /// At most so much.
     AtMost(f64),
-    /// Nothing: it is there to explain others.
-    None,
 }
 
 impl Line {
-    /// Whether the goal is met; `None` without a goal.
+    /// Whether the goal is met; `None` when there is no ratio to tell by.
     pub(crate) fn met(&self) -> Option<bool> {
         match self.goal {
             Goal::Ratio(goal) => self.ratio.map(|ratio| ratio >= goal),
             Goal::AtLeast(goal) => Some(self.measured >= goal),
             Goal::AtMost(goal) => Some(self.measured <= goal),
-            Goal::None => None,
         }
     }
 
@@ -51,7 +48,6 @@ impl Line {
             Goal::Ratio(goal) => format!("{goal}x"),
             Goal::AtLeast(goal) => format!("at least {}", number(goal)),
             Goal::AtMost(goal) => format!("at most {}", number(goal)),
-            Goal::None => String::new(),
         }
     }
 
@@ -65,10 +61,9 @@ impl Line {
 
     fn json(&self) -> Value {
         let (goal_kind, goal) = match self.goal {
-            Goal::Ratio(goal) => ("ratio", Some(goal)),
-            Goal::AtLeast(goal) => ("at_least", Some(goal)),
-            Goal::AtMost(goal) => ("at_most", Some(goal)),
-            Goal::None => ("none", None),
+            Goal::Ratio(goal) => ("ratio", goal),
+            Goal::AtLeast(goal) => ("at_least", goal),
+            Goal::AtMost(goal) => ("at_most", goal),
         };
         json!({
             "line": self.name, "what": self.what, "unit": self.unit, "measured": self.measured,
