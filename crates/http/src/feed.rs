@@ -161,6 +161,25 @@ impl Pulse {
         }
     }
 
+    /// Sends a heartbeat when one is due.
+    pub(crate) async fn beat_if_due(&mut self, feed: Feed, chunks: &Chunks) -> Result<(), Gone> {
+        match self.clock {
+            Clock::Heartbeat(_) if Instant::now() >= self.quiet_until => self.beat(feed, chunks).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn beat(&mut self, feed: Feed, chunks: &Chunks) -> Result<(), Gone> {
+        let (Clock::Heartbeat(period) | Clock::Timeout(period)) = self.clock;
+        self.quiet_until = Instant::now() + period;
+        let beat: &[u8] = if feed == Feed::EventSource {
+            b"event: heartbeat\ndata: \n\n"
+        } else {
+            b"\n"
+        };
+        chunks.send(beat.to_vec()).await
+    }
+
     /// Waits for news, sending heartbeats meanwhile. False when the feed is to end: its timeout passed, or the
     /// server stops.
     pub(crate) async fn wait(
@@ -179,16 +198,10 @@ impl Pulse {
                 () = &mut news => return Ok(true),
                 () = tokio::time::sleep_until(self.quiet_until) => {}
             }
-            let Clock::Heartbeat(period) = self.clock else {
+            if let Clock::Timeout(_) = self.clock {
                 return Ok(false);
-            };
-            self.quiet_until = Instant::now() + period;
-            let beat: &[u8] = if feed == Feed::EventSource {
-                b"event: heartbeat\ndata: \n\n"
-            } else {
-                b"\n"
-            };
-            chunks.send(beat.to_vec()).await?;
+            }
+            self.beat(feed, chunks).await?;
         }
     }
 }

@@ -88,7 +88,7 @@ fn ranges(query: &Query, body: &[u8]) -> Result<Vec<DocsRange>> {
 
 /// One listing: in one piece when a chunk holds it all.
 async fn one(app: App, db: Database, kind: Kind, range: DocsRange) -> Result<Response> {
-    let (mut listing, mut out) = blocking(move || {
+    let (listing, mut out) = blocking(move || {
         let mut out = Vec::with_capacity(1024);
         let mut listing = Listing::open(&app, db, kind, range, &mut out)?;
         listing.chunk(&mut out)?;

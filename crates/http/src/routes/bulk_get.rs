@@ -260,7 +260,7 @@ async fn row(
     out: &mut Vec<u8>,
     chunks: &Chunks,
 ) -> Result<(), ()> {
-    let mut error = |out: &mut Vec<u8>, id: &str, rev: Option<&str>, word: &str, reason: &str| {
+    let error = |out: &mut Vec<u8>, id: &str, rev: Option<&str>, word: &str, reason: &str| {
         writer.error(out);
         write_multipart_error(out, id, rev, word, reason);
         writer.end_item(out);

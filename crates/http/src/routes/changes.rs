@@ -1,8 +1,209 @@
-//! `_changes`: to be written.
-use axum::http::StatusCode;
-pub(super) async fn feed() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+//! `_changes`: what happened to a database since a place in its history, in the four feeds.
+
+mod options;
+mod scan;
+
+use crate::app::{App, blocking};
+use crate::body::JsonBody;
+use crate::error::{Error, Result};
+use crate::feed::{Feed, Pulse};
+use crate::request::{Db, Query};
+use crate::respond::{self, Chunks, Gone};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use options::Options;
+use scan::{Progress, Scan};
+use std::sync::Arc;
+use trunkline_core::limits::SCAN_CHUNK_BYTES;
+use trunkline_store::Database;
+use trunkline_wire::changes::Writer;
+
+pub(super) async fn feed(
+    State(app): State<App>,
+    Db(db): Db,
+    query: Query,
+    headers: HeaderMap,
+) -> Result<Response> {
+    open(app, db, Options::parse(&query, &headers, b"")?).await
 }
-pub(super) async fn feed_posted() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+
+pub(super) async fn feed_posted(
+    State(app): State<App>,
+    Db(db): Db,
+    query: Query,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> Result<Response> {
+    open(app, db, Options::parse(&query, &headers, &body)?).await
+}
+
+async fn open(app: App, db: Database, options: Options) -> Result<Response> {
+    let options = Arc::new(options);
+    let inline_bytes_max = app.config.request_buffer_bytes_max as u64;
+    let is_normal = options.feed == Feed::Normal;
+    let asked = Arc::clone(&options);
+    // The first chunk is rendered before the answer starts: what is wrong with the request still gets its status, and
+    // a short feed leaves in one piece.
+    let (state, progress, mut out) = blocking(move || {
+        let mut scan = Scan::start(db, asked, inline_bytes_max)?;
+        let mut out = Vec::new();
+        let mut writer = scan.open(&mut out);
+        let progress = if is_normal {
+            scan.chunk(&mut writer, &mut out)?
+        } else {
+            Progress::More
+        };
+        Ok(((scan, writer), progress, out))
+    })
+    .await?;
+    if is_normal && progress != Progress::More {
+        close(state, &mut out).await?;
+        return Ok(respond::json(StatusCode::OK, out));
+    }
+    let (chunks, body) = respond::chunks();
+    let feed = options.feed;
+    tokio::spawn(async move {
+        let _ = run(&app, &options, state, out, &chunks).await;
+    });
+    Ok(if is_normal {
+        respond::streamed(body)
+    } else {
+        feed.response(body)
+    })
+}
+
+type FeedState = (Scan, Writer);
+
+/// Sends rows until the feed ends; then how it ended.
+async fn run(
+    app: &App,
+    options: &Options,
+    state: FeedState,
+    out: Vec<u8>,
+    chunks: &Chunks,
+) -> Result<(), Gone> {
+    let mut feed = Live {
+        state,
+        out,
+        pulse: Pulse::new(options.clock),
+        feed: options.feed,
+    };
+    match feed.rows(app, chunks).await {
+        // A database that is deleted ends its feeds as a shutdown does.
+        Ok(()) | Err(Stopped::Failed(Error::DatabaseMissing | Error::Closing)) => {}
+        Err(Stopped::Gone) => return Err(Gone),
+        Err(Stopped::Failed(error)) => {
+            chunks.fail(error).await;
+            return Err(Gone);
+        }
+    }
+    let Live { state, mut out, .. } = feed;
+    match close(state, &mut out).await {
+        Ok(()) => chunks.send(out).await,
+        Err(error) => {
+            chunks.fail(error).await;
+            Err(Gone)
+        }
+    }
+}
+
+enum Stopped {
+    Gone,
+    Failed(Error),
+}
+
+impl From<Gone> for Stopped {
+    fn from(_: Gone) -> Stopped {
+        Stopped::Gone
+    }
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Stopped {
+        Stopped::Failed(error)
+    }
+}
+
+struct Live {
+    state: FeedState,
+    out: Vec<u8>,
+    pulse: Pulse,
+    feed: Feed,
+}
+
+impl Live {
+    async fn rows(&mut self, app: &App, chunks: &Chunks) -> Result<(), Stopped> {
+        loop {
+            // Taken before looking: what is committed while looking wakes it.
+            let listener = self.state.0.db.listen();
+            let rows_before = self.state.1.rows();
+            let progress = self.catch_up(app, chunks).await?;
+            let ends = match self.feed {
+                Feed::Normal => true,
+                Feed::Longpoll => self.state.1.rows() > 0,
+                Feed::Continuous | Feed::EventSource => false,
+            };
+            if ends || progress == Progress::Over {
+                return Ok(());
+            }
+            if self.state.1.rows() > rows_before {
+                self.pulse.row_sent();
+            }
+            chunks.send(std::mem::take(&mut self.out)).await?;
+            if !self.pulse.wait(self.feed, listener, app, chunks).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Renders and sends chunks until nothing more is there; the last one stays in `out`.
+    async fn catch_up(&mut self, app: &App, chunks: &Chunks) -> Result<Progress, Stopped> {
+        loop {
+            let progress = self.chunk().await?;
+            if progress != Progress::More || (app.stopping.is_cancelled() && self.feed != Feed::Normal) {
+                return Ok(progress);
+            }
+            if self.out.is_empty() {
+                // A filter that lets nothing pass must not make the feed look dead.
+                self.pulse.beat_if_due(self.feed, chunks).await?;
+            } else {
+                chunks
+                    .send(std::mem::replace(
+                        &mut self.out,
+                        Vec::with_capacity(SCAN_CHUNK_BYTES * 2),
+                    ))
+                    .await?;
+                self.pulse.row_sent();
+            }
+        }
+    }
+
+    async fn chunk(&mut self) -> Result<Progress, Stopped> {
+        // A copy: when the chunk fails, the feed still knows where it stood.
+        let (mut scan, mut writer) = self.state.clone();
+        let mut out = std::mem::take(&mut self.out);
+        let (state, progress, out) = blocking(move || {
+            let progress = scan.chunk(&mut writer, &mut out)?;
+            Ok(((scan, writer), progress, out))
+        })
+        .await?;
+        self.state = state;
+        self.out = out;
+        Ok(progress)
+    }
+}
+
+async fn close((scan, writer): FeedState, out: &mut Vec<u8>) -> Result<()> {
+    let last_seq = scan.last_seq();
+    // A database that is gone has nothing pending.
+    let pending = blocking(move || match scan.pending() {
+        Err(Error::DatabaseMissing | Error::Closing) => Ok(0),
+        other => other,
+    });
+    writer.close(out, &last_seq, pending.await?);
+    if out.last() != Some(&b'\n') {
+        out.push(b'\n');
+    }
+    Ok(())
 }

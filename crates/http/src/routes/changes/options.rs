@@ -1,0 +1,173 @@
+//! What a client asks of a changes feed.
+
+use crate::error::{Error, Result};
+use crate::feed::{Clock, Feed};
+use crate::request::{Query, header_text};
+use axum::http::{HeaderMap, HeaderName};
+use serde_json::value::RawValue;
+use std::collections::HashSet;
+use trunkline_core::doc::Body;
+use trunkline_core::rev::Rev;
+use trunkline_core::selector::Selector;
+use trunkline_wire::seq::{self, Since};
+
+/// Options of a feed, parsed once.
+#[derive(Debug)]
+pub(super) struct Options {
+    pub(super) feed: Feed,
+    pub(super) clock: Clock,
+    pub(super) since: Since,
+    pub(super) until: Option<Since>,
+    pub(super) limit: usize,
+    pub(super) descending: bool,
+    /// `style=all_docs`: every leaf, not the winner alone.
+    pub(super) all_leaves: bool,
+    pub(super) include_docs: bool,
+    pub(super) conflicts: bool,
+    pub(super) attachments: bool,
+    pub(super) att_encoding_info: bool,
+    /// Every so many rows bear their seq, the others `null`.
+    pub(super) seq_interval: u64,
+    pub(super) filter: Filter,
+}
+
+/// Which documents' changes are wanted.
+#[derive(Debug)]
+pub(super) enum Filter {
+    All,
+    DocIds(HashSet<String>),
+    Selector(Box<Selector>),
+    Designs,
+    /// A function of a design document; the document's id.
+    Function(String),
+}
+
+impl Filter {
+    /// Whether a row may pass by its id alone.
+    pub(super) fn takes_id(&self, id: &str) -> bool {
+        match self {
+            Filter::DocIds(ids) => ids.contains(id),
+            Filter::Designs => id.starts_with("_design/"),
+            _ => true,
+        }
+    }
+
+    /// Whether a row's winner passes.
+    pub(super) fn takes_doc(&self, id: &str, rev: &Rev, deleted: bool, body: &str) -> bool {
+        match self {
+            Filter::Selector(selector) => selector.matches(id, rev, deleted, &Body::from_stored(body)),
+            _ => true,
+        }
+    }
+}
+
+/// Members of a POST that mean something to a feed.
+#[derive(Debug, Default, serde::Deserialize)]
+struct Posted<'a> {
+    doc_ids: Option<Vec<String>>,
+    #[serde(borrow)]
+    selector: Option<&'a RawValue>,
+}
+
+impl Options {
+    pub(super) fn parse(query: &Query, headers: &HeaderMap, posted: &[u8]) -> Result<Options> {
+        let posted: Posted<'_> = if posted.iter().all(u8::is_ascii_whitespace) {
+            Posted::default()
+        } else {
+            let invalid = |error: serde_json::Error| match error.is_data() {
+                true => Error::bad("`doc_ids` must be a list of document ids, and `selector` a selector."),
+                false => crate::body::INVALID_JSON,
+            };
+            serde_json::from_slice(posted).map_err(invalid)?
+        };
+        let feed = Feed::parse(query.text("feed"))?;
+        Ok(Options {
+            feed,
+            clock: Clock::parse(query.text("heartbeat"), query.text("timeout"))?,
+            since: since(query, headers, feed)?,
+            until: query.text("until").map(place).transpose()?,
+            limit: number(query, "limit")?.unwrap_or(usize::MAX),
+            descending: query.is_true("descending"),
+            all_leaves: match query.text("style") {
+                None | Some("main_only") => false,
+                Some("all_docs") => true,
+                Some(_) => return Err(Error::bad("Supported `style` values: main_only, all_docs")),
+            },
+            include_docs: query.is_true("include_docs"),
+            conflicts: query.is_true("conflicts"),
+            attachments: query.is_true("attachments"),
+            att_encoding_info: query.is_true("att_encoding_info"),
+            seq_interval: match number(query, "seq_interval")? {
+                Some(0) => return Err(Error::bad("invalid_seq_interval")),
+                Some(interval) => interval as u64,
+                None => 1,
+            },
+            filter: filter(query, posted)?,
+        })
+    }
+}
+
+fn since(query: &Query, headers: &HeaderMap, feed: Feed) -> Result<Since> {
+    // A browser that reconnects knows better than the page's URL.
+    if let (Feed::EventSource, Some(text)) = (
+        feed,
+        header_text(headers, HeaderName::from_static("last-event-id")),
+    ) {
+        return place(text);
+    }
+    query
+        .text("since")
+        .or(query.text("last-event-id"))
+        .map_or(Ok(Since::Start), place)
+}
+
+fn place(text: &str) -> Result<Since> {
+    seq::parse(text).map_err(|_| Error::bad("Malformed sequence supplied in 'since' parameter."))
+}
+
+fn number(query: &Query, name: &str) -> Result<Option<usize>> {
+    let Some(text) = query.text(name) else {
+        return Ok(None);
+    };
+    match text.parse::<i64>() {
+        Ok(number) if number >= 0 => Ok(Some(usize::try_from(number).unwrap_or(usize::MAX))),
+        _ => Err(Error::bad(format!("`{name}` must be an integer of at least 0"))),
+    }
+}
+
+fn filter(query: &Query, posted: Posted<'_>) -> Result<Filter> {
+    match query.text("filter") {
+        None | Some("") => Ok(Filter::All),
+        Some("_design") => Ok(Filter::Designs),
+        Some("_doc_ids") => {
+            let in_query = || {
+                query
+                    .text("doc_ids")
+                    .and_then(|text| serde_json::from_str(text).ok())
+            };
+            let ids: Option<Vec<String>> = posted.doc_ids.or_else(in_query);
+            let ids = ids.ok_or(Error::bad("`doc_ids` filter parameter is not a list."))?;
+            Ok(Filter::DocIds(ids.into_iter().collect()))
+        }
+        Some("_selector") => {
+            let text = posted
+                .selector
+                .ok_or(Error::bad("Selector must be specified in POST payload"))?;
+            let selector = Selector::parse(text.get()).map_err(|invalid| Error::bad(invalid.to_string()))?;
+            Ok(Filter::Selector(Box::new(selector)))
+        }
+        Some("_view") => {
+            let view = query.text("view").unwrap_or_default();
+            let (design, _) = view.split_once('/').ok_or(Error::bad(
+                "`view` filter parameter is not provided as `designname/viewname`.",
+            ))?;
+            Ok(Filter::Function(format!("_design/{design}")))
+        }
+        Some(name) => {
+            let (design, _) = name.split_once('/').ok_or(Error::bad(
+                "filter parameter must be of the form `designname/filtername`",
+            ))?;
+            Ok(Filter::Function(format!("_design/{design}")))
+        }
+    }
+}

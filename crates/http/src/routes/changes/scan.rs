@@ -1,0 +1,268 @@
+//! The rows of a feed, rendered chunk by chunk on threads that may block. Between two chunks nothing is held but a seq.
+
+use super::options::{Filter, Options};
+use crate::error::{Error, Result};
+use crate::feed::Feed;
+use crate::show;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use trunkline_core::Seq;
+use trunkline_core::rev::Rev;
+use trunkline_store::{ChangeRow, ChangesScan, Database};
+use trunkline_wire::changes::{Framing, Row, Writer};
+use trunkline_wire::document::{self, Pieces, Shown};
+use trunkline_wire::seq::{self, Since};
+
+/// A feed's place in the changes, and what it still may send.
+#[derive(Clone)]
+pub(super) struct Scan {
+    pub(super) db: Database,
+    options: Arc<Options>,
+    suffix: String,
+    /// Rows behind (descending: before) this seq are still to come.
+    since: Seq,
+    until: Seq,
+    left: usize,
+    /// Every row up to here was seen.
+    reached: Seq,
+    /// Rows seen since the start, passed or not.
+    pub(super) scanned: u64,
+    inline_bytes_max: u64,
+}
+
+/// What a chunk came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// There is more.
+    More,
+    /// Nothing more for now.
+    CaughtUp,
+    /// The feed is at its limit or its `until`.
+    Over,
+}
+
+impl Scan {
+    pub(super) fn start(db: Database, options: Arc<Options>, inline_bytes_max: u64) -> Result<Scan> {
+        let info = db.info()?;
+        let suffix = seq::suffix(&info.uuid).to_owned();
+        let resolve = |place: &Since| match place {
+            Since::Start => Ok(0),
+            Since::Now => Ok(info.update_seq),
+            Since::Time(ms) => Ok(db.seq_at(*ms)?),
+            Since::Seq {
+                suffix: Some(theirs), ..
+            } if **theirs != *suffix => Err(Error::StaleSeq(format!(
+                "This seq belongs to an earlier database of the name '{}'; start again with since=0.",
+                db.name().as_str()
+            ))),
+            Since::Seq { seq, .. } => Ok(*seq),
+        };
+        let since = if options.descending {
+            Seq::MAX
+        } else {
+            resolve(&options.since)?
+        };
+        let until = options.until.as_ref().map_or(Ok(Seq::MAX), resolve)?;
+        if let Filter::Function(design) = &options.filter {
+            return Err(match db.get(design, None)? {
+                Some(leaf) if !leaf.deleted => Error::NotImplemented(
+                    "This version runs no filter functions of design documents; use filter=_selector or _doc_ids.",
+                ),
+                _ => Error::MISSING,
+            });
+        }
+        let left = options.limit;
+        Ok(Scan {
+            db,
+            options,
+            suffix,
+            since,
+            until,
+            left,
+            reached: since,
+            scanned: 0,
+            inline_bytes_max,
+        })
+    }
+
+    pub(super) fn open(&self, out: &mut Vec<u8>) -> Writer {
+        let framing = match self.options.feed {
+            Feed::Normal | Feed::Longpoll => Framing::Normal,
+            Feed::Continuous => Framing::Continuous,
+            Feed::EventSource => Framing::EventSource,
+        };
+        Writer::open(out, framing)
+    }
+
+    /// Appends the rows of one chunk.
+    pub(super) fn chunk(&mut self, writer: &mut Writer, out: &mut Vec<u8>) -> Result<Progress> {
+        if self.left == 0 || (!self.options.descending && self.since >= self.until) {
+            return Ok(Progress::Over);
+        }
+        // Read before the snapshot is taken: the snapshot holds at least this much.
+        let newest = self.db.last_seq()?;
+        let options = Arc::clone(&self.options);
+        let scan = ChangesScan {
+            since: self.since,
+            until: self.until,
+            descending: options.descending,
+            bodies: options.include_docs || matches!(options.filter, Filter::Selector(_)),
+            limit: usize::MAX,
+        };
+        let mut render = Render {
+            options: &options,
+            suffix: &self.suffix,
+            inline_bytes_max: self.inline_bytes_max,
+            seq: Vec::new(),
+        };
+        let (db, left, scanned) = (&self.db, &mut self.left, &mut self.scanned);
+        let mut failed = None;
+        let end = db.changes(&scan, &mut |row| {
+            *scanned += 1;
+            match render.row(db, writer, out, row) {
+                Ok(false) => return ControlFlow::Continue(()),
+                Ok(true) => *left -= 1,
+                Err(error) => {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
+                }
+            }
+            if *left == 0 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if let Some(last) = end.last {
+            self.since = last;
+            self.reached = last;
+        }
+        Ok(match (end.done, self.left) {
+            (_, 0) => Progress::Over,
+            (false, _) => Progress::More,
+            (true, _) if options.descending => Progress::Over,
+            (true, _) => {
+                // What was there is seen, rows or not; a `since` from the future is brought back to the present.
+                self.reached = newest.min(self.until).max(end.last.unwrap_or(0));
+                if self.reached >= self.until {
+                    Progress::Over
+                } else {
+                    Progress::CaughtUp
+                }
+            }
+        })
+    }
+
+    /// Where the feed stands, as JSON text.
+    pub(super) fn last_seq(&self) -> String {
+        let seq = if self.reached == Seq::MAX { 0 } else { self.reached };
+        seq::json(seq, &self.suffix)
+    }
+
+    /// Changes behind this place.
+    pub(super) fn pending(&self) -> Result<u64> {
+        if self.options.descending {
+            return Ok(0);
+        }
+        Ok(self.db.count_changes(self.reached)?)
+    }
+}
+
+struct Render<'a> {
+    options: &'a Options,
+    suffix: &'a str,
+    inline_bytes_max: u64,
+    seq: Vec<u8>,
+}
+
+impl Render<'_> {
+    /// Appends a row, unless the filter holds it back.
+    fn row(
+        &mut self,
+        db: &Database,
+        writer: &mut Writer,
+        out: &mut Vec<u8>,
+        row: ChangeRow<'_>,
+    ) -> Result<bool> {
+        let options = self.options;
+        if !options.filter.takes_id(row.id) {
+            return Ok(false);
+        }
+        let mut leaves = row.leaves.clone();
+        let Some((winner, deleted)) = leaves.next() else {
+            return Ok(false);
+        };
+        if let Some(body) = &row.winner {
+            if !options.filter.takes_doc(row.id, &winner, deleted, body.body) {
+                return Ok(false);
+            }
+        }
+        self.seq.clear();
+        if (writer.rows() + 1).is_multiple_of(options.seq_interval) {
+            seq::write(&mut self.seq, row.seq, self.suffix);
+        } else {
+            self.seq.extend_from_slice(b"null");
+        }
+        let line = Row {
+            seq: std::str::from_utf8(&self.seq).unwrap_or("null"),
+            id: row.id,
+            deleted,
+        };
+        let others: Vec<(Rev, bool)> = if options.all_leaves || options.conflicts {
+            leaves.collect()
+        } else {
+            Vec::new()
+        };
+        let shown_leaves = if options.all_leaves {
+            others.as_slice()
+        } else {
+            &[]
+        };
+        let revs = std::iter::once(winner.clone()).chain(shown_leaves.iter().map(|(rev, _)| rev.clone()));
+        let Some(body) = row.winner.filter(|_| options.include_docs) else {
+            writer.row(out, line, revs, None);
+            return Ok(true);
+        };
+        let forms = if options.attachments && !body.attachments.is_empty() {
+            show::inline(
+                db,
+                &body.attachments,
+                &vec![true; body.attachments.len()],
+                self.inline_bytes_max,
+            )?
+        } else {
+            Vec::new()
+        };
+        let has_conflicts = options.conflicts && others.iter().any(|(_, deleted)| !deleted);
+        let conflicts: Vec<(Rev, bool)> = if has_conflicts {
+            std::iter::once((winner.clone(), deleted))
+                .chain(others.clone())
+                .collect()
+        } else {
+            Vec::new()
+        };
+        let shown = Shown {
+            leaves: &conflicts,
+            conflicts: has_conflicts,
+            att_encoding_info: options.att_encoding_info,
+            ..Shown::default()
+        };
+        let pieces = Pieces {
+            id: row.id,
+            rev: &winner,
+            deleted,
+            body: body.body,
+            attachments: &body.attachments,
+        };
+        writer.row(
+            out,
+            line,
+            revs,
+            Some(&mut |out| document::write(out, pieces, &forms, &shown)),
+        );
+        Ok(true)
+    }
+}
