@@ -1,5 +1,8 @@
 //! Rows of a changes feed on their way out.
 
+use crate::rev_text;
+use std::io::Write;
+use trunkline_core::json;
 use trunkline_core::rev::Rev;
 
 /// What stands around rows.
@@ -33,30 +36,77 @@ pub struct Writer {
 
 impl Writer {
     /// Appends the head of a feed.
-    pub fn open(_out: &mut Vec<u8>, _framing: Framing) -> Writer {
-        todo!()
+    pub fn open(out: &mut Vec<u8>, framing: Framing) -> Writer {
+        if framing == Framing::Normal {
+            out.extend_from_slice(b"{\"results\":[\n");
+        }
+        Writer { framing, rows: 0 }
     }
+
     /// Appends a row. `doc` appends the document's text (or `null`), where documents are asked for.
     pub fn row(
         &mut self,
-        _out: &mut Vec<u8>,
-        _row: Row<'_>,
-        _revs: impl IntoIterator<Item = Rev>,
-        _doc: Option<&mut dyn FnMut(&mut Vec<u8>)>,
+        out: &mut Vec<u8>,
+        row: Row<'_>,
+        revs: impl IntoIterator<Item = Rev>,
+        doc: Option<&mut dyn FnMut(&mut Vec<u8>)>,
     ) {
-        let _ = self.framing;
-        todo!()
+        match self.framing {
+            Framing::Normal if self.rows > 0 => out.extend_from_slice(b",\n"),
+            Framing::EventSource => out.extend_from_slice(b"data: "),
+            Framing::Normal | Framing::Continuous => {}
+        }
+        self.rows += 1;
+        out.extend_from_slice(b"{\"seq\":");
+        out.extend_from_slice(row.seq.as_bytes());
+        out.extend_from_slice(b",\"id\":");
+        json::quote(row.id, out);
+        out.extend_from_slice(b",\"changes\":[");
+        for (index, rev) in revs.into_iter().enumerate() {
+            out.extend_from_slice(if index > 0 { b",{\"rev\":" } else { b"{\"rev\":" });
+            rev_text::write(out, &rev);
+            out.push(b'}');
+        }
+        out.push(b']');
+        if row.deleted {
+            out.extend_from_slice(b",\"deleted\":true");
+        }
+        if let Some(doc) = doc {
+            out.extend_from_slice(b",\"doc\":");
+            doc(out);
+        }
+        out.push(b'}');
+        match self.framing {
+            Framing::Normal => {}
+            Framing::Continuous => out.push(b'\n'),
+            Framing::EventSource => {
+                out.extend_from_slice(b"\nid: ");
+                out.extend_from_slice(row.seq.as_bytes());
+                out.extend_from_slice(b"\n\n");
+            }
+        }
     }
+
     /// Appends a sign of life.
-    pub fn heartbeat(&mut self, _out: &mut Vec<u8>) {
-        todo!()
+    pub fn heartbeat(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(match self.framing {
+            Framing::Normal | Framing::Continuous => b"\n",
+            Framing::EventSource => b"event: heartbeat\ndata: \n\n",
+        });
     }
+
     /// Rows so far.
     pub fn rows(&self) -> u64 {
         self.rows
     }
-    /// Appends the end of a feed; `last_seq` is JSON text.
-    pub fn close(self, _out: &mut Vec<u8>, _last_seq: &str, _pending: u64) {
-        todo!()
+
+    /// Appends the end of a feed; `last_seq` is JSON text. Server-sent events just stop.
+    pub fn close(self, out: &mut Vec<u8>, last_seq: &str, pending: u64) {
+        // Writing to a Vec cannot fail.
+        let _ = match self.framing {
+            Framing::Normal => write!(out, "\n],\n\"last_seq\":{last_seq},\"pending\":{pending}}}\n"),
+            Framing::Continuous => writeln!(out, "{{\"last_seq\":{last_seq},\"pending\":{pending}}}"),
+            Framing::EventSource => Ok(()),
+        };
     }
 }
