@@ -8,7 +8,7 @@ use trunkline_core::doc::{Body, InteractiveEdit, ReplicatedEdit, RevPath};
 use trunkline_core::limits::{DOCUMENT_BYTES_MAX, INLINE_BODY_BYTES_MAX};
 use trunkline_core::rev::Rev;
 use trunkline_core::revid;
-use trunkline_core::revtree::{EncodedTree, LeafState, Merged};
+use trunkline_core::revtree::{LeafState, Merged};
 
 /// A refusal now, or what it takes to go on.
 pub(super) type Decision<T> = Result<Result<T, Refused>, Error>;
@@ -41,7 +41,7 @@ impl<'a> Commit<'a, '_> {
             return Ok(Err(Refused::Conflict));
         }
         let path = path_of(&rev, parent.as_ref());
-        let (_, seq) = self.grow(index, &path, edit.deleted, &edit.body, attachments)?;
+        let seq = self.grow(index, &path, edit.deleted, &edit.body, attachments)?;
         Ok(Ok(Written { rev, seq }))
     }
 
@@ -85,10 +85,6 @@ impl<'a> Commit<'a, '_> {
             digest: digest.clone(),
         };
         let known = self.knows(index, &rev)?;
-        if known && self.teaches_nothing(index, &edit.path)? {
-            let seq = self.entry_mut(index)?.now.seq;
-            return Ok(Ok(Written { rev, seq }));
-        }
         let attachments = if known {
             Vec::new()
         } else {
@@ -97,7 +93,7 @@ impl<'a> Commit<'a, '_> {
                 Err(refused) => return Ok(Err(refused)),
             }
         };
-        let (_, seq) = self.grow(index, &edit.path, edit.deleted, &edit.body, attachments)?;
+        let seq = self.grow(index, &edit.path, edit.deleted, &edit.body, attachments)?;
         Ok(Ok(Written { rev, seq }))
     }
 
@@ -113,15 +109,6 @@ impl<'a> Commit<'a, '_> {
         Ok(entry.decoded()?.contains(rev))
     }
 
-    /// Whether a linear tree that holds the path's newest revision holds its oldest too.
-    fn teaches_nothing(&mut self, index: usize, path: &RevPath) -> Result<bool, Error> {
-        let entry = self.entry_mut(index)?;
-        let Some(tree) = entry.encoded()? else {
-            return Ok(false);
-        };
-        Ok(oldest_of(path).is_some_and(|oldest| tree.linear_contains(&oldest) == Some(true)))
-    }
-
     /// Adds a path to a document's tree, and its newest revision's body; answers the document's seq then.
     fn grow(
         &mut self,
@@ -130,127 +117,63 @@ impl<'a> Commit<'a, '_> {
         deleted: bool,
         body: &'a Body,
         attachments: Vec<Attachment>,
-    ) -> Result<(Merged, u64), Error> {
+    ) -> Result<u64, Error> {
         let body = body.as_str();
-        if let Some(seq) = self.grow_linear(index, path, deleted, body, &attachments)? {
-            return Ok((Merged::NewLeaf, seq));
-        }
+        let fresh = |number| Fresh {
+            number,
+            body,
+            attachments,
+        };
+        let inline = body.len() <= INLINE_BODY_BYTES_MAX;
+        let number = if inline { 0 } else { self.next_body() };
         let limit = self.revs_limit;
-        let number = self.next_body();
         let entry = self.entry_mut(index)?;
-        let tree = entry.decoded()?;
-        let before = tree.clone();
-        let merged = tree.merge(
+        match entry.grow_linear(
             path,
             LeafState {
                 deleted,
                 body: number,
             },
-        );
-        tree.stem(limit);
-        if merged == Merged::Known {
-            // Older ancestors may have been learnt, and with them, in odd histories, that a leaf is none.
-            if tree.leaves() == before.leaves() {
-                let learnt = *tree != before;
-                entry.now.learnt |= learnt;
-                return Ok((merged, entry.now.seq));
+            limit,
+        )? {
+            Some(Merged::Known) => return Ok(entry.now.seq),
+            Some(_) => {
+                entry.now.fresh.clear();
+                entry.now.fresh.push(fresh(number));
             }
-        } else {
-            entry.now.fresh.push(Fresh {
-                number,
-                body,
-                attachments,
-            });
-        }
-        let seq = self.next_seq();
-        self.entry_mut(index)?.now.seq = seq;
-        Ok((merged, seq))
-    }
-
-    /// The way of nearly every edit: a new document, or a child of the only leaf. Decodes nothing.
-    fn grow_linear(
-        &mut self,
-        index: usize,
-        path: &RevPath,
-        deleted: bool,
-        body: &'a str,
-        attachments: &[Attachment],
-    ) -> Result<Option<u64>, Error> {
-        let limit = self.revs_limit;
-        let number = if body.len() > INLINE_BODY_BYTES_MAX {
-            self.next_body()
-        } else {
-            0
-        };
-        let state = LeafState {
-            deleted,
-            body: number,
-        };
-        let entry = self.entry_mut(index)?;
-        let mut bytes = Vec::with_capacity(64);
-        match entry.encoded()? {
-            Some(tree) => {
-                let Some(rev) = child_of_linear(path, &tree) else {
-                    return Ok(None);
-                };
-                if tree.extend(&rev, state, limit, &mut bytes).is_none() {
-                    return Ok(None);
+            None => {
+                let number = self.next_body();
+                let entry = self.entry_mut(index)?;
+                let tree = entry.decoded()?;
+                let before = tree.clone();
+                let merged = tree.merge(
+                    path,
+                    LeafState {
+                        deleted,
+                        body: number,
+                    },
+                );
+                tree.stem(limit);
+                // Of a known revision older ancestors may be learnt, and with them, in odd histories, that what was
+                // a leaf is none.
+                if merged != Merged::Known {
+                    entry.now.fresh.push(fresh(number));
+                } else if tree.leaves() == before.leaves() {
+                    let learnt = *tree != before;
+                    entry.now.learnt |= learnt;
+                    return Ok(entry.now.seq);
                 }
             }
-            None if matches!(entry.now.tree, Tree::Absent) => {
-                EncodedTree::encode_path(path, state, limit, &mut bytes);
-            }
-            None => return Ok(None),
         }
-        entry.now.tree = Tree::Linear(bytes);
-        entry.now.fresh.clear();
-        entry.now.fresh.push(Fresh {
-            number,
-            body,
-            attachments: attachments.to_vec(),
-        });
         let seq = self.next_seq();
         self.entry_mut(index)?.now.seq = seq;
-        Ok(Some(seq))
+        Ok(seq)
     }
 
     pub(super) fn entry_mut(&mut self, index: usize) -> Result<&mut super::entry::Entry<'a>, Error> {
         let entry = self.entries.get_mut(index);
         entry.ok_or_else(|| Error::Corrupt("an edit's document was not gathered".into()))
     }
-}
-
-/// The newest revision of a path if it is a child of a linear tree's leaf and the path has nothing to teach about
-/// that leaf's ancestors.
-fn child_of_linear(path: &RevPath, tree: &EncodedTree<'_>) -> Option<Rev> {
-    if !tree.is_linear() {
-        return None;
-    }
-    let (leaf, _) = tree.winner();
-    let [newest, parent, ..] = path.digests.as_slice() else {
-        return None;
-    };
-    if path.generation.checked_sub(1)? != leaf.generation || *parent != leaf.digest {
-        return None;
-    }
-    // With no more than the parent named, as in an interactive edit, there is nothing to search for.
-    if path.digests.len() > 2 && tree.linear_contains(&oldest_of(path)?) != Some(true) {
-        return None;
-    }
-    Some(Rev {
-        generation: path.generation,
-        digest: newest.clone(),
-    })
-}
-
-fn oldest_of(path: &RevPath) -> Option<Rev> {
-    Some(Rev {
-        generation: path
-            .generation
-            .checked_add(1)?
-            .checked_sub(path.digests.len() as u64)?,
-        digest: path.digests.last()?.clone(),
-    })
 }
 
 fn revision_of(edit: &InteractiveEdit, parent: Option<&Rev>, attachments: &[Attachment]) -> Rev {

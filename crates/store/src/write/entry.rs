@@ -5,8 +5,9 @@ use crate::tables::DocsRow;
 use crate::tables::bytes::Malformed;
 use trunkline_core::Seq;
 use trunkline_core::attachment::Attachment;
+use trunkline_core::doc::RevPath;
 use trunkline_core::rev::Rev;
-use trunkline_core::revtree::{EncodedTree, LeafState, RevTree};
+use trunkline_core::revtree::{EncodedTree, LeafState, Merged, RevTree};
 
 /// A document in a commit.
 #[derive(Debug)]
@@ -159,6 +160,29 @@ impl<'a> Entry<'a> {
             Tree::Decoded(tree) => Ok(tree),
             _ => Err(Malformed.into()),
         }
+    }
+
+    /// The way of nearly every edit, which decodes nothing: the document is new, or the path goes on from its only
+    /// leaf. `None`, and nothing done, for anything else.
+    pub(super) fn grow_linear(
+        &mut self,
+        path: &RevPath,
+        state: LeafState,
+        limit: u32,
+    ) -> Result<Option<Merged>, Error> {
+        let mut bytes = Vec::with_capacity(64);
+        let merged = match self.encoded()? {
+            Some(tree) => tree.merge(path, state, limit, &mut bytes),
+            None if matches!(self.now.tree, Tree::Absent) => {
+                EncodedTree::encode_path(path, state, limit, &mut bytes);
+                Some(Merged::NewLeaf)
+            }
+            None => None,
+        };
+        if merged.is_some_and(|merged| merged != Merged::Known) {
+            self.now.tree = Tree::Linear(bytes);
+        }
+        Ok(merged)
     }
 
     /// Whether no revision is left, or ever was.

@@ -1,0 +1,92 @@
+//! Crashes at every write of the database file: nothing acknowledged is lost, and every invariant holds.
+
+use crate::model::{Draw, Model};
+use crate::support::*;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use std::path::Path;
+use std::sync::Arc;
+use trunkline_store::{BackendSeam, Durability, Store, StoreOptions};
+use trunkline_testkit::crash::Disk;
+use trunkline_testkit::seed::with_seeds;
+
+fn store_on(disk: &Disk, dir: &Path) -> Store {
+    let disk = disk.clone();
+    let options = StoreOptions {
+        backend: Some(BackendSeam(Arc::new(move |_| Ok(disk.backend())))),
+        ..StoreOptions::default()
+    };
+    Store::open_with(dir, options).unwrap()
+}
+
+/// A moment, what the database holds from then on at least, and whether that is on disk.
+struct Acknowledged {
+    moment: usize,
+    model: Model,
+    durable: bool,
+}
+
+#[test]
+fn no_acknowledged_write_is_lost() {
+    with_seeds(2, |rng| {
+        let disk = Disk::default();
+        let dir = tempfile::tempdir().unwrap();
+        let store = store_on(&disk, dir.path());
+        let database = store.create(&name("calls")).unwrap();
+        let created = disk.moment();
+        let mut acknowledged = vec![Acknowledged {
+            moment: created,
+            model: Model::default(),
+            durable: true,
+        }];
+        let mut model = Model::default();
+        for _ in 0..12 {
+            let batch = Draw {
+                rng,
+                database: &database,
+                attachment_bytes_max: 3000,
+            }
+            .batch(&model);
+            let durable = batch.durability == Durability::Durable;
+            let before = model.seq;
+            model.apply(&batch);
+            database.update(batch).unwrap();
+            if model.seq != before {
+                acknowledged.push(Acknowledged {
+                    moment: disk.moment(),
+                    model: model.clone(),
+                    durable,
+                });
+            }
+        }
+        store.close().unwrap();
+        drop((store, database));
+        let mut lots = StdRng::from_rng(rng);
+        disk.crash_images(created, &mut lots, |moment, image| {
+            verify(&acknowledged, moment, image)
+        });
+    });
+}
+
+fn verify(acknowledged: &[Acknowledged], moment: usize, image: Vec<u8>) {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("databases/calls")).unwrap();
+    let store = store_on(&Disk::with(image), dir.path());
+    let database = store.database(&name("calls")).unwrap();
+    let seq = database.last_seq().unwrap();
+    let least = acknowledged
+        .iter()
+        .rfind(|ack| ack.durable && ack.moment <= moment)
+        .unwrap();
+    assert!(
+        seq >= least.model.seq,
+        "seq {seq} after a crash at {moment}, but {} was acknowledged",
+        least.model.seq
+    );
+    let held = acknowledged
+        .iter()
+        .find(|ack| ack.model.seq == seq)
+        .expect("a state between two commits");
+    held.model.assert_equals(&database);
+    clean(&database);
+}

@@ -1,0 +1,165 @@
+//! A disk that remembers every write since it was made, so that a test can see what a crash at any moment could have
+//! left: all that was synced, and of what was written since any part, in any order.
+
+use parking_lot::Mutex;
+use rand::Rng;
+use rand::seq::{IndexedRandom, SliceRandom};
+use redb::StorageBackend;
+use std::io;
+use std::sync::Arc;
+
+/// A disk in memory. Clones are the same disk.
+#[derive(Clone, Debug, Default)]
+pub struct Disk(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    bytes: Vec<u8>,
+    operations: Vec<Operation>,
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Write { offset: usize, bytes: Vec<u8> },
+    SetLen(usize),
+    Sync,
+}
+
+impl Operation {
+    fn apply(&self, disk: &mut Vec<u8>) {
+        match self {
+            Operation::Write { offset, bytes } => {
+                let end = offset + bytes.len();
+                // A write may reach the disk when the growth of the file before it did not.
+                if disk.len() < end {
+                    disk.resize(end, 0);
+                }
+                if let Some(to) = disk.get_mut(*offset..end) {
+                    to.copy_from_slice(bytes);
+                }
+            }
+            Operation::SetLen(len) => disk.resize(*len, 0),
+            Operation::Sync => {}
+        }
+    }
+}
+
+impl Disk {
+    /// A disk that holds `bytes`.
+    pub fn with(bytes: Vec<u8>) -> Disk {
+        Disk(Arc::new(Mutex::new(State {
+            bytes,
+            operations: Vec::new(),
+        })))
+    }
+
+    /// What redb reads and writes.
+    pub fn backend(&self) -> Box<dyn StorageBackend> {
+        Box::new(self.clone())
+    }
+
+    /// How many operations it has seen.
+    pub fn moment(&self) -> usize {
+        self.0.lock().operations.len()
+    }
+
+    /// Calls `look` with each image that a crash after operation `from` or a later one could have left: at each
+    /// moment with all unsynced writes, with none, and with some of them in another order. `look` gets the moment too.
+    pub fn crash_images(&self, from: usize, rng: &mut impl Rng, mut look: impl FnMut(usize, Vec<u8>)) {
+        let operations = self.0.lock().operations.clone();
+        let mut synced = Vec::new();
+        let mut unsynced: Vec<&Operation> = Vec::new();
+        for (index, operation) in operations.iter().enumerate() {
+            let moment = index + 1;
+            match operation {
+                Operation::Sync => unsynced
+                    .drain(..)
+                    .for_each(|operation| operation.apply(&mut synced)),
+                operation => unsynced.push(operation),
+            }
+            if moment < from {
+                continue;
+            }
+            look(moment, synced.clone());
+            if !unsynced.is_empty() {
+                look(moment, with_operations(&synced, &unsynced));
+                let mut some: Vec<&Operation> = unsynced
+                    .iter()
+                    .copied()
+                    .filter(|_| rng.random_bool(0.5))
+                    .collect();
+                some.shuffle(rng);
+                look(moment, with_operations(&synced, &some));
+                if let Some(torn) = unsynced.choose(rng).and_then(|operation| operation.torn(rng)) {
+                    let mut all = with_operations(&synced, &unsynced);
+                    torn.apply(&mut all);
+                    look(moment, all);
+                }
+            }
+        }
+    }
+}
+
+impl Operation {
+    /// This write with a part of its bytes not written: a sector that never reached the disk.
+    fn torn(&self, rng: &mut impl Rng) -> Option<Operation> {
+        const SECTOR: usize = 512;
+        let Operation::Write { offset, bytes } = self else {
+            return None;
+        };
+        let sectors = bytes.len() / SECTOR;
+        let lost = (sectors > 1).then(|| rng.random_range(0..sectors))? * SECTOR;
+        Some(Operation::Write {
+            offset: offset + lost,
+            bytes: vec![0; SECTOR],
+        })
+    }
+}
+
+fn with_operations(synced: &[u8], operations: &[&Operation]) -> Vec<u8> {
+    let mut image = synced.to_vec();
+    operations
+        .iter()
+        .for_each(|operation| operation.apply(&mut image));
+    image
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> Result<u64, io::Error> {
+        Ok(self.0.lock().bytes.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
+        let state = self.0.lock();
+        let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        let from = state.bytes.get(offset..offset + out.len());
+        out.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), io::Error> {
+        self.operate(Operation::SetLen(usize::try_from(len).map_err(io::Error::other)?));
+        Ok(())
+    }
+
+    fn sync_data(&self) -> Result<(), io::Error> {
+        self.operate(Operation::Sync);
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
+        self.operate(Operation::Write {
+            offset: usize::try_from(offset).map_err(io::Error::other)?,
+            bytes: data.to_vec(),
+        });
+        Ok(())
+    }
+}
+
+impl Disk {
+    fn operate(&self, operation: Operation) {
+        let mut state = self.0.lock();
+        operation.apply(&mut state.bytes);
+        state.operations.push(operation);
+    }
+}
