@@ -6,15 +6,15 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::JoinHandle;
 
 /// What Cargo built.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_trunkline");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_trunkline");
 
 /// Runs the command to its end.
-pub fn trunkline(args: &[&str]) -> Output {
+pub(crate) fn trunkline(args: &[&str]) -> Output {
     trunkline_with_input(args, b"")
 }
 
 /// Runs the command to its end, giving it `input`.
-pub fn trunkline_with_input(args: &[&str], input: &[u8]) -> Output {
+pub(crate) fn trunkline_with_input(args: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(BINARY)
         .args(args)
         .stdin(Stdio::piped())
@@ -34,14 +34,14 @@ pub fn trunkline_with_input(args: &[&str], input: &[u8]) -> Output {
 }
 
 /// Runs the command, which must succeed; answers what it printed.
-pub fn ok(args: &[&str]) -> String {
+pub(crate) fn ok(args: &[&str]) -> String {
     let output = trunkline(args);
     assert!(output.status.success(), "{args:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// Runs the command, which must fail with one line; answers that.
-pub fn fails(args: &[&str]) -> String {
+pub(crate) fn fails(args: &[&str]) -> String {
     let output = trunkline(args);
     assert_eq!(output.status.code(), Some(1), "{args:?}: {output:?}");
     let told = String::from_utf8(output.stderr).unwrap();
@@ -51,23 +51,23 @@ pub fn fails(args: &[&str]) -> String {
 
 /// A running `trunkline serve`. Killed when it is dropped.
 #[derive(Debug)]
-pub struct Node {
+pub(crate) struct Node {
     child: Child,
     /// Where it listens: `http://127.0.0.1:port`.
-    pub url: String,
+    pub(crate) url: String,
     /// Its store's directory.
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
     log: Option<JoinHandle<String>>,
 }
 
 impl Node {
     /// Starts a server on a free port, and waits until it listens.
-    pub fn start(dir: &Path) -> Node {
+    pub(crate) fn start(dir: &Path) -> Node {
         Node::start_on(dir, "127.0.0.1:0")
     }
 
     /// Starts a server on a given address, and waits until it listens.
-    pub fn start_on(dir: &Path, listen: &str) -> Node {
+    pub(crate) fn start_on(dir: &Path, listen: &str) -> Node {
         let mut child = Command::new(BINARY)
             .args(["serve", dir.to_str().unwrap(), "--listen", listen])
             .stdout(Stdio::piped())
@@ -98,18 +98,18 @@ impl Node {
     }
 
     /// Host and port.
-    pub fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.url.trim_start_matches("http://")
     }
 
     /// Ends it as `kill -9` does.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Asks it to end (SIGTERM); it must do so in order. Answers its log.
-    pub fn stop(mut self) -> String {
+    pub(crate) fn stop(mut self) -> String {
         self.signal("-TERM");
         let status = self.child.wait().unwrap();
         let log = self.log.take().unwrap().join().unwrap();
@@ -118,7 +118,7 @@ impl Node {
     }
 
     /// Sends it a signal, `-STOP` for example.
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -138,13 +138,17 @@ impl Drop for Node {
 }
 
 /// An HTTP client.
-pub fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }
 
 /// Asks with a JSON body; answers status and JSON.
-pub async fn ask(method: &str, url: &str, body: Option<serde_json::Value>) -> (u16, serde_json::Value) {
+pub(crate) async fn ask(
+    method: &str,
+    url: &str,
+    body: Option<serde_json::Value>,
+) -> (u16, serde_json::Value) {
     let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
     let mut request = client().request(method, url);
     if let Some(body) = body {
