@@ -119,7 +119,7 @@ fn check_lists_what_is_wrong() {
     let dir = temp.path().to_str().unwrap();
     let import = ["import", &format!("{dir}/cdrs"), "examples/data/sip-cdrs.ndjson"];
     ok(&import);
-    let file = temp.path().join("cdrs").join("documents.redb");
+    let file = temp.path().join("databases/cdrs/documents.redb");
     let bytes = std::fs::metadata(&file).unwrap().len();
     std::fs::OpenOptions::new()
         .write(true)
