@@ -3,7 +3,8 @@
 //!
 //! `cargo run --example fleet`
 
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::SocketAddr;
@@ -65,6 +66,12 @@ async fn main() -> Outcome<()> {
         node.stop().await?;
     }
     Ok(())
+}
+
+/// What the reporting server reads of a record.
+#[derive(Deserialize)]
+struct Record {
+    node: String,
 }
 
 /// A telephony node: a store, and the server on it.
@@ -151,9 +158,8 @@ async fn received(reports: &AsyncDatabase, records: usize) -> Outcome<()> {
 async fn per_node(reports: &AsyncDatabase) -> Outcome<BTreeMap<String, usize>> {
     let counts = reports.blocking(|reports| {
         let mut counts = BTreeMap::new();
-        for doc in reports.docs::<Value>(..) {
-            let node = doc?.value["node"].as_str().unwrap_or_default().to_owned();
-            *counts.entry(node).or_insert(0) += 1;
+        for record in reports.docs::<Record>(..) {
+            *counts.entry(record?.value.node).or_insert(0) += 1;
         }
         Ok(counts)
     });

@@ -2,14 +2,20 @@
 //!
 //! `cargo run --example follow_changes`
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+#[derive(Serialize, Deserialize)]
+struct Call {
+    state: String,
+}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
     let store = trunkline::Store::open(dir.path())?;
     let calls = store.database("calls")?;
-    calls.put("call-0", &json!({"state": "ended"}))?;
+    let state = |state: &str| Call { state: state.into() };
+    calls.put("call-0", &state("ended"))?;
 
     let writer = {
         let calls = calls.clone();
@@ -17,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             for number in 1..=3 {
                 std::thread::sleep(Duration::from_millis(20));
                 let id = format!("call-{number}");
-                let rev = calls.put(&id, &json!({"state": "ringing"}))?;
+                let rev = calls.put(&id, &state("ringing"))?;
                 if number == 2 {
                     calls.delete(&id, &rev)?;
                 }
@@ -31,8 +37,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut changes = calls.changes(0).follow();
     while let Some(change) = changes.next_timeout(Duration::from_secs(1)) {
         let change = change?;
-        match change.value::<Value>()? {
-            Some(call) => println!("{}: {} is {}", change.seq, change.id, call["state"]),
+        match change.value::<Call>()? {
+            Some(call) => println!("{}: {} is {}", change.seq, change.id, call.state),
             None => println!("{}: {} was deleted", change.seq, change.id),
         }
     }

@@ -250,3 +250,8 @@ pub use trunkline_replicate as replicate;
 pub use trunkline_store as engine;
 #[doc(no_inline)]
 pub use trunkline_wire as wire;
+
+/// The README's program compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,6 +1,14 @@
 //! What the product as a whole does: the real binary, real sockets, real files. Whatever can be tested lower down is
 //! tested there.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod cli;
 mod examples;
 mod export;
