@@ -1,5 +1,6 @@
 //! `_all_docs` and its kin: rows in id order, and the bodies of POST requests.
 
+use crate::document::AppendDoc;
 use crate::invalid::{Invalid, utf8};
 use crate::rev_text;
 use std::io::Write;
@@ -88,7 +89,7 @@ impl Writer {
     }
 
     /// Appends the row of a document. `doc` appends the document's text, where asked for.
-    pub fn row(&mut self, out: &mut Vec<u8>, id: &str, rev: &Rev, doc: Option<&mut dyn FnMut(&mut Vec<u8>)>) {
+    pub fn row(&mut self, out: &mut Vec<u8>, id: &str, rev: &Rev, doc: Option<AppendDoc<'_>>) {
         self.value(out, id, rev);
         out.push(b'}');
         if let Some(doc) = doc {

@@ -1,5 +1,6 @@
 //! Rows of a changes feed on their way out.
 
+use crate::document::AppendDoc;
 use crate::rev_text;
 use std::io::Write;
 use trunkline_core::json;
@@ -49,7 +50,7 @@ impl Writer {
         out: &mut Vec<u8>,
         row: Row<'_>,
         revs: impl IntoIterator<Item = Rev>,
-        doc: Option<&mut dyn FnMut(&mut Vec<u8>)>,
+        doc: Option<AppendDoc<'_>>,
     ) {
         match self.framing {
             Framing::Normal if self.rows > 0 => out.extend_from_slice(b",\n"),

@@ -165,6 +165,9 @@ pub struct Shown<'a> {
     pub att_encoding_info: bool,
 }
 
+/// Appends one document's text (or `null`), where a row is to show it.
+pub type AppendDoc<'a> = &'a mut dyn FnMut(&mut Vec<u8>);
+
 /// How one attachment appears in `_attachments`.
 #[derive(Clone, Debug)]
 pub enum AttachmentForm {
