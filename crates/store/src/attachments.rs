@@ -107,10 +107,12 @@ impl OpenFile {
             fs::create_dir_all(fan)?;
             sync_dir(&self.dir.join(ATTACHMENTS_NAME))?;
         }
+        // Locked until the new file is in place: an unlinking that is due for the old one must not hit it.
+        let mut unreferenced = self.unreferenced.lock();
+        unreferenced.remove(hash);
         fs::rename(staged, &path)?;
-        sync_dir(fan)?;
-        self.unreferenced.lock().remove(hash);
-        Ok(())
+        drop(unreferenced);
+        sync_dir(fan)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::tables::{self, Incarnation, State, meta};
 use crate::{Error, StoreOptions};
 use parking_lot::Mutex;
 use redb::{ReadableDatabase, StorageBackend};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,10 +42,12 @@ pub(crate) struct OpenFile {
     pub(crate) state: Mutex<State>,
     pub(crate) revs_limit: AtomicU32,
     pub(crate) purged_infos_limit: AtomicU32,
-    /// Attachment files without a row, to be unlinked once the commit that dropped the row is durable.
-    pub(crate) unreferenced: Mutex<BTreeSet<ContentHash>>,
-    /// Counts commits that are not durable yet.
-    pub(crate) undurable: AtomicU64,
+    /// Attachment files without a row, and the commit that dropped the row: unlinked once that is durable.
+    pub(crate) unreferenced: Mutex<BTreeMap<ContentHash, u64>>,
+    /// Counts commits since the file was opened.
+    pub(crate) commits: AtomicU64,
+    /// The newest of them that is durable.
+    pub(crate) durable: AtomicU64,
 }
 
 impl OpenFile {
@@ -81,7 +83,8 @@ impl OpenFile {
             revs_limit: number(meta::REVS_LIMIT, REVS_LIMIT_DEFAULT)?,
             purged_infos_limit: number(meta::PURGED_INFOS_LIMIT, PURGED_INFOS_LIMIT_DEFAULT)?,
             unreferenced: Mutex::default(),
-            undurable: AtomicU64::new(0),
+            commits: AtomicU64::new(0),
+            durable: AtomicU64::new(0),
             redb,
         };
         Ok(file)
@@ -93,7 +96,7 @@ impl OpenFile {
     }
 
     pub(crate) fn is_durable(&self) -> bool {
-        self.undurable.load(Ordering::Acquire) == 0
+        self.durable.load(Ordering::Acquire) >= self.commits.load(Ordering::Acquire)
     }
 }
 

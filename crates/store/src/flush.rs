@@ -1,12 +1,14 @@
 //! Relaxed writes made durable soon: one thread per store, made at the first relaxed write, parked while none wait.
 
+use crate::database::Inner;
 use crate::file::{OpenFile, content_path};
-use crate::{Database, Durability, Error};
+use crate::{Durability, Error};
 use parking_lot::{Condvar, Mutex};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use trunkline_core::attachment::ContentHash;
 use trunkline_core::limits::RELAXED_FLUSH_MS;
 
 /// How long relaxed writes gather before their flush starts: half the promise, the rest is for the flush itself.
@@ -27,28 +29,19 @@ struct Duty {
 
 #[derive(Debug, Default)]
 struct DutyState {
-    dirty: Vec<Dirty>,
+    /// Weak, so that a store whose last handle is dropped ends, and ends this thread.
+    dirty: Vec<Weak<Inner>>,
     stop: bool,
-}
-
-/// Holds no store, so that dropping the last handle of a store ends it.
-#[derive(Debug)]
-struct Dirty {
-    inner: std::sync::Weak<crate::database::Inner>,
-    store: std::sync::Weak<crate::directory::Shared>,
 }
 
 impl Flusher {
     /// Sees to it that a database with relaxed writes is flushed.
-    pub(crate) fn watch(&self, database: &Database) {
+    pub(crate) fn watch(&self, inner: &Arc<Inner>) {
         let mut state = self.duty.state.lock();
         if state.stop {
             return;
         }
-        state.dirty.push(Dirty {
-            inner: Arc::downgrade(&database.inner),
-            store: Arc::downgrade(&database.store.shared),
-        });
+        state.dirty.push(Arc::downgrade(inner));
         drop(state);
         let mut thread = self.thread.lock();
         if thread.is_none() {
@@ -62,9 +55,7 @@ impl Flusher {
     pub(crate) fn stop(&self) {
         self.duty.state.lock().stop = true;
         self.duty.wake.notify_one();
-        let thread = self.thread.lock().take();
-        // The last handle of a store may be dropped by this very thread.
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+        if let Some(thread) = self.thread.lock().take() {
             let _ = thread.join();
         }
     }
@@ -85,58 +76,61 @@ impl Duty {
             }
             let dirty = std::mem::take(&mut state.dirty);
             drop(state);
-            for dirty in dirty {
-                dirty.flush();
+            for inner in dirty.iter().filter_map(Weak::upgrade) {
+                // A closed file was made durable when it was closed.
+                let flushed = inner.open_file().map_or(Ok(()), |file| file.make_durable());
+                if let Err(error) = flushed {
+                    tracing::error!(
+                        "relaxed writes to {} could not be made durable: {error}",
+                        inner.name.as_str()
+                    );
+                }
             }
             state = self.state.lock();
         }
     }
 }
 
-impl Dirty {
-    fn flush(&self) {
-        let (Some(inner), Some(shared)) = (self.inner.upgrade(), self.store.upgrade()) else {
-            return;
-        };
-        let database = Database {
-            store: crate::Store { shared },
-            inner,
-        };
-        // A closed file was made durable when it was closed.
-        if database.inner.open_file().is_some_and(|file| !file.is_durable())
-            && let Err(error) = database.flush()
-        {
-            tracing::error!(
-                "relaxed writes to {} could not be made durable: {error}",
-                database.name().as_str()
-            );
-        }
-    }
-}
-
 impl OpenFile {
-    /// Makes every commit so far durable, without going through the queue: for files that are being closed.
+    /// Makes every commit so far durable. Needs no leader: an empty commit changes no document.
     pub(crate) fn make_durable(&self) -> Result<(), Error> {
-        if !self.is_durable() {
-            self.redb.begin_write()?.commit()?;
-            self.committed(Durability::Durable);
+        if self.is_durable() {
+            return Ok(());
         }
+        let txn = self.redb.begin_write()?;
+        // Those counted by now are part of what this transaction makes durable.
+        let commits = self.commits.load(Ordering::Acquire);
+        txn.commit()?;
+        self.note_durable(commits);
         Ok(())
     }
 
-    /// Notes a commit; after a durable one, attachment files whose rows are gone for good are unlinked.
-    pub(crate) fn committed(&self, durability: Durability) {
-        if durability == Durability::Relaxed {
-            self.undurable.fetch_add(1, Ordering::AcqRel);
-            return;
+    /// Notes a commit by the leader, and the content files that lost their row in it.
+    pub(crate) fn note_commit(&self, durability: Durability, unreferenced: &[ContentHash]) {
+        let commit = self.commits.fetch_add(1, Ordering::AcqRel) + 1;
+        self.unreferenced
+            .lock()
+            .extend(unreferenced.iter().map(|hash| (*hash, commit)));
+        if durability == Durability::Durable {
+            self.note_durable(commit);
         }
-        self.undurable.store(0, Ordering::Release);
-        for hash in std::mem::take(&mut *self.unreferenced.lock()) {
-            if let Err(cause) = std::fs::remove_file(content_path(&self.dir, &hash)) {
+    }
+
+    /// After a durable commit, attachment files whose rows are gone for good are unlinked.
+    fn note_durable(&self, commit: u64) {
+        self.durable.fetch_max(commit, Ordering::AcqRel);
+        // Locked to the end: content that comes back is placed under the same lock.
+        let mut unreferenced = self.unreferenced.lock();
+        unreferenced.retain(|hash, dropped_by| {
+            if *dropped_by > commit {
+                return true;
+            }
+            if let Err(cause) = std::fs::remove_file(content_path(&self.dir, hash)) {
                 tracing::warn!(
                     "an attachment file nobody refers to stays until the next compaction: {cause}"
                 );
             }
-        }
+            false
+        });
     }
 }

@@ -71,11 +71,10 @@ impl Database {
     /// Lets readers, feeds and the flusher know of a commit.
     fn publish(&self, file: &OpenFile, applied: &Applied, durability: Durability) {
         let before = std::mem::replace(&mut *file.state.lock(), applied.state);
-        file.unreferenced.lock().extend(&applied.unreferenced);
         let was_durable = file.is_durable();
-        file.committed(durability);
+        file.note_commit(durability, &applied.unreferenced);
         if was_durable && durability == Durability::Relaxed {
-            self.store.shared.flusher.watch(self);
+            self.store.shared.flusher.watch(&self.inner);
         }
         self.inner.publish_seq(applied.state.update_seq);
         if before.update_seq != applied.state.update_seq || before.purge_seq != applied.state.purge_seq {

@@ -63,15 +63,13 @@ fn no_acknowledged_write_is_lost() {
         drop((store, database));
         let mut lots = StdRng::from_rng(rng);
         disk.crash_images(created, &mut lots, |moment, image| {
-            verify(&acknowledged, moment, image)
+            verify(dir.path(), &acknowledged, moment, image)
         });
     });
 }
 
-fn verify(acknowledged: &[Acknowledged], moment: usize, image: Vec<u8>) {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(dir.path().join("databases/calls")).unwrap();
-    let store = store_on(&Disk::with(image), dir.path());
+fn verify(dir: &Path, acknowledged: &[Acknowledged], moment: usize, image: Vec<u8>) {
+    let store = store_on(&Disk::with(image), dir);
     let database = store.database(&name("calls")).unwrap();
     let seq = database.last_seq().unwrap();
     let least = acknowledged
