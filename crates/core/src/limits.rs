@@ -52,6 +52,9 @@ pub const CHANGES_ROW_BYTES_MAX: usize = 16 << 20;
 pub const MULTIPART_DOC_BYTES_MAX: usize = 16 << 20;
 /// Bytes of the headers of one part in a multipart body: an attachment's name may be as long as a document's id.
 pub const PART_HEADER_BYTES_MAX: usize = 32 << 10;
+/// Documents, revisions or keys that one request may list. An entry of three bytes takes a few hundred to hold, so that
+/// the bytes of a request alone do not bound the memory it takes.
+pub const REQUEST_ITEMS_MAX: usize = 100_000;
 /// Runs that a checkpoint's history keeps: CouchDB's number.
 pub const REPLICATION_HISTORY_MAX: usize = 50;
 /// Rows of one replication batch: enough that a commit's fsync and a round trip are shared by many documents.

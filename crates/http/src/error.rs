@@ -93,6 +93,7 @@ impl Error {
             Kind::IllegalDocId => Error::IllegalDocId(InvalidDocId::Reserved),
             Kind::DocValidation => Error::DocValidation(reason),
             Kind::DocumentTooLarge => Error::DocumentTooLarge(reason),
+            Kind::TooLarge => Error::TooLarge,
         }
     }
 

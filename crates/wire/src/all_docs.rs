@@ -1,7 +1,7 @@
 //! `_all_docs` and its kin: rows in id order, and the bodies of POST requests.
 
 use crate::document::AppendDoc;
-use crate::invalid::{Invalid, utf8};
+use crate::invalid::{Invalid, one_more, utf8};
 use crate::rev_text;
 use std::io::Write;
 use trunkline_core::json::{self, Reader};
@@ -35,6 +35,7 @@ pub fn parse_queries(text: &[u8]) -> Result<Vec<Query>, Invalid> {
         if key == "queries" && reader.peek() == Some(b'[') {
             let mut read = Vec::new();
             reader.elements(|reader| {
+                one_more(read.len())?;
                 read.push(query(reader)?);
                 Ok::<_, Invalid>(())
             })?;
@@ -59,6 +60,7 @@ fn query(reader: &mut Reader<'_>) -> Result<Query, Invalid> {
         }
         let mut keys = Vec::new();
         reader.elements(|reader| {
+            one_more(keys.len())?;
             keys.push(reader.raw()?.to_owned());
             Ok::<_, Invalid>(())
         })?;

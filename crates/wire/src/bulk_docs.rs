@@ -1,7 +1,7 @@
 //! `_bulk_docs`: many documents in, one row for each out (with `new_edits=false`, for the refused ones only).
 
 use crate::document::{self, IncomingDoc, InvalidDoc};
-use crate::invalid::{BadAnswer, Invalid, utf8};
+use crate::invalid::{BadAnswer, Invalid, one_more, utf8};
 use crate::rev_text;
 use std::borrow::Cow;
 use trunkline_core::json::{self, Reader};
@@ -31,6 +31,7 @@ pub fn parse(text: &[u8]) -> Result<Request, Invalid> {
                 }
                 let mut read = Vec::new();
                 reader.elements(|reader| {
+                    one_more(read.len())?;
                     read.push(document::read(reader)?);
                     Ok::<_, Invalid>(())
                 })?;
@@ -220,6 +221,11 @@ mod tests {
             "`new_edits` parameter must be a boolean.",
         );
         check("[]", "Request body must be a JSON object");
+        let many = format!(
+            "{{\"docs\":[{}]}}",
+            "7,".repeat(trunkline_core::limits::REQUEST_ITEMS_MAX + 1)
+        );
+        check(&many, "A request may list 100000 items at most; send several.");
         check(r#"{"docs":[{]}"#, "invalid UTF-8 JSON");
         check(r#"{"docs":[{}]} {}"#, "invalid UTF-8 JSON");
     }

@@ -1,6 +1,6 @@
 //! `_bulk_get`: revisions of many documents in one answer, with a row for each one asked for.
 
-use crate::invalid::{BadAnswer, Invalid, utf8};
+use crate::invalid::{BadAnswer, Invalid, one_more, utf8};
 use crate::open_revs::{parse_revs, write_revs};
 use crate::rev_text;
 use std::borrow::Cow;
@@ -37,6 +37,7 @@ pub fn parse(text: &[u8]) -> Result<Vec<Result<Ask, BadAsk>>, Invalid> {
         if key == "docs" && reader.peek() == Some(b'[') {
             let mut read = Vec::new();
             reader.elements(|reader| {
+                one_more(read.len())?;
                 read.push(ask(reader)?);
                 Ok::<_, Invalid>(())
             })?;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use trunkline_core::json::JsonError;
+use trunkline_core::limits::REQUEST_ITEMS_MAX;
 
 /// Which of CouchDB's error words fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub enum Kind {
     DocValidation,
     /// `document_too_large`
     DocumentTooLarge,
+    /// `too_large`: more than [`REQUEST_ITEMS_MAX`] items
+    TooLarge,
 }
 
 impl Kind {
@@ -24,6 +27,7 @@ impl Kind {
             Kind::IllegalDocId => "illegal_docid",
             Kind::DocValidation => "doc_validation",
             Kind::DocumentTooLarge => "document_too_large",
+            Kind::TooLarge => "too_large",
         }
     }
 }
@@ -45,6 +49,17 @@ impl Invalid {
             reason: reason.into(),
         }
     }
+}
+
+/// Refuses one more item behind `items` of them when that is too many.
+pub(crate) fn one_more(items: usize) -> Result<(), Invalid> {
+    if items < REQUEST_ITEMS_MAX {
+        return Ok(());
+    }
+    Err(Invalid {
+        kind: Kind::TooLarge,
+        reason: format!("A request may list {REQUEST_ITEMS_MAX} items at most; send several."),
+    })
 }
 
 /// The bytes as text.

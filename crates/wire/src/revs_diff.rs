@@ -1,6 +1,6 @@
 //! `_revs_diff` and `_missing_revs`: which revisions are not here.
 
-use crate::invalid::{BadAnswer, Invalid, utf8};
+use crate::invalid::{BadAnswer, Invalid, one_more, utf8};
 use crate::open_revs::{parse_revs, write_revs};
 use trunkline_core::json::{self, Reader};
 use trunkline_core::rev::Rev;
@@ -8,15 +8,20 @@ use trunkline_core::rev::Rev;
 /// Reads a request: `{"id":["rev",..],..}`, in order. `_purge` takes the same.
 pub fn parse(text: &[u8]) -> Result<Vec<(String, Vec<Rev>)>, Invalid> {
     let mut rows = Vec::new();
+    let mut items = 0;
     let mut reader = Reader::new(utf8(text)?);
     reader.members(|id, reader| {
         let mut revs = Vec::new();
+        one_more(items)?;
+        items += 1;
         if reader.peek() != Some(b'[') {
             return Err(Invalid::bad_request(
                 "The revisions of a document must be an array.",
             ));
         }
         reader.elements(|reader| {
+            one_more(items)?;
+            items += 1;
             let rev = json::string(reader.raw()?).and_then(|rev| Rev::parse(&rev).ok());
             revs.push(rev.ok_or_else(|| Invalid::bad_request("Invalid rev format"))?);
             Ok::<_, Invalid>(())
