@@ -127,7 +127,8 @@ fn document_level() -> Router<App> {
     Router::new()
         .route("/{db}/{doc}", document())
         .route("/{db}/_design/{design}", document())
-        .route("/{db}/_local/{*local}", document())
+        .route("/{db}/_local/{local}", document())
+        .route("/{db}/_local/{local}/{*attachment}", attachment())
         .route("/{db}/{doc}/{*attachment}", attachment())
         .route("/{db}/_design/{design}/{*attachment}", attachment())
 }

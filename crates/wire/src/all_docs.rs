@@ -32,7 +32,10 @@ pub fn parse_queries(text: &[u8]) -> Result<Vec<Query>, Invalid> {
     let mut queries = None;
     let mut reader = Reader::new(utf8(text)?);
     reader.members(|key, reader| {
-        if key == "queries" && reader.peek() == Some(b'[') {
+        if key == "queries" && reader.peek() != Some(b'[') {
+            return Err(Invalid::bad_request("`queries` member must be an array."));
+        }
+        if key == "queries" {
             let mut read = Vec::new();
             reader.elements(|reader| {
                 one_more(read.len())?;
@@ -44,7 +47,7 @@ pub fn parse_queries(text: &[u8]) -> Result<Vec<Query>, Invalid> {
         Ok::<_, Invalid>(())
     })?;
     reader.end()?;
-    queries.ok_or_else(|| Invalid::bad_request("`queries` member must be an array."))
+    queries.ok_or_else(|| Invalid::bad_request("POST body must include `queries` parameter."))
 }
 
 fn query(reader: &mut Reader<'_>) -> Result<Query, Invalid> {
@@ -56,7 +59,7 @@ fn query(reader: &mut Reader<'_>) -> Result<Query, Invalid> {
             return Ok(());
         }
         if reader.peek() != Some(b'[') {
-            return Err(Invalid::bad_request("`keys` member must be an array."));
+            return Err(Invalid::bad_request("`keys` body member must be an array."));
         }
         let mut keys = Vec::new();
         reader.elements(|reader| {

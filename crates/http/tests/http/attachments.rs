@@ -7,35 +7,57 @@ use serde_json::json;
 use std::io::Write;
 
 async fn put(server: &Server, path: &str, kind: &str, bytes: Vec<u8>) -> Answer {
-    server.send(server.request("PUT", path).header("content-type", kind).body(bytes)).await
+    server
+        .send(
+            server
+                .request("PUT", path)
+                .header("content-type", kind)
+                .body(bytes),
+        )
+        .await
 }
 
 #[tokio::test]
 async fn inline_attachments() {
     let server = Server::with_db().await;
     let atts = json!({ "a.txt": { "content_type": "text/plain", "data": "aGVsbG8=" }, "b": { "data": "" } });
-    let first = server.put("/db/doc", Some(json!({ "_attachments": atts }))).await.rev();
+    let first = server
+        .put("/db/doc", Some(json!({ "_attachments": atts })))
+        .await
+        .rev();
     let stubs = server.get("/db/doc").await.json();
     let expected = json!({
         "content_type": "text/plain", "revpos": 1, "digest": "md5-XUFAKrxLKna5cZ2REBfFkg==", "length": 5, "stub": true,
     });
     assert_eq!(stubs["_attachments"]["a.txt"], expected);
-    assert_eq!(stubs["_attachments"]["b"]["content_type"], "application/octet-stream");
+    assert_eq!(
+        stubs["_attachments"]["b"]["content_type"],
+        "application/octet-stream"
+    );
     let full = server.get("/db/doc?attachments=true").await.json();
     assert_eq!(full["_attachments"]["a.txt"]["data"], "aGVsbG8=");
     assert_eq!(full["_attachments"]["a.txt"].get("stub"), None);
 
     // A stub keeps what was there; what is not listed is gone.
     let keep = json!({ "_rev": first, "_attachments": { "a.txt": { "stub": true } } });
-    server.put("/db/doc", Some(keep)).await.is(201, json!({ "ok": true }));
+    server
+        .put("/db/doc", Some(keep))
+        .await
+        .is(201, json!({ "ok": true }));
     let kept = server.get("/db/doc").await.json();
     assert_eq!(kept["_attachments"].as_object().unwrap().len(), 1);
     assert_eq!(kept["_attachments"]["a.txt"]["revpos"], 1);
     let lost = json!({ "_rev": kept["_rev"], "_attachments": { "none": { "stub": true } } });
-    server.put("/db/doc", Some(lost)).await.is(412, json!({ "error": "missing_stub" }));
+    server
+        .put("/db/doc", Some(lost))
+        .await
+        .is(412, json!({ "error": "missing_stub" }));
     let bad = json!({ "_attachments": { "_x": { "data": "" } } });
     let reason = "Attachment name '_x' starts with prohibited character '_'";
-    server.put("/db/bad", Some(bad)).await.fails(400, "bad_request", reason);
+    server
+        .put("/db/bad", Some(bad))
+        .await
+        .fails(400, "bad_request", reason);
     let bad = json!({ "_attachments": { "x": { "data": "*" } } });
     assert_eq!(server.put("/db/bad", Some(bad)).await.status, 400);
 }
@@ -59,27 +81,58 @@ async fn attachments_on_their_own() {
     }
     assert_eq!(server.get("/db/doc/a%2Fb%20c.txt").await.text(), "hello");
     let head = server.call("HEAD", "/db/doc/a/b%20c.txt", None).await;
-    assert_eq!((head.status, head.header("content-length"), head.bytes.len()), (200, "5", 0));
-    let same = server.get_with("/db/doc/a/b%20c.txt", "if-none-match", answer.header("etag")).await;
+    assert_eq!(
+        (head.status, head.header("content-length"), head.bytes.len()),
+        (200, "5", 0)
+    );
+    let same = server
+        .get_with("/db/doc/a/b%20c.txt", "if-none-match", answer.header("etag"))
+        .await;
     assert_eq!(same.status, 304);
     server.get("/db/doc").await.is(200, json!({ "_rev": made.rev() }));
 
-    put(&server, "/db/doc/c", "text/plain", vec![]).await.fails(409, "conflict", "Document update conflict.");
-    let second = put(&server, &format!("/db/doc/c?rev={}", made.rev()), "text/plain", vec![]).await;
+    put(&server, "/db/doc/c", "text/plain", vec![])
+        .await
+        .fails(409, "conflict", "Document update conflict.");
+    let second = put(
+        &server,
+        &format!("/db/doc/c?rev={}", made.rev()),
+        "text/plain",
+        vec![],
+    )
+    .await;
     second.is(201, json!({ "ok": true }));
-    put(&server, &format!("/db/doc/c?rev={}", made.rev()), "text/plain", vec![]).await.fails(
-        409,
-        "not_found",
-        "missing_rev",
-    );
-    server.get("/db/doc/none").await.fails(404, "not_found", "Document is missing attachment");
-    server.get("/db/none/att").await.fails(404, "not_found", "missing");
-    put(&server, "/db/doc/_x", "text/plain", vec![]).await.is(400, json!({ "error": "bad_request" }));
+    put(
+        &server,
+        &format!("/db/doc/c?rev={}", made.rev()),
+        "text/plain",
+        vec![],
+    )
+    .await
+    .fails(409, "not_found", "missing_rev");
+    server
+        .get("/db/doc/none")
+        .await
+        .fails(404, "not_found", "Document is missing attachment");
+    server
+        .get("/db/none/att")
+        .await
+        .fails(404, "not_found", "missing");
+    put(&server, "/db/doc/_x", "text/plain", vec![])
+        .await
+        .is(400, json!({ "error": "bad_request" }));
 
-    server.call("DELETE", "/db/doc/c", None).await.fails(409, "conflict", "Document update conflict.");
-    let gone = server.call("DELETE", &format!("/db/doc/c?rev={}", second.rev()), None).await;
+    server
+        .call("DELETE", "/db/doc/c", None)
+        .await
+        .fails(409, "conflict", "Document update conflict.");
+    let gone = server
+        .call("DELETE", &format!("/db/doc/c?rev={}", second.rev()), None)
+        .await;
     gone.is(200, json!({ "ok": true, "id": "doc" }));
-    let again = server.call("DELETE", &format!("/db/doc/c?rev={}", gone.rev()), None).await;
+    let again = server
+        .call("DELETE", &format!("/db/doc/c?rev={}", gone.rev()), None)
+        .await;
     again.fails(404, "not_found", "Document is missing attachment");
     assert_eq!(server.get("/db/doc/a/b%20c.txt").await.text(), "hello");
 }
@@ -88,24 +141,46 @@ async fn attachments_on_their_own() {
 async fn long_attachments_stream_both_ways() {
     let server = Server::with_db().await;
     let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
-    put(&server, "/db/doc/long", "audio/wav", bytes.clone()).await.is(201, json!({}));
+    put(&server, "/db/doc/long", "audio/wav", bytes.clone())
+        .await
+        .is(201, json!({}));
     let answer = server.get("/db/doc/long").await;
     assert_eq!(answer.header("content-length"), "3000000");
     assert!(answer.bytes == bytes);
-    let part = server.get_with("/db/doc/long", "range", "bytes=1000000-1999999").await;
-    assert_eq!((part.status, part.header("content-range")), (206, "bytes 1000000-1999999/3000000"));
+    let part = server
+        .get_with("/db/doc/long", "range", "bytes=1000000-1999999")
+        .await;
+    assert_eq!(
+        (part.status, part.header("content-range")),
+        (206, "bytes 1000000-1999999/3000000")
+    );
     assert!(part.bytes == bytes[1_000_000..2_000_000]);
     server.put("/db/_design/x", Some(json!({}))).await;
-    let rev = server.get("/db/_design/x").await.json()["_rev"].as_str().unwrap().to_owned();
-    put(&server, &format!("/db/_design/x/page/a.html?rev={rev}"), "text/html", b"hi".to_vec()).await.is(201, json!({}));
+    let rev = server.get("/db/_design/x").await.json()["_rev"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    put(
+        &server,
+        &format!("/db/_design/x/page/a.html?rev={rev}"),
+        "text/html",
+        b"hi".to_vec(),
+    )
+    .await
+    .is(201, json!({}));
     assert_eq!(server.get("/db/_design/x/page/a.html").await.text(), "hi");
-    server.get("/db/_design/x/_view/y").await.is(501, json!({ "error": "not_implemented" }));
+    server
+        .get("/db/_design/x/_view/y")
+        .await
+        .is(501, json!({ "error": "not_implemented" }));
 }
 
 #[tokio::test]
 async fn ranges() {
     let server = Server::with_db().await;
-    put(&server, "/db/doc/ten", "text/plain", b"0123456789".to_vec()).await.is(201, json!({}));
+    put(&server, "/db/doc/ten", "text/plain", b"0123456789".to_vec())
+        .await
+        .is(201, json!({}));
     let get = |range: &'static str| server.get_with("/db/doc/ten", "range", range);
     for (range, status, text) in [
         ("bytes=2-4", 206, "234"),
@@ -120,14 +195,28 @@ async fn ranges() {
         assert_eq!(answer.header("content-length"), text.len().to_string(), "{range}");
     }
     let outside = get("bytes=20-").await;
-    outside.fails(416, "requested_range_not_satisfiable", "Requested range not satisfiable");
+    outside.fails(
+        416,
+        "requested_range_not_satisfiable",
+        "Requested range not satisfiable",
+    );
     assert_eq!(outside.header("content-range"), "bytes */10");
     let several = get("bytes=0-1,8-9").await;
     assert_eq!(several.status, 206);
-    let boundary = several.header("content-type").strip_prefix("multipart/byteranges; boundary=\"").unwrap();
+    let boundary = several
+        .header("content-type")
+        .strip_prefix("multipart/byteranges; boundary=\"")
+        .unwrap();
     let boundary = boundary.strip_suffix('"').unwrap();
-    let part = |range: &str, text: &str| format!("\r\nContent-Type: text/plain\r\nContent-Range: bytes {range}/10\r\n\r\n{text}\r\n--{boundary}");
-    assert_eq!(several.text(), format!("--{boundary}{}{}--", part("0-1", "01"), part("8-9", "89")));
+    let part = |range: &str, text: &str| {
+        format!(
+            "\r\nContent-Type: text/plain\r\nContent-Range: bytes {range}/10\r\n\r\n{text}\r\n--{boundary}"
+        )
+    };
+    assert_eq!(
+        several.text(),
+        format!("--{boundary}{}{}--", part("0-1", "01"), part("8-9", "89"))
+    );
 }
 
 #[tokio::test]
@@ -137,7 +226,10 @@ async fn gzip_attachments_are_kept_as_they_came() {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text.as_bytes()).unwrap();
     let stored = encoder.finish().unwrap();
-    let request = server.request("PUT", "/db/doc/z").header("content-encoding", "gzip").header("content-type", "text/plain");
+    let request = server
+        .request("PUT", "/db/doc/z")
+        .header("content-encoding", "gzip")
+        .header("content-type", "text/plain");
     server.send(request.body(stored.clone())).await.is(201, json!({}));
 
     let decoded = server.get("/db/doc/z").await;
@@ -151,23 +243,45 @@ async fn gzip_attachments_are_kept_as_they_came() {
     assert_eq!(info["_attachments"]["z"]["encoding"], "gzip");
     assert_eq!(info["_attachments"]["z"]["encoded_length"], stored.len());
     assert_eq!(info["_attachments"]["z"]["length"], text.len());
-    let request = server.request("PUT", "/db/other/z").header("content-encoding", "br").body("x");
-    server.send(request).await.is(415, json!({ "error": "bad_content_type" }));
+    let request = server
+        .request("PUT", "/db/other/z")
+        .header("content-encoding", "br")
+        .body("x");
+    server
+        .send(request)
+        .await
+        .is(415, json!({ "error": "bad_content_type" }));
 }
 
 #[tokio::test]
 async fn announced_digests_are_checked() {
     let server = Server::with_db().await;
-    let send = |md5: &str| server.send(server.request("PUT", "/db/doc/a").header("content-md5", md5).body("hello"));
-    send("AAAAAAAAAAAAAAAAAAAAAA==").await.fails(400, "content_md5_mismatch", "Possible message corruption.");
+    let send = |md5: &str| {
+        server.send(
+            server
+                .request("PUT", "/db/doc/a")
+                .header("content-md5", md5)
+                .body("hello"),
+        )
+    };
+    send("AAAAAAAAAAAAAAAAAAAAAA==")
+        .await
+        .fails(400, "content_md5_mismatch", "Possible message corruption.");
     send("XUFAKrxLKna5cZ2REBfFkg==").await.is(201, json!({}));
 }
 
 #[tokio::test]
 async fn attachments_over_the_limit() {
-    let config = trunkline_http::Config { attachment_bytes_max: 1000, ..trunkline_http::Config::default() };
+    let config = trunkline_http::Config {
+        attachment_bytes_max: 1000,
+        ..trunkline_http::Config::default()
+    };
     let server = Server::with(config).await;
     server.put("/db", None).await;
-    put(&server, "/db/doc/big", "text/plain", vec![b'x'; 1001]).await.fails(413, "attachment_too_large", "big");
-    put(&server, "/db/doc/ok", "text/plain", vec![b'x'; 1000]).await.is(201, json!({}));
+    put(&server, "/db/doc/big", "text/plain", vec![b'x'; 1001])
+        .await
+        .fails(413, "attachment_too_large", "big");
+    put(&server, "/db/doc/ok", "text/plain", vec![b'x'; 1000])
+        .await
+        .is(201, json!({}));
 }

@@ -6,22 +6,40 @@ use serde_json::{Value, json};
 async fn filled() -> Server {
     let server = Server::with_db().await;
     for id in ["a", "b", "c"] {
-        server.put(&format!("/db/{id}"), Some(json!({ "type": id, "n": 1 }))).await.is(201, json!({}));
+        server
+            .put(&format!("/db/{id}"), Some(json!({ "type": id, "n": 1 })))
+            .await
+            .is(201, json!({}));
     }
-    let rev = server.get("/db/b").await.json()["_rev"].as_str().unwrap().to_owned();
-    server.call("DELETE", &format!("/db/b?rev={rev}"), None).await.is(200, json!({}));
+    let rev = server.get("/db/b").await.json()["_rev"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    server
+        .call("DELETE", &format!("/db/b?rev={rev}"), None)
+        .await
+        .is(200, json!({}));
     server
 }
 
 fn ids(answer: &Value) -> Vec<&str> {
-    answer["results"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect()
+    answer["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["id"].as_str().unwrap())
+        .collect()
 }
 
 #[tokio::test]
 async fn rows_and_places() {
     let server = filled().await;
     let all = server.get("/db/_changes").await;
-    assert!(all.text().starts_with("{\"results\":[\n{\"seq\":\"1-"), "{}", all.text());
+    assert!(
+        all.text().starts_with("{\"results\":[\n{\"seq\":\"1-"),
+        "{}",
+        all.text()
+    );
     assert!(all.text().ends_with(",\"pending\":0}\n"), "{}", all.text());
     let all = all.json();
     assert_eq!(ids(&all), ["a", "c", "b"]);
@@ -60,11 +78,20 @@ async fn places_in_time() {
 #[tokio::test]
 async fn places_of_another_incarnation_are_refused() {
     let server = filled().await;
-    let since = server.get("/db").await.json()["update_seq"].as_str().unwrap().to_owned();
+    let since = server.get("/db").await.json()["update_seq"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     server.call("DELETE", "/db", None).await;
     server.put("/db", None).await;
-    server.get(&format!("/db/_changes?since={since}")).await.is(409, json!({ "error": "stale_seq" }));
-    server.get("/db/_changes?since=nonsense").await.is(400, json!({ "error": "bad_request" }));
+    server
+        .get(&format!("/db/_changes?since={since}"))
+        .await
+        .is(409, json!({ "error": "stale_seq" }));
+    server
+        .get("/db/_changes?since=nonsense")
+        .await
+        .is(400, json!({ "error": "bad_request" }));
 }
 
 #[tokio::test]
@@ -75,12 +102,21 @@ async fn documents_and_styles() {
         let answer = server.put("/db/doc?new_edits=false", Some(doc)).await;
         assert!(answer.status < 300, "{answer:?}");
     }
-    let main = server.get("/db/_changes?include_docs=true&conflicts=true").await.json();
+    let main = server
+        .get("/db/_changes?include_docs=true&conflicts=true")
+        .await
+        .json();
     let row = &main["results"][0];
     assert_eq!(row["changes"], json!([{ "rev": "1-bb" }]));
-    assert_eq!(row["doc"], json!({ "_id": "doc", "_rev": "1-bb", "_conflicts": ["1-aa"], "at": "1-bb" }));
+    assert_eq!(
+        row["doc"],
+        json!({ "_id": "doc", "_rev": "1-bb", "_conflicts": ["1-aa"], "at": "1-bb" })
+    );
     let all = server.get("/db/_changes?style=all_docs").await.json();
-    assert_eq!(all["results"][0]["changes"], json!([{ "rev": "1-bb" }, { "rev": "1-aa" }, { "rev": "1-cc" }]));
+    assert_eq!(
+        all["results"][0]["changes"],
+        json!([{ "rev": "1-bb" }, { "rev": "1-aa" }, { "rev": "1-cc" }])
+    );
     assert_eq!(server.get("/db/_changes?style=odd").await.status, 400);
 }
 
@@ -88,37 +124,81 @@ async fn documents_and_styles() {
 async fn attachments_come_inline() {
     let server = Server::with_db().await;
     let att = json!({ "a": { "content_type": "text/plain", "data": "aGVsbG8=" } });
-    server.put("/db/doc", Some(json!({ "_attachments": att }))).await.is(201, json!({}));
+    server
+        .put("/db/doc", Some(json!({ "_attachments": att })))
+        .await
+        .is(201, json!({}));
     let stub = server.get("/db/_changes?include_docs=true").await.json();
     assert_eq!(stub["results"][0]["doc"]["_attachments"]["a"]["stub"], true);
-    let full = server.get("/db/_changes?include_docs=true&attachments=true").await.json();
+    let full = server
+        .get("/db/_changes?include_docs=true&attachments=true")
+        .await
+        .json();
     assert_eq!(full["results"][0]["doc"]["_attachments"]["a"]["data"], "aGVsbG8=");
 }
 
 #[tokio::test]
 async fn filters() {
     let server = filled().await;
-    server.put("/db/_design/d", Some(json!({}))).await.is(201, json!({}));
-    let by_get = server.get("/db/_changes?filter=_doc_ids&doc_ids=[\"c\",\"none\"]").await.json();
+    server
+        .put("/db/_design/d", Some(json!({})))
+        .await
+        .is(201, json!({}));
+    let by_get = server
+        .get("/db/_changes?filter=_doc_ids&doc_ids=[\"c\",\"none\"]")
+        .await
+        .json();
     assert_eq!(ids(&by_get), ["c"]);
-    let by_post = server.post("/db/_changes?filter=_doc_ids", json!({ "doc_ids": ["a", "b"] })).await.json();
+    let by_post = server
+        .post("/db/_changes?filter=_doc_ids", json!({ "doc_ids": ["a", "b"] }))
+        .await
+        .json();
     assert_eq!(ids(&by_post), ["a", "b"]);
     let last = server.get("/db").await.json()["update_seq"].clone();
     assert_eq!(by_post["last_seq"], last);
-    let selected = server.post("/db/_changes?filter=_selector", json!({ "selector": { "type": "c" } })).await.json();
+    let selected = server
+        .post(
+            "/db/_changes?filter=_selector",
+            json!({ "selector": { "type": "c" } }),
+        )
+        .await
+        .json();
     assert_eq!((ids(&selected), &selected["last_seq"]), (vec!["c"], &last));
-    let limited = server.post("/db/_changes?filter=_selector&limit=1", json!({ "selector": { "n": 1 } })).await.json();
+    let limited = server
+        .post(
+            "/db/_changes?filter=_selector&limit=1",
+            json!({ "selector": { "n": 1 } }),
+        )
+        .await
+        .json();
     assert_eq!(ids(&limited), ["a"]);
     let designs = server.get("/db/_changes?filter=_design").await.json();
     assert_eq!(ids(&designs), ["_design/d"]);
-    let empty = server.request("POST", "/db/_changes").header("content-type", "application/json").body("");
+    let empty = server
+        .request("POST", "/db/_changes")
+        .header("content-type", "application/json")
+        .body("");
     assert_eq!(ids(&server.send(empty).await.json()).len(), 4);
 
-    server.get("/db/_changes?filter=none/f").await.fails(404, "not_found", "missing");
-    server.get("/db/_changes?filter=d/f").await.is(501, json!({ "error": "not_implemented" }));
+    server
+        .get("/db/_changes?filter=none/f")
+        .await
+        .fails(404, "not_found", "missing");
+    server
+        .get("/db/_changes?filter=d/f")
+        .await
+        .is(501, json!({ "error": "not_implemented" }));
     assert_eq!(server.get("/db/_changes?filter=odd").await.status, 400);
-    server.get("/db/_changes?filter=_doc_ids").await.is(400, json!({ "error": "bad_request" }));
-    let bad = server.post("/db/_changes?filter=_selector", json!({ "selector": { "$odd": 1 } })).await;
+    server
+        .get("/db/_changes?filter=_doc_ids")
+        .await
+        .is(400, json!({ "error": "bad_request" }));
+    let bad = server
+        .post(
+            "/db/_changes?filter=_selector",
+            json!({ "selector": { "$odd": 1 } }),
+        )
+        .await;
     bad.is(400, json!({ "error": "bad_request" }));
 }
 
@@ -126,7 +206,12 @@ async fn filters() {
 async fn seqs_at_intervals() {
     let server = filled().await;
     let rows = server.get("/db/_changes?seq_interval=2").await.json();
-    let nulls: Vec<bool> = rows["results"].as_array().unwrap().iter().map(|row| row["seq"].is_null()).collect();
+    let nulls: Vec<bool> = rows["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["seq"].is_null())
+        .collect();
     assert_eq!(nulls, [true, false, true]);
     assert_eq!(server.get("/db/_changes?seq_interval=0").await.status, 400);
 }
@@ -135,20 +220,38 @@ async fn seqs_at_intervals() {
 async fn options_that_cannot_be_read() {
     let server = Server::with_db().await;
     for query in ["heartbeat=x", "heartbeat=0", "timeout=x", "limit=x", "feed=odd"] {
-        server.get(&format!("/db/_changes?{query}")).await.is(400, json!({ "error": "bad_request" }));
+        server
+            .get(&format!("/db/_changes?{query}"))
+            .await
+            .is(400, json!({ "error": "bad_request" }));
     }
-    server.get("/none/_changes").await.fails(404, "not_found", "Database does not exist.");
+    server
+        .get("/none/_changes")
+        .await
+        .fails(404, "not_found", "Database does not exist.");
 }
 
 #[tokio::test]
 async fn long_feeds_are_streamed_whole() {
     let server = Server::with_db().await;
-    let docs: Vec<_> = (0..3000).map(|n| json!({ "_id": format!("d{n:05}"), "text": "x".repeat(300) })).collect();
-    assert_eq!(server.post("/db/_bulk_docs", json!({ "docs": docs })).await.status, 201);
+    let docs: Vec<_> = (0..3000)
+        .map(|n| json!({ "_id": format!("d{n:05}"), "text": "x".repeat(300) }))
+        .collect();
+    assert_eq!(
+        server
+            .post("/db/_bulk_docs", json!({ "docs": docs }))
+            .await
+            .status,
+        201
+    );
     let answer = server.get("/db/_changes?include_docs=true").await;
     assert!(answer.headers.get("content-length").is_none());
     let answer = answer.json();
-    let seqs = answer["results"].as_array().unwrap().iter().map(|row| row["doc"]["_id"].as_str().unwrap().to_owned());
+    let seqs = answer["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["doc"]["_id"].as_str().unwrap().to_owned());
     assert!(seqs.clone().is_sorted());
     assert_eq!(seqs.count(), 3000);
 }

@@ -22,11 +22,17 @@ fn gunzip(bytes: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn answers_are_encoded_for_those_who_ask() {
     let server = Server::with_db().await;
-    server.put("/db/long", Some(json!({ "text": "x".repeat(5000) }))).await;
+    server
+        .put("/db/long", Some(json!({ "text": "x".repeat(5000) })))
+        .await;
     server.put("/db/short", Some(json!({}))).await;
     let plain = server.get("/db/long").await;
     assert!(plain.headers.get("content-encoding").is_none());
-    for path in ["/db/long", "/db/_all_docs?include_docs=true", "/db/_changes?include_docs=true"] {
+    for path in [
+        "/db/long",
+        "/db/_all_docs?include_docs=true",
+        "/db/_changes?include_docs=true",
+    ] {
         let encoded = server.get_with(path, "accept-encoding", "gzip").await;
         assert_eq!(encoded.header("content-encoding"), "gzip", "{path}");
         let decoded = gunzip(&encoded.bytes);
@@ -36,7 +42,11 @@ async fn answers_are_encoded_for_those_who_ask() {
     let zstd = server.get_with("/db/long", "accept-encoding", "zstd").await;
     assert_eq!(zstd.header("content-encoding"), "zstd");
     assert_eq!(zstd.bytes.get(..4), Some(&[0x28, 0xb5, 0x2f, 0xfd][..]));
-    for path in ["/db/short", "/db/_changes?feed=longpoll", "/db/_changes?feed=continuous&timeout=1"] {
+    for path in [
+        "/db/short",
+        "/db/_changes?feed=longpoll",
+        "/db/_changes?feed=continuous&timeout=1",
+    ] {
         let not = server.get_with(path, "accept-encoding", "gzip").await;
         assert!(not.headers.get("content-encoding").is_none(), "{path}");
     }
@@ -47,33 +57,51 @@ async fn requests_are_decoded() {
     let server = Server::with_db().await;
     let docs = json!({ "docs": [{ "_id": "a", "text": "x".repeat(5000) }] }).to_string();
     let request = |body: Vec<u8>, encoding: &str| {
-        let request = server.request("POST", "/db/_bulk_docs").header("content-type", "application/json");
+        let request = server
+            .request("POST", "/db/_bulk_docs")
+            .header("content-type", "application/json");
         server.send(request.header("content-encoding", encoding).body(body))
     };
     assert_eq!(request(gzip(docs.as_bytes()), "gzip").await.status, 201);
     server.get("/db/a").await.is(200, json!({ "_id": "a" }));
     assert_eq!(request(docs.clone().into_bytes(), "identity").await.status, 201);
-    request(docs.into_bytes(), "br").await.is(415, json!({ "error": "bad_content_encoding" }));
+    request(docs.into_bytes(), "br")
+        .await
+        .is(415, json!({ "error": "bad_content_encoding" }));
     assert_eq!(request(b"no gzip".to_vec(), "gzip").await.status, 400);
 }
 
 #[tokio::test]
 async fn what_a_request_decodes_to_is_bounded() {
-    let config = trunkline_http::Config { request_buffer_bytes_max: 100_000, ..trunkline_http::Config::default() };
+    let config = trunkline_http::Config {
+        request_buffer_bytes_max: 100_000,
+        ..trunkline_http::Config::default()
+    };
     let server = Server::with(config).await;
     server.put("/db", None).await;
     let bomb = gzip(format!("{{\"text\":\"{}\"}}", "x".repeat(1_000_000)).as_bytes());
     assert!(bomb.len() < 10_000);
-    let request = server.request("PUT", "/db/doc").header("content-encoding", "gzip").body(bomb);
-    server.send(request).await.fails(413, "too_large", "the request entity is too large");
+    let request = server
+        .request("PUT", "/db/doc")
+        .header("content-encoding", "gzip")
+        .body(bomb);
+    server
+        .send(request)
+        .await
+        .fails(413, "too_large", "the request entity is too large");
 }
 
 #[tokio::test]
 async fn compression_can_be_off() {
-    let config = trunkline_http::Config { compression: false, ..trunkline_http::Config::default() };
+    let config = trunkline_http::Config {
+        compression: false,
+        ..trunkline_http::Config::default()
+    };
     let server = Server::with(config).await;
     server.put("/db", None).await;
-    server.put("/db/long", Some(json!({ "text": "x".repeat(5000) }))).await;
+    server
+        .put("/db/long", Some(json!({ "text": "x".repeat(5000) })))
+        .await;
     let answer = server.get_with("/db/long", "accept-encoding", "gzip, zstd").await;
     assert!(answer.headers.get("content-encoding").is_none());
 }

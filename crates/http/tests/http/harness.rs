@@ -38,13 +38,20 @@ impl Answer {
 
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {self:?}")).to_str().unwrap()
+        self.headers
+            .get(name)
+            .unwrap_or_else(|| panic!("no {name} in {self:?}"))
+            .to_str()
+            .unwrap()
     }
 
     /// The `rev` of an answer to a write.
     #[track_caller]
     pub(crate) fn rev(&self) -> String {
-        self.json()["rev"].as_str().unwrap_or_else(|| panic!("no rev in {self:?}")).to_owned()
+        self.json()["rev"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no rev in {self:?}"))
+            .to_owned()
     }
 
     /// Checks the status, and members of the answer.
@@ -62,7 +69,10 @@ impl Answer {
     #[track_caller]
     pub(crate) fn fails(&self, status: u16, error: &str, reason: &str) -> &Answer {
         assert_eq!(self.status, status, "{}", self.text());
-        assert_eq!(self.json(), serde_json::json!({ "error": error, "reason": reason }));
+        assert_eq!(
+            self.json(),
+            serde_json::json!({ "error": error, "reason": reason })
+        );
         self
     }
 }
@@ -75,7 +85,10 @@ impl Server {
     /// With a database `db`.
     pub(crate) async fn with_db() -> Server {
         let server = Server::start().await;
-        server.put("/db", None).await.is(201, serde_json::json!({ "ok": true }));
+        server
+            .put("/db", None)
+            .await
+            .is(201, serde_json::json!({ "ok": true }));
         server
     }
 
@@ -89,7 +102,14 @@ impl Server {
         let shutdown = async { drop(stopped.await) };
         let task = tokio::spawn(serve(listener, store.clone(), config, shutdown));
         let client = reqwest::Client::builder().no_gzip().no_zstd().build().unwrap();
-        Server { url, client, store, stop: Some(stop), task, _dir: dir }
+        Server {
+            url,
+            client,
+            store,
+            stop: Some(stop),
+            task,
+            _dir: dir,
+        }
     }
 
     /// Sends the shutdown signal.
@@ -104,19 +124,27 @@ impl Server {
 
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        self.client.request(method, format!("{}{path}", self.url)).header("accept", "application/json")
+        self.client
+            .request(method, format!("{}{path}", self.url))
+            .header("accept", "application/json")
     }
 
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer { status, headers, bytes: response.bytes().await.unwrap().to_vec() }
+        Answer {
+            status,
+            headers,
+            bytes: response.bytes().await.unwrap().to_vec(),
+        }
     }
 
     pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
         let mut request = self.request(method, path);
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
         }
         self.send(request).await
     }
@@ -136,7 +164,8 @@ impl Server {
     /// Sends a GET with a header.
     pub(crate) async fn get_with(&self, path: &str, header: &str, value: &str) -> Answer {
         let client = &self.client;
-        self.send(client.get(format!("{}{path}", self.url)).header(header, value)).await
+        self.send(client.get(format!("{}{path}", self.url)).header(header, value))
+            .await
     }
 }
 

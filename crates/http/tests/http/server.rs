@@ -24,11 +24,20 @@ async fn welcome_names_version_uuid_and_vendor() {
 #[tokio::test]
 async fn fixed_answers() {
     let server = Server::start().await;
-    server.get("/_up").await.is(200, json!({ "status": "ok", "seeds": {} }));
-    server.get("/_membership").await.is(200, json!({ "all_nodes": ["nonode@nohost"] }));
+    server
+        .get("/_up")
+        .await
+        .is(200, json!({ "status": "ok", "seeds": {} }));
+    server
+        .get("/_membership")
+        .await
+        .is(200, json!({ "all_nodes": ["nonode@nohost"] }));
     server.get("/_active_tasks").await;
     assert_eq!(server.get("/_active_tasks").await.json(), json!([]));
-    server.get("/_session").await.is(200, json!({ "ok": true, "userCtx": { "name": null, "roles": ["_admin"] } }));
+    server.get("/_session").await.is(
+        200,
+        json!({ "ok": true, "userCtx": { "name": null, "roles": ["_admin"] } }),
+    );
     assert_eq!(server.post("/_session", json!({})).await.status, 404);
     assert_eq!(server.get("/favicon.ico").await.status, 204);
     assert_eq!(server.call("HEAD", "/", None).await.status, 200);
@@ -53,10 +62,25 @@ async fn uuids_are_ordered_and_counted() {
     assert!(uuids.is_sorted_by_key(|uuid| uuid.as_str().unwrap().to_owned()));
     assert_eq!(answer.header("cache-control"), "no-cache");
     assert_eq!(answer.header("pragma"), "no-cache");
-    assert_eq!(server.get("/_uuids").await.json()["uuids"].as_array().unwrap().len(), 1);
-    server.get("/_uuids?count=x").await.fails(400, "bad_request", "count is not an integer");
-    server.get("/_uuids?count=1001").await.fails(400, "bad_request", "count parameter too large");
-    server.get("/_uuids?count=-1").await.fails(400, "bad_request", "invalid count");
+    assert_eq!(
+        server.get("/_uuids").await.json()["uuids"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    server
+        .get("/_uuids?count=x")
+        .await
+        .fails(400, "bad_request", "count is not an integer");
+    server
+        .get("/_uuids?count=1001")
+        .await
+        .fails(400, "bad_request", "count parameter too large");
+    server
+        .get("/_uuids?count=-1")
+        .await
+        .fails(400, "bad_request", "invalid count");
 }
 
 #[tokio::test]
@@ -100,7 +124,10 @@ async fn content_types_are_demanded_where_couchdb_does() {
         let reason = "Content-Type must be application/json";
         let bare = server.send(server.request("POST", path).body("{}")).await;
         bare.fails(415, "bad_content_type", reason);
-        let form = server.request("POST", path).header("content-type", "text/plain").body("{}");
+        let form = server
+            .request("POST", path)
+            .header("content-type", "text/plain")
+            .body("{}");
         server.send(form).await.fails(415, "bad_content_type", reason);
     }
 }
@@ -108,17 +135,37 @@ async fn content_types_are_demanded_where_couchdb_does() {
 #[tokio::test]
 async fn bodies_that_are_not_json() {
     let server = Server::with_db().await;
-    for (method, path) in [("POST", "/db"), ("PUT", "/db/doc"), ("POST", "/db/_bulk_docs"), ("PUT", "/db/_security")] {
-        let request = server.request(method, path).header("content-type", "application/json").body("{nope");
-        server.send(request).await.fails(400, "bad_request", "invalid UTF-8 JSON");
+    for (method, path) in [
+        ("POST", "/db"),
+        ("PUT", "/db/doc"),
+        ("POST", "/db/_bulk_docs"),
+        ("PUT", "/db/_security"),
+    ] {
+        let request = server
+            .request(method, path)
+            .header("content-type", "application/json")
+            .body("{nope");
+        server
+            .send(request)
+            .await
+            .fails(400, "bad_request", "invalid UTF-8 JSON");
     }
 }
 
 #[tokio::test]
 async fn replications_that_cannot_start() {
     let server = Server::start().await;
-    assert_eq!(server.post("/_replicate", json!({ "target": "b" })).await.status, 400);
-    assert_eq!(server.post("/_replicate", json!({ "cancel": true, "replication_id": "x" })).await.status, 404);
+    assert_eq!(
+        server.post("/_replicate", json!({ "target": "b" })).await.status,
+        400
+    );
+    assert_eq!(
+        server
+            .post("/_replicate", json!({ "cancel": true, "replication_id": "x" }))
+            .await
+            .status,
+        404
+    );
     let filter = json!({ "source": "a", "target": "b", "filter": "x/y" });
     assert_eq!(server.post("/_replicate", filter).await.status, 501);
 }

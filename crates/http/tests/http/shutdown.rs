@@ -7,7 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 async fn raw(server: &Server, request: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap())
+        .await
+        .unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     stream
 }
@@ -16,7 +18,9 @@ async fn raw(server: &Server, request: &str) -> TcpStream {
 async fn feeds_end_with_their_last_seq() {
     let mut server = Server::with_db().await;
     server.put("/db/a", Some(json!({}))).await;
-    let get = |feed: &str| format!("GET /db/_changes?feed={feed}&since=now&heartbeat=true HTTP/1.1\r\nHost: x\r\n\r\n");
+    let get = |feed: &str| {
+        format!("GET /db/_changes?feed={feed}&since=now&heartbeat=true HTTP/1.1\r\nHost: x\r\n\r\n")
+    };
     let mut feeds = Vec::new();
     for feed in ["continuous", "longpoll"] {
         let mut stream = raw(&server, &get(feed)).await;
@@ -29,7 +33,10 @@ async fn feeds_end_with_their_last_seq() {
     for mut stream in feeds {
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
-        assert!(text.contains("\"last_seq\":\"1-") && text.ends_with("0\r\n\r\n"), "{text}");
+        assert!(
+            text.contains("\"last_seq\":\"1-") && text.ends_with("0\r\n\r\n"),
+            "{text}"
+        );
     }
     server.ended().await;
 }
@@ -43,14 +50,20 @@ async fn idle_connections_do_not_hold_it_up() {
     let mut some = [0; 64];
     kept.read_exact(&mut some).await.unwrap();
     server.signal();
-    tokio::time::timeout(Duration::from_secs(30), server.ended()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), server.ended())
+        .await
+        .unwrap();
     drop((silent, half, kept));
 }
 
 #[tokio::test]
 async fn a_request_in_flight_is_answered() {
     let mut server = Server::with_db().await;
-    let mut stream = raw(&server, "PUT /db/doc HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{").await;
+    let mut stream = raw(
+        &server,
+        "PUT /db/doc HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{",
+    )
+    .await;
     // Another request over another connection: by its answer, the first one has been taken up.
     server.get("/db").await;
     server.signal();
@@ -60,6 +73,8 @@ async fn a_request_in_flight_is_answered() {
     assert!(text.starts_with("HTTP/1.1 201"), "{text}");
     let store = server.store.clone();
     server.ended().await;
-    let db = store.database(&trunkline_core::db_name::DbName::parse("db").unwrap()).unwrap();
+    let db = store
+        .database(&trunkline_core::db_name::DbName::parse("db").unwrap())
+        .unwrap();
     assert!(db.get("doc", None).unwrap().is_some());
 }
