@@ -102,18 +102,21 @@ test('changes, once and followed', async () => {
   assert.equal(down.results[0].id, 'c');
 
   const followed = [];
-  const reader = db.changesReader.start({ since: rest.last_seq, batchSize: 10, timeout: 2000 });
+  // A reader serves once, so each use gets one of its own.
+  const following = couch.use(name).changesReader;
+  const reader = following.start({ since: rest.last_seq, batchSize: 10, timeout: 2000 });
   reader.on('change', (change) => followed.push(change.id));
   reader.on('error', (error) => followed.push(error));
   for (let n = 0; n < 25; n++) await db.insert({ n }, `later-${n}`);
   await until('the reader sees all', () => followed.length === 25);
-  db.changesReader.stop();
+  following.stop();
   assert.deepEqual(followed, Array.from({ length: 25 }, (_, n) => `later-${n}`));
 
   const got = [];
   await new Promise((resolve, reject) => {
-    db.changesReader
-      .get({ since: '0', batchSize: 10, includeDocs: true })
+    couch
+      .use(name)
+      .changesReader.get({ since: '0', batchSize: 10, includeDocs: true, timeout: 500 })
       .on('change', (change) => got.push(change.doc._id))
       .on('end', resolve)
       .on('error', reject);
@@ -122,8 +125,9 @@ test('changes, once and followed', async () => {
 
   const spooled = [];
   await new Promise((resolve, reject) => {
-    db.changesReader
-      .spool({ since: '0', includeDocs: true })
+    couch
+      .use(name)
+      .changesReader.spool({ since: '0', includeDocs: true })
       .on('batch', (batch) => spooled.push(...batch))
       .on('end', resolve)
       .on('error', reject);
@@ -136,7 +140,7 @@ test('a selector on the changes', async () => {
   const { name, db } = await database('selected');
   await db.bulk({ docs: Array.from({ length: 30 }, (_, n) => ({ _id: `doc-${n}`, n, kind: n % 3 ? 'cdr' : 'status' })) });
   const seen = [];
-  const reader = db.changesReader.get({ since: '0', selector: { kind: 'status', n: { $gte: 15 } } });
+  const reader = db.changesReader.get({ since: '0', selector: { kind: 'status', n: { $gte: 15 } }, timeout: 500 });
   await new Promise((resolve, reject) => {
     reader.on('change', ({ id }) => seen.push(id)).on('end', resolve).on('error', reject);
   });

@@ -9,7 +9,7 @@ start_node() {
   NODE_PID=$!
   started+=("$NODE_PID")
   NODE_URL=
-  until NODE_URL=$(grep -om1 'http://[0-9.:]*' "$log") && curl -fs -o /dev/null "$NODE_URL/_up"; do
+  until NODE_URL=$(grep -som1 'http://[0-9.:]*' "$log") && curl -fs -o /dev/null "$NODE_URL/_up"; do
     if ! kill -0 "$NODE_PID" 2>/dev/null || [ $((tries += 1)) -gt 200 ]; then
       echo "$1 does not answer:" >&2
       cat "$log" >&2

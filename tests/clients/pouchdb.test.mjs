@@ -247,8 +247,8 @@ test('a live feed with documents tells of each change once, in order', async () 
   await end();
 });
 
-test('live replication goes on after the database is deleted and made anew', async () => {
-  const { here, there, name, end } = await pair('anew');
+test('replication goes on after the database was deleted and made anew', async () => {
+  const { here, there, name } = await pair('anew');
   await there.put({ _id: 'first', n: 1 });
   await here.replicate.from(there);
   await there.destroy();
@@ -257,5 +257,6 @@ test('live replication goes on after the database is deleted and made anew', asy
   await here.replicate.from(again);
   const ids = (await here.allDocs()).rows.map(({ id }) => id);
   assert.deepEqual(ids.sort(), ['first', 'second', 'third']);
-  await end();
+  await here.destroy();
+  await again.destroy();
 });

@@ -67,17 +67,14 @@ export const bytes = (length, seed = 1) => {
   return out;
 };
 
-/** Id, winning revision and deleted-ness of every document of a PouchDB, conflicts with them, in a fixed order. */
+/** Every document of a PouchDB, in order of id: its winner, whether that is deleted, and all its leaves. */
 export async function revisions(db) {
-  const { results } = await db.changes({ since: 0, style: 'all_docs', return_docs: true });
-  return results
-    .filter(({ id }) => !id.startsWith('_design/'))
-    .map(({ id, deleted, changes }) => ({
-      id,
-      deleted: deleted ?? false,
-      winner: changes[0].rev,
-      leaves: changes.map(({ rev }) => rev).sort(),
-    }))
+  const [winners, all] = await Promise.all(
+    ['main_only', 'all_docs'].map((style) => db.changes({ since: 0, style, return_docs: true })),
+  );
+  const leaves = new Map(all.results.map(({ id, changes }) => [id, changes.map(({ rev }) => rev).sort()]));
+  return winners.results
+    .map(({ id, deleted, changes }) => ({ id, deleted: deleted ?? false, winner: changes[0].rev, leaves: leaves.get(id) }))
     .sort((one, other) => (one.id < other.id ? -1 : 1));
 }
 
