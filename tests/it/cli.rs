@@ -108,9 +108,9 @@ async fn info_check_and_compact_look_at_what_a_server_left() {
     let told = ok(&["info", "--json", &format!("{dir}/account/ab/202611")]);
     let told: serde_json::Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told["info"]["doc_count"], 20);
-    assert_eq!(ok(&["check", dir]), "1 databases checked, nothing wrong\n");
+    assert_eq!(ok(&["check", dir]), "1 database checked, nothing wrong\n");
     assert!(ok(&["compact", &format!("{dir}/account/ab/202611")]).contains("bytes before"));
-    assert_eq!(ok(&["check", dir]), "1 databases checked, nothing wrong\n");
+    assert_eq!(ok(&["check", dir]), "1 database checked, nothing wrong\n");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn check_lists_what_is_wrong() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(
-        told.starts_with("cdrs: ") && told.contains("1 databases checked"),
+        told.starts_with("cdrs: ") && told.contains("1 database checked"),
         "{told}"
     );
 }

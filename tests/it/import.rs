@@ -117,14 +117,11 @@ fn other_content_under_an_id_is_refused_and_listed() {
 fn broken_files_say_where_and_keep_what_came_before() {
     let temp = tempfile::tempdir().unwrap();
     let database = format!("{}/db", temp.path().display());
-    let output = trunkline_with_input(
-        &["import", &database, "-", "--batch", "1"],
-        b"{\"_id\":\"a\"}\n{\"_id\":",
-    );
+    let output = trunkline_with_input(&["import", &database, "-"], b"{\"_id\":\"a\"}\n{\"_id\":");
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(
-        told.contains("line 2") && told.contains("1 documents were imported before"),
+        told.contains("line 2") && told.contains("1 document imported before"),
         "{told}"
     );
     assert!(fails(&["import", &database, "no-such-file"]).contains("no-such-file"));

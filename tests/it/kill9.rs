@@ -37,7 +37,7 @@ async fn acknowledged_documents_survive_every_kill() {
         }
         assert_eq!(
             ok(&["check", temp.path().to_str().unwrap()]),
-            "1 databases checked, nothing wrong\n"
+            "1 database checked, nothing wrong\n"
         );
     }
     assert!(acknowledged.len() as u64 >= KILLS * ACKNOWLEDGED_PER_ROUND);

@@ -14,5 +14,6 @@ mod examples;
 mod export;
 mod import;
 mod kill9;
+mod library;
 mod node;
 mod readme;

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::location::{Location, Place, explain, open_store};
-use super::output::say;
+use super::output::{count, say};
 use clap::Args;
 use std::process::ExitCode;
 use trunkline::core::db_name::DbName;
@@ -37,12 +37,16 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     }
     store.close().map_err(|error| explain(error, &dir))?;
     if problems == 0 {
-        say(format_args!("{} databases checked, nothing wrong", names.len()))?;
+        say(format_args!(
+            "{} checked, nothing wrong",
+            count(names.len() as u64, "database")
+        ))?;
         return Ok(ExitCode::SUCCESS);
     }
     say(format_args!(
-        "{} databases checked, {problems} problems",
-        names.len()
+        "{} checked, {}",
+        count(names.len() as u64, "database"),
+        count(problems, "problem")
     ))?;
     Ok(ExitCode::FAILURE)
 }

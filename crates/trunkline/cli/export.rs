@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::location::Location;
+use super::output::count;
 use super::progress;
 use super::remote::{Remote, runtime};
 use clap::Args;
@@ -87,7 +88,7 @@ impl Lines {
     fn finish(mut self) -> Result<(), Failure> {
         self.output.flush().map_err(Failure::output)?;
         self.bar.finish_and_clear();
-        eprintln!("{} documents exported", self.written);
+        eprintln!("{} exported", count(self.written, "document"));
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::location::{Location, Place, open_store};
-use super::output::say;
+use super::output::{count, say};
 use super::remote::{Remote, runtime};
 use clap::Args;
 use reqwest::Method;
@@ -46,10 +46,10 @@ fn of_store(dir: &Path, as_json: bool) -> Result<(), Failure> {
     let names = store.names();
     if !as_json {
         say(format_args!(
-            "{}: node {}, {} databases",
+            "{}: node {}, {}",
             dir.display(),
             store.uuid(),
-            names.len()
+            count(names.len() as u64, "database")
         ))?;
     }
     for name in names {

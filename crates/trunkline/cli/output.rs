@@ -11,3 +11,11 @@ pub(crate) fn say(line: impl Display) -> Result<(), Failure> {
         .and_then(|()| out.flush())
         .map_err(Failure::output)
 }
+
+/// A number of things: `1 document`, `2 documents`.
+pub(crate) fn count(number: u64, thing: &str) -> String {
+    match number {
+        1 => format!("1 {thing}"),
+        _ => format!("{number} {thing}s"),
+    }
+}

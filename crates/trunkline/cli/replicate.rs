@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::location::{Location, open_store};
-use super::output::say;
+use super::output::{count, say};
 use super::progress;
 use super::signals::Stop;
 use clap::Args;
@@ -181,8 +181,8 @@ fn tell(report: &Report, elapsed: Duration, as_json: bool) -> Result<ExitCode, F
     } else {
         let rate = progress::rate(counts.docs_written, elapsed);
         say(format_args!(
-            "{} documents written, {} refused, {:.3} s, {rate} documents/s{}",
-            counts.docs_written,
+            "{} written, {} refused, {:.3} s, {rate} documents/s{}",
+            count(counts.docs_written, "document"),
             counts.doc_write_failures,
             elapsed.as_secs_f64(),
             if report.no_changes {

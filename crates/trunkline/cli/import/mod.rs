@@ -5,7 +5,7 @@ mod records;
 mod target;
 
 use super::location::Location;
-use super::output::say;
+use super::output::{count, say};
 use super::{Failure, progress};
 use clap::Args;
 use indicatif::ProgressBar;
@@ -77,8 +77,8 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     target.close()?;
     result.map_err(|failure: Failure| match failure {
         Failure::Message(message) => Failure::new(format!(
-            "{message} ({} documents were imported before)",
-            counts.created
+            "{message} ({} imported before)",
+            count(counts.created, "document")
         )),
         other => other,
     })?;
@@ -107,8 +107,8 @@ fn tell(args: &ImportArgs, counts: &Counts, started: Instant) -> Result<(), Fail
         ""
     };
     say(format_args!(
-        "{} documents read: {} imported, {} unchanged, {} refused{nothing} ({seconds:.3} s, {} documents/s)",
-        counts.read,
+        "{} read: {} imported, {} unchanged, {} refused{nothing} ({seconds:.3} s, {} documents/s)",
+        count(counts.read, "document"),
         counts.created,
         counts.unchanged,
         counts.refused,
@@ -140,17 +140,27 @@ fn read_file(args: &ImportArgs, file: &str, full: &SyncSender<Batch>) -> io::Res
     let mut records = Records::new(BufReader::with_capacity(256 << 10, input));
     let mut batch = Vec::new();
     let mut bytes = 0;
-    while let Some(record) = records.next()? {
-        bytes += record.text.len();
-        batch.push(plan(record, args.id_field.as_deref()));
-        if batch.len() >= args.batch as usize || bytes >= BATCH_BYTES_MAX {
+    let ended = loop {
+        let record = match records.next() {
+            Ok(Some(record)) => record,
+            Ok(None) => break Ok(true),
+            Err(cause) => break Err(cause),
+        };
+        let is_full = batch.len() >= args.batch as usize || bytes + record.text.len() > BATCH_BYTES_MAX;
+        if is_full && !batch.is_empty() {
             bytes = 0;
             if full.send(Ok(std::mem::take(&mut batch))).is_err() {
                 return Ok(false);
             }
         }
+        bytes += record.text.len();
+        batch.push(plan(record, args.id_field.as_deref()));
+    };
+    // What was read before the file turned out to be broken is imported.
+    if !batch.is_empty() && full.send(Ok(batch)).is_err() {
+        return Ok(false);
     }
-    Ok(batch.is_empty() || full.send(Ok(batch)).is_ok())
+    ended
 }
 
 fn write(
