@@ -1,0 +1,75 @@
+//! Where a run starts after an earlier one.
+
+use crate::world::{World, name, put};
+use trunkline_core::doc_id::LocalId;
+use trunkline_replicate::Spec;
+
+#[tokio::test]
+async fn a_later_run_goes_on_from_the_checkpoint() {
+    let world = World::new();
+    let source = world.database("source");
+    put(&source, "a", None, "{}");
+    let first = world.replicate(Spec::default()).await.unwrap();
+    put(&source, "b", None, "{}");
+    let second = world.replicate(Spec::default()).await.unwrap();
+    assert_eq!(second.progress.revisions_checked, 1);
+    assert_eq!(second.history.len(), 2);
+    assert_eq!(second.history[1], first.history[0]);
+    assert_eq!(first.progress.replication_id, second.progress.replication_id);
+    let id = LocalId::parse(&second.progress.replication_id).unwrap();
+    let (number, log) = world.database("target").local(&id).unwrap().unwrap();
+    assert_eq!(
+        (number, Some(log)),
+        (2, source.local(&id).unwrap().map(|(_, log)| log))
+    );
+}
+
+#[tokio::test]
+async fn without_checkpoints_every_run_is_a_first_one() {
+    let world = World::new();
+    put(&world.database("source"), "a", None, "{}");
+    let spec = Spec {
+        use_checkpoints: Some(false),
+        ..Spec::default()
+    };
+    for _ in 0..2 {
+        let report = world.replicate(spec.clone()).await.unwrap();
+        assert_eq!(report.progress.revisions_checked, 1);
+        assert_eq!(report.progress.checkpointed_source_seq, None);
+    }
+    assert!(world.database("target").locals("", 10).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_database_made_again_is_replicated_again() {
+    let world = World::new();
+    put(&world.database("source"), "a", None, "{}");
+    world.replicate(Spec::default()).await.unwrap();
+    world.store.delete(&name("target")).unwrap();
+    // A creation time differs by its millisecond.
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    world.store.create(&name("target")).unwrap();
+    world.replicate(Spec::default()).await.unwrap();
+    world.assert_equal();
+
+    world.store.delete(&name("source")).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    put(&world.store.create(&name("source")).unwrap(), "b", None, "{}");
+    world.replicate(Spec::default()).await.unwrap();
+    assert!(world.database("target").tree("b").unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_seq_to_start_from_counts_without_a_checkpoint() {
+    let world = World::new();
+    let source = world.database("source");
+    put(&source, "a", None, "{}");
+    put(&source, "b", None, "{}");
+    let spec = Spec {
+        since_seq: Some("1".to_owned()),
+        ..Spec::default()
+    };
+    let report = world.replicate(spec).await.unwrap();
+    assert_eq!(report.progress.docs_written, 1);
+    assert!(world.database("target").tree("a").unwrap().is_none());
+}

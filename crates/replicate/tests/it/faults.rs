@@ -1,0 +1,207 @@
+//! Peers that fail: whatever happens on the way, the target ends equal, and no checkpoint is ahead of its data.
+
+use crate::world::{World, delete, graft, put, replicate, rows};
+use async_trait::async_trait;
+use futures_util::stream::{BoxStream, StreamExt};
+use parking_lot::Mutex;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use trunkline_core::rev::Rev;
+use trunkline_replicate::peer::{
+    Change, Changes, ChangesAsk, Doc, Fetched, Missing, OpenRev, Opened, PeerInfo, StoredLog,
+};
+use trunkline_replicate::{Peer, PeerError, PeerErrorKind, RefusedDoc, Spec};
+use trunkline_store::Database;
+use trunkline_wire::replication_log;
+
+/// Fails by seed until `faults` are used up.
+struct Faulty {
+    inner: Arc<dyn Peer>,
+    dice: Mutex<(StdRng, u32)>,
+    /// Source and target, for a target whose checkpoints are checked.
+    checked: Option<(Database, Database)>,
+}
+
+impl Faulty {
+    fn new(inner: Arc<dyn Peer>, seed: u64, faults: u32) -> Faulty {
+        Faulty {
+            inner,
+            dice: Mutex::new((StdRng::seed_from_u64(seed), faults)),
+            checked: None,
+        }
+    }
+
+    fn fails(&self) -> bool {
+        let mut dice = self.dice.lock();
+        let fails = dice.1 > 0 && dice.0.random_bool(0.25);
+        dice.1 -= u32::from(fails);
+        fails
+    }
+
+    fn error(&self) -> PeerError {
+        PeerError::new("faulty", PeerErrorKind::Unavailable, "as its seed says")
+    }
+
+    /// Fails before the call, after it, or not; or is late.
+    async fn perhaps<T>(
+        &self,
+        call: impl Future<Output = Result<T, PeerError>> + Send,
+    ) -> Result<T, PeerError> {
+        if self.fails() {
+            return Err(self.error());
+        }
+        let late = self.dice.lock().0.random_range(0..20);
+        tokio::time::sleep(Duration::from_millis(late)).await;
+        let done = call.await;
+        if self.fails() { Err(self.error()) } else { done }
+    }
+
+    fn assert_not_ahead(&self, log: &str) {
+        let Some((source, target)) = &self.checked else {
+            return;
+        };
+        let log = replication_log::parse(log.as_bytes()).unwrap().log;
+        let seq: String = log
+            .source_last_seq
+            .chars()
+            .filter(|c| *c != '"')
+            .take_while(|c| *c != '-')
+            .collect();
+        let seq: u64 = seq.parse().unwrap();
+        let holds = |id: &str, rev: &Rev| {
+            target
+                .tree(id)
+                .unwrap()
+                .is_some_and(|tree| tree.revs.contains(rev))
+        };
+        for (id, leaves) in rows(source) {
+            if source.tree(&id).unwrap().unwrap().seq <= seq {
+                for rev in leaves {
+                    assert!(
+                        holds(&id, &rev),
+                        "checkpoint at {seq}, but {id} {rev} is not at the target"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Peer for Faulty {
+    fn label(&self) -> String {
+        self.inner.label()
+    }
+    async fn info(&self) -> Result<PeerInfo, PeerError> {
+        self.perhaps(self.inner.info()).await
+    }
+    async fn create(&self) -> Result<(), PeerError> {
+        self.perhaps(self.inner.create()).await
+    }
+    async fn replication_log(&self, id: &str) -> Result<Option<StoredLog>, PeerError> {
+        self.perhaps(self.inner.replication_log(id)).await
+    }
+    async fn put_replication_log(&self, id: &str, number: u64, body: &str) -> Result<u64, PeerError> {
+        self.assert_not_ahead(body);
+        self.perhaps(self.inner.put_replication_log(id, number, body))
+            .await
+    }
+    async fn ensure_full_commit(&self) -> Result<Box<str>, PeerError> {
+        self.perhaps(self.inner.ensure_full_commit()).await
+    }
+    async fn changes(
+        &self,
+        ask: ChangesAsk,
+    ) -> Result<BoxStream<'static, Result<Changes, PeerError>>, PeerError> {
+        let mut feed = self.perhaps(self.inner.changes(ask)).await?;
+        let mut items = Vec::new();
+        while let Some(item) = feed.next().await {
+            // Small pieces, some of them twice, perhaps cut off.
+            let changes = item?;
+            let mut rows = changes.rows;
+            if self.fails() {
+                rows.extend(rows.clone());
+            }
+            items.push(Ok(Changes { rows, ..changes }));
+            if self.fails() {
+                items.push(Err(self.error()));
+                break;
+            }
+        }
+        Ok(futures_util::stream::iter(items).boxed())
+    }
+    async fn revs_diff(&self, asked: &[Change]) -> Result<Vec<Missing>, PeerError> {
+        self.perhaps(self.inner.revs_diff(asked)).await
+    }
+    async fn bulk_get(&self, wanted: &[Missing]) -> Result<Vec<Fetched>, PeerError> {
+        self.perhaps(self.inner.bulk_get(wanted)).await
+    }
+    async fn bulk_docs(&self, docs: Vec<Doc>) -> Result<Vec<RefusedDoc>, PeerError> {
+        self.perhaps(self.inner.bulk_docs(docs)).await
+    }
+    async fn open_revs(
+        &self,
+        wanted: &Missing,
+    ) -> Result<mpsc::Receiver<Result<Opened, PeerError>>, PeerError> {
+        self.perhaps(self.inner.open_revs(wanted)).await
+    }
+    async fn put_open_rev(&self, rev: OpenRev) -> Result<Result<(), RefusedDoc>, PeerError> {
+        self.perhaps(self.inner.put_open_rev(rev)).await
+    }
+}
+
+fn fill(database: &Database, dice: &mut StdRng) {
+    for at in 0..dice.random_range(1..1500) {
+        let id = format!("doc-{at}");
+        let rev = put(database, &id, None, &format!("{{\"n\":{at}}}"));
+        match dice.random_range(0..40) {
+            0 => drop(delete(database, &id, &rev)),
+            1 => drop(put(database, &id, Some(&rev), "{\"again\":true}")),
+            2 => graft(database, &id, 3, &["z", "y", "x"], dice.random_bool(0.5)),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn peers_that_fail_and_heal_end_equal() {
+    for seed in 0..12 {
+        println!("seed {seed}");
+        let world = World::new();
+        let mut dice = StdRng::seed_from_u64(seed);
+        fill(&world.database("source"), &mut dice);
+        let source = Arc::new(Faulty::new(world.peer("source"), seed, 12));
+        let mut target = Faulty::new(world.peer("target"), !seed, 12);
+        target.checked = Some((world.database("source"), world.database("target")));
+        let target: Arc<dyn Peer> = Arc::new(target);
+        for round in 0.. {
+            // A one-shot run may give up; whoever wants it then starts another.
+            let source: Arc<dyn Peer> = Arc::<Faulty>::clone(&source);
+            if replicate(source, Arc::clone(&target), Spec::default())
+                .await
+                .is_ok()
+            {
+                break;
+            }
+            assert!(round < 20, "seed {seed} never ends");
+        }
+        world.assert_equal();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_stays_away_is_given_up() {
+    let world = World::new();
+    let source: Arc<dyn Peer> = Arc::new(Faulty::new(world.peer("source"), 1, u32::MAX));
+    put(&world.database("source"), "a", None, "{}");
+    let error = loop {
+        // By chance it may get through.
+        if let Err(error) = replicate(Arc::clone(&source), world.peer("target"), Spec::default()).await {
+            break error;
+        }
+    };
+    assert_eq!(error.kind, PeerErrorKind::Unavailable);
+}
