@@ -1,3 +1,5 @@
+//! Feeds written, read back in chunks of any size, and refused.
+
 use super::*;
 use proptest::prelude::*;
 use trunkline_core::rev::Rev;

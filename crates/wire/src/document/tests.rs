@@ -1,3 +1,5 @@
+//! Documents taken apart, refused in words, and spliced together.
+
 use super::*;
 use crate::attachments::IncomingData;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Multipart bodies written, read in chunks of any size, and refused.
+
 use super::*;
 use proptest::prelude::*;
 use trunkline_core::attachment::{Attachment, Content, Encoding};
