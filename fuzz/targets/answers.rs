@@ -7,8 +7,16 @@ use trunkline_wire::{bulk_docs, bulk_get, fault, info, open_revs, replication_lo
 fuzz_target!(|bytes: &[u8]| {
     let _ = (info::parse_welcome(bytes), info::parse_db(bytes));
     let _ = (info::parse_full_commit(bytes), info::parse_written(bytes));
-    let _ = (bulk_docs::parse_response(bytes), bulk_get::parse_response(bytes), revs_diff::parse_response(bytes));
-    let _ = (open_revs::parse_response(bytes), open_revs::parse_item(bytes), fault::parse(bytes));
+    let _ = (
+        bulk_docs::parse_response(bytes),
+        bulk_get::parse_response(bytes),
+        revs_diff::parse_response(bytes),
+    );
+    let _ = (
+        open_revs::parse_response(bytes),
+        open_revs::parse_item(bytes),
+        fault::parse(bytes),
+    );
     if let Ok(stored) = replication_log::parse(bytes) {
         let mut text = Vec::new();
         let newest = replication_log::Entry {

@@ -6,7 +6,9 @@ use trunkline_wire::changes::{Event, Reader};
 use trunkline_wire::invalid::BadAnswer;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((&size, feed)) = bytes.split_first() else { return };
+    let Some((&size, feed)) = bytes.split_first() else {
+        return;
+    };
     let whole = read(feed, feed.len());
     let chunked = read(feed, usize::from(size));
     assert_eq!(whole.0, chunked.0);

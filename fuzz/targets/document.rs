@@ -9,11 +9,22 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = local_doc::parse(bytes);
     let Ok(doc) = document::parse(bytes) else { return };
     let Ok(path) = doc.path() else { return };
-    let (Some(id), Some(rev)) = (&doc.id, path.rev()) else { return };
-    let pieces = Pieces { id, rev: &rev, deleted: doc.deleted, body: doc.body.as_str(), attachments: &[] };
+    let (Some(id), Some(rev)) = (&doc.id, path.rev()) else {
+        return;
+    };
+    let pieces = Pieces {
+        id,
+        rev: &rev,
+        deleted: doc.deleted,
+        body: doc.body.as_str(),
+        attachments: &[],
+    };
     let mut text = Vec::new();
     document::write_replicated(&mut text, pieces, &path, &[]);
     let again = document::parse(&text).expect("what is written is a document");
     assert_eq!(again.path(), Ok(path));
-    assert_eq!((again.id, again.deleted, again.body), (doc.id, doc.deleted, doc.body));
+    assert_eq!(
+        (again.id, again.deleted, again.body),
+        (doc.id, doc.deleted, doc.body)
+    );
 });

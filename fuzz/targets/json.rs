@@ -8,12 +8,16 @@ use trunkline_core::json::{self, JsonError};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = json::validate(bytes) else {
-        let is_json = std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+        let is_json =
+            std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
         assert!(!is_json || may_be_refused(bytes), "JSON is refused");
         return;
     };
     // Checks the syntax alone: neither depth nor the range of numbers.
-    assert!(serde_json::from_str::<IgnoredAny>(text).is_ok(), "what is no JSON is accepted");
+    assert!(
+        serde_json::from_str::<IgnoredAny>(text).is_ok(),
+        "what is no JSON is accepted"
+    );
 
     let mut compact = String::new();
     json::compact(text, &mut compact);

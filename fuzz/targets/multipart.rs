@@ -6,10 +6,17 @@ use trunkline_wire::invalid::Invalid;
 use trunkline_wire::multipart::{DocumentEvent, DocumentReader};
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((&size, bytes)) = bytes.split_first() else { return };
-    let line = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len());
+    let Some((&size, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let line = bytes
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .unwrap_or(bytes.len());
     let (content_type, body) = bytes.split_at(line);
-    let Ok(content_type) = std::str::from_utf8(content_type) else { return };
+    let Ok(content_type) = std::str::from_utf8(content_type) else {
+        return;
+    };
     let body = body.get(1..).unwrap_or_default();
     let whole = read(content_type, body, body.len());
     let chunked = read(content_type, body, usize::from(size));

@@ -11,7 +11,11 @@ fuzz_target!(|text: &str| {
         let printed = rev.to_string();
         // Generation 0 belongs to local documents; its digests are not hexadecimal even when they look so.
         assert!(rev.generation == 0 || Rev::parse(&printed) == Ok(rev));
-        assert!(printed.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b'"' && byte != b'\\'));
+        assert!(
+            printed
+                .bytes()
+                .all(|byte| matches!(byte, b'!'..=b'~') && byte != b'"' && byte != b'\\')
+        );
     }
     let _ = DocId::parse(text).map(|id| assert_eq!(id.as_str(), text));
     let _ = LocalId::parse(text).map(|id| assert_eq!(id.as_str(), text));

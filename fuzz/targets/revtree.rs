@@ -12,14 +12,22 @@ fuzz_target!(|bytes: &[u8]| {
         let path = encoded.winner_path();
         assert_eq!(path.rev(), Some(encoded.winner().0));
         if let Some(newer) = path.generation.checked_add(1) {
-            let child = Rev { generation: newer, digest: [1; 16].into() };
+            let child = Rev {
+                generation: newer,
+                digest: [1; 16].into(),
+            };
             let mut out = Vec::new();
             let extended = encoded.extend(&child, encoded.winner().1, 3, &mut out);
             assert_eq!(extended.is_some(), encoded.is_linear());
-            assert_eq!(extended.is_some(), RevTree::decode(&out).is_ok_and(|tree| tree.contains(&child)));
+            assert_eq!(
+                extended.is_some(),
+                RevTree::decode(&out).is_ok_and(|tree| tree.contains(&child))
+            );
         }
     }
-    let Ok(mut tree) = RevTree::decode(bytes) else { return };
+    let Ok(mut tree) = RevTree::decode(bytes) else {
+        return;
+    };
     let winner = encoded.ok().map(|encoded| encoded.winner());
     assert_eq!(tree.winner().map(|(rev, state)| (rev.clone(), state)), winner);
     let mut again = Vec::new();

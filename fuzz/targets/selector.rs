@@ -8,13 +8,20 @@ use trunkline_core::selector::Selector;
 
 fuzz_target!(|text: &str| {
     let (selector, document) = text.split_once('\n').unwrap_or((text, "{}"));
-    let Ok(selector) = Selector::parse(selector) else { return };
+    let Ok(selector) = Selector::parse(selector) else {
+        return;
+    };
     let canonical = selector.canonical();
     let again = Selector::parse(&canonical).expect("a canonical selector is one");
     assert_eq!(again.canonical(), canonical);
 
-    let Ok(body) = json::split_object::<JsonError>(document, |_, _| Ok(())) else { return };
-    let rev = Rev { generation: 1, digest: [7; 16].into() };
+    let Ok(body) = json::split_object::<JsonError>(document, |_, _| Ok(())) else {
+        return;
+    };
+    let rev = Rev {
+        generation: 1,
+        digest: [7; 16].into(),
+    };
     let matches = selector.matches("an-id", &rev, false, &body);
     assert_eq!(again.matches("an-id", &rev, false, &body), matches);
 });

@@ -6,9 +6,19 @@ use trunkline_wire::seq::{self, Since};
 use trunkline_wire::{attachments, local_doc, multipart, open_revs};
 
 fuzz_target!(|text: &str| {
-    if let Ok(Since::Seq { seq, suffix: Some(suffix) }) = seq::parse(text) {
+    if let Ok(Since::Seq {
+        seq,
+        suffix: Some(suffix),
+    }) = seq::parse(text)
+    {
         let again = seq::parse(&seq::json(seq, &suffix));
-        assert_eq!(again, Ok(Since::Seq { seq, suffix: Some(suffix) }));
+        assert_eq!(
+            again,
+            Ok(Since::Seq {
+                seq,
+                suffix: Some(suffix)
+            })
+        );
     }
     if let Some(md5) = attachments::parse_digest(text) {
         assert_eq!(attachments::parse_digest(&attachments::digest(&md5)), Some(md5));
@@ -18,6 +28,10 @@ fuzz_target!(|text: &str| {
         open_revs::write_revs(&mut out, &revs);
         assert_eq!(out.first(), Some(&b'['));
     }
-    let _ = (seq::parse_time(text), open_revs::parse(text), local_doc::parse_rev(text));
+    let _ = (
+        seq::parse_time(text),
+        open_revs::parse(text),
+        local_doc::parse_rev(text),
+    );
     let _ = (multipart::boundary(text), attachments::check_name(text));
 });
