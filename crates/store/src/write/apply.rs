@@ -20,6 +20,8 @@ pub(super) struct Commit<'a, 't> {
     pub(super) revs_limit: u32,
     /// In id order.
     pub(super) entries: Vec<Entry<'a>>,
+    /// The highest stored document id.
+    pub(super) last_id: Option<Vec<u8>>,
     pub(super) refs: Refs,
     /// Whether anything was written.
     pub(super) wrote: bool,
@@ -135,7 +137,12 @@ impl<'a, 't> Commit<'a, 't> {
         let mut ids: Vec<&'a str> = works.iter().flat_map(|(work, _)| ids_of(work)).collect();
         ids.sort_unstable();
         ids.dedup();
+        let last_id = tables.docs_last()?;
         let entries = ids.into_iter().map(|id| {
+            // Ids that are made in time order are past every stored one: no need to look for them.
+            if last_id.as_deref().is_none_or(|last| id.as_bytes() > last) {
+                return Ok(Entry::new(id, None));
+            }
             let row = tables.docs_get(id)?;
             let old = row.map(|row| Old::decode(id, row.value())).transpose()?;
             Ok(Entry::new(id, old))
@@ -153,6 +160,7 @@ impl<'a, 't> Commit<'a, 't> {
             state,
             revs_limit: file.revs_limit.load(std::sync::atomic::Ordering::Relaxed),
             entries,
+            last_id,
             refs: Refs::default(),
             wrote: false,
         })

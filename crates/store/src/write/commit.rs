@@ -45,6 +45,10 @@ impl<'t> Tables<'t> {
         Ok(self.docs.get(id.as_bytes())?)
     }
 
+    pub(super) fn docs_last(&self) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.docs.last()?.map(|(key, _)| key.value().to_vec()))
+    }
+
     pub(super) fn by_seq_get(&self, seq: Seq) -> Result<Option<AccessGuard<'_, &'static [u8]>>, Error> {
         Ok(self.by_seq.get(&seq.to_be_bytes())?)
     }
@@ -351,7 +355,7 @@ impl<'a> Commit<'a, '_> {
 
     fn write_docs(&mut self) -> Result<(), Error> {
         let docs = &mut self.tables.docs;
-        let last = docs.last()?.map(|(key, _)| key.value().to_vec());
+        let last = self.last_id.as_deref();
         let mut appended = Vec::new();
         let mut bytes = 0i64;
         let mut row = Vec::new();
@@ -361,7 +365,7 @@ impl<'a> Commit<'a, '_> {
             }
             self.wrote = true;
             bytes -= entry.old.as_ref().map_or(0, |old| old.row_bytes as i64);
-            if last.as_deref().is_none_or(|last| entry.id.as_bytes() > last) {
+            if last.is_none_or(|last| entry.id.as_bytes() > last) {
                 if !entry.is_empty() {
                     appended.push(entry);
                 }

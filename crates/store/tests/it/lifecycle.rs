@@ -1,0 +1,180 @@
+//! Databases made, deleted, made again, and many of them at once.
+
+use crate::support::*;
+use trunkline_store::{Batch, DbEvent, Durability, Error, Store, StoreOptions};
+
+#[test]
+fn a_recreated_database_is_another() {
+    let (dir, store, database) = store();
+    put(&database, "a", None, "{}");
+    let before = database.info().unwrap();
+    assert!(matches!(
+        store.create(&name("calls")),
+        Err(Error::DatabaseExists(_))
+    ));
+    store.delete(&name("calls")).unwrap();
+    assert!(matches!(database.get("a", None), Err(Error::DatabaseMissing(_))));
+    assert!(matches!(
+        database.update(Batch::default()),
+        Err(Error::DatabaseMissing(_))
+    ));
+    assert!(matches!(
+        store.database(&name("calls")),
+        Err(Error::DatabaseMissing(_))
+    ));
+    let again = store.create(&name("calls")).unwrap();
+    assert_eq!(again.last_seq().unwrap(), 0);
+    assert_ne!(again.info().unwrap().uuid, before.uuid);
+    assert!(matches!(database.get("a", None), Err(Error::DatabaseMissing(_))));
+    put(&again, "b", None, "{}");
+    let (updates, last) = store.db_updates(0);
+    let events: Vec<_> = updates
+        .iter()
+        .map(|update| (update.name.as_str(), update.event, update.seq))
+        .collect();
+    assert_eq!(events, [("calls", DbEvent::Updated, last)]);
+    drop((again, database, store));
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.names(), [name("calls")]);
+    assert!(
+        store
+            .database(&name("calls"))
+            .unwrap()
+            .get("b", None)
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[test]
+fn names_with_slashes_are_directories_side_by_side() {
+    let (dir, store, database) = store();
+    for text in ["acc/1/2026-08", "acc/1", "a+b(c)$d-e_f", "store"] {
+        store.create(&name(text)).unwrap();
+    }
+    drop((store, database));
+    let store = Store::open(dir.path()).unwrap();
+    let names = store.names();
+    let names: Vec<_> = names.iter().map(|name| name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["a+b(c)$d-e_f", "acc/1", "acc/1/2026-08", "calls", "store"]
+    );
+    let numbers = store.database(&name("acc/1")).unwrap();
+    put(&numbers, "a", None, "{}");
+    assert_eq!(
+        store
+            .database(&name("acc/1/2026-08"))
+            .unwrap()
+            .last_seq()
+            .unwrap(),
+        0
+    );
+}
+
+#[test]
+fn few_files_are_open_whatever_the_number_of_databases() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions {
+        open_databases: 3,
+        ..StoreOptions::default()
+    };
+    let store = Store::open_with(dir.path(), options).unwrap();
+    let databases: Vec<_> = (0..12)
+        .map(|n| store.create(&name(&format!("db{n}"))).unwrap())
+        .collect();
+    for round in 0..2 {
+        for database in &databases {
+            put(database, &format!("doc{round}"), None, "{}");
+        }
+    }
+    let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let links = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    let ours = links
+        .filter(|link| link.starts_with(dir.path()) && link.ends_with("documents.redb"))
+        .count();
+    assert!(ours <= 3, "{ours} files are open");
+    for database in &databases {
+        assert_eq!(database.info().unwrap().doc_count, 2);
+        clean(database);
+    }
+}
+
+#[test]
+fn relaxed_writes_are_seen_at_once_and_survive_close() {
+    let (dir, store, database) = store();
+    for n in 0..20 {
+        let batch = Batch {
+            edits: vec![edit(&format!("doc{n}"), None, "{}")],
+            durability: Durability::Relaxed,
+            atomic: false,
+        };
+        assert!(database.update(batch).unwrap()[0].is_ok());
+        assert_eq!(database.last_seq().unwrap(), n + 1);
+        assert!(database.get(&format!("doc{n}"), None).unwrap().is_some());
+    }
+    drop((database, store));
+    let store = Store::open(dir.path()).unwrap();
+    let database = store.database(&name("calls")).unwrap();
+    assert_eq!(database.info().unwrap().doc_count, 20);
+    clean(&database);
+}
+
+#[test]
+fn local_documents_count_up_and_stay_out_of_the_changes() {
+    let (_dir, _store, database) = store();
+    let id = trunkline_core::doc_id::LocalId::parse("checkpoint").unwrap();
+    assert_eq!(database.put_local(&id, 0, Some(r#"{"seq":1}"#)).unwrap(), 1);
+    assert_eq!(database.put_local(&id, 1, Some(r#"{"seq":2}"#)).unwrap(), 2);
+    assert_eq!(database.local(&id).unwrap(), Some((2, r#"{"seq":2}"#.into())));
+    assert_eq!(database.locals("", 10).unwrap().len(), 1);
+    assert_eq!(database.last_seq().unwrap(), 0);
+    assert_eq!(database.put_local(&id, 2, None).unwrap(), 0);
+    assert!(matches!(database.put_local(&id, 2, None), Err(Error::Refused(_))));
+    assert_eq!(database.local(&id).unwrap(), None);
+}
+
+#[test]
+fn purged_documents_are_gone_and_the_purge_is_remembered() {
+    let (_dir, _store, database) = store();
+    let first = put(&database, "a", None, "{}");
+    put(&database, "b", None, "{}");
+    database.set_purged_infos_limit(1).unwrap();
+    let other = rev("1-other");
+    one(&database, replica("b", 1, &["other"], false, "{}")).unwrap();
+    let removed = database
+        .purge(&[
+            (id("a"), vec![first.clone(), other.clone()]),
+            (id("b"), vec![other.clone()]),
+        ])
+        .unwrap();
+    assert_eq!(removed, [vec![first], vec![other.clone()]]);
+    assert_eq!(database.get("a", None).unwrap(), None);
+    assert_eq!(database.info().unwrap().purge_seq, 2);
+    assert_eq!(database.purged_infos().unwrap(), [(2, "b".into(), vec![other])]);
+    clean(&database);
+}
+
+#[test]
+fn seqs_are_found_by_time() {
+    let (_dir, _store, database) = store();
+    put(&database, "a", None, "{}");
+    let first = put(&database, "b", None, "{}");
+    put(&database, "b", Some(&first), "{}");
+    let mut times = Vec::new();
+    let scan = trunkline_store::ChangesScan {
+        since: 0,
+        until: u64::MAX,
+        descending: false,
+        bodies: false,
+        limit: 10,
+    };
+    let mut look = |row: trunkline_store::ChangeRow<'_>| {
+        times.push((row.seq, row.time_ms));
+        std::ops::ControlFlow::Continue(())
+    };
+    database.changes(&scan, &mut look).unwrap();
+    assert_eq!(database.seq_at(times[0].1 - 1).unwrap(), 0);
+    assert_eq!(database.seq_at(times[1].1).unwrap(), 3);
+    assert_eq!(database.seq_at(u64::MAX).unwrap(), 3);
+}
