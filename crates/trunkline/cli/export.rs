@@ -36,8 +36,10 @@ pub(crate) struct ExportArgs {
     output: Option<PathBuf>,
 }
 
-/// Documents asked of a server at once; few, since attachments come with them.
+/// Documents read at once.
 const PAGE_DOCUMENTS: usize = 200;
+/// Documents asked of a server at once when attachments come with them: an answer is held in memory.
+const PAGE_DOCUMENTS_WITH_ATTACHMENTS: usize = 4;
 
 pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let location = Location::parse(&args.database)?;
@@ -264,9 +266,13 @@ struct FetchedRev {
 /// Pages through a server's changes, and asks for the documents of each page.
 async fn export_remote(args: &ExportArgs, remote: &Remote, lines: &mut Lines) -> Result<(), Failure> {
     let style = if args.revs { "all_docs" } else { "main_only" };
+    let limit = match args.attachments {
+        true => PAGE_DOCUMENTS_WITH_ATTACHMENTS,
+        false => PAGE_DOCUMENTS,
+    };
     let mut since = "0".to_owned();
     loop {
-        let page = format!("/_changes?style={style}&limit={PAGE_DOCUMENTS}&since={since}");
+        let page = format!("/_changes?style={style}&limit={limit}&since={since}");
         let page = remote.ask(Method::GET, &page, None).await?;
         let page: ChangesPage = serde_json::from_str(&page)?;
         let asked: Vec<_> = page
