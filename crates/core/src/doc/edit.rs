@@ -1,0 +1,45 @@
+//! The two kinds of edit, which share one door.
+
+use super::{Body, RevPath};
+use crate::attachment::AttachmentEdit;
+use crate::doc_id::DocId;
+use crate::rev::Rev;
+
+/// One change to one document.
+#[derive(Clone, Debug)]
+pub enum Edit {
+    /// A client's edit (`new_edits=true`): refused when its parent is not a leaf.
+    Interactive(InteractiveEdit),
+    /// A revision made elsewhere (`new_edits=false`): merged, never refused for conflict.
+    Replicated(ReplicatedEdit),
+}
+
+/// An edit under CouchDB's rules for interactive edits.
+#[derive(Clone, Debug)]
+pub struct InteractiveEdit {
+    /// Which document.
+    pub id: DocId,
+    /// `_rev`: the leaf this edit replaces; `None` creates the document or revives a deleted one.
+    pub parent: Option<Rev>,
+    /// Whether the new revision is a tombstone.
+    pub deleted: bool,
+    /// The new body.
+    pub body: Body,
+    /// All attachments of the new revision, in document order; what is not listed is dropped.
+    pub attachments: Vec<AttachmentEdit>,
+}
+
+/// A revision that another node made.
+#[derive(Clone, Debug)]
+pub struct ReplicatedEdit {
+    /// Which document.
+    pub id: DocId,
+    /// The revision and its known ancestors.
+    pub path: RevPath,
+    /// Whether the revision is a tombstone.
+    pub deleted: bool,
+    /// Its body.
+    pub body: Body,
+    /// Its attachments, in document order.
+    pub attachments: Vec<AttachmentEdit>,
+}
