@@ -208,3 +208,47 @@ fn name_allowed(response: Response) -> Response {
     methods.sort_unstable();
     Error::MethodNotAllowed(methods.join(",")).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+
+    fn front(router: Router) -> (Front, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let app = App::new(Store::open(dir.path()).unwrap(), Config::default());
+        let server = HeaderValue::from_static("test");
+        (Front(Arc::new(FrontParts { app, router, server })), dir)
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_and_nothing_else() {
+        let bug = || async { panic!("a bug") as &'static str };
+        let (front, _dir) = front(
+            Router::new()
+                .route("/bug", get(bug))
+                .route("/ok", get(|| async { "ok" })),
+        );
+        let ask = |path: &str| front.answer(Request::get(path.to_owned()).body(Body::empty()).unwrap());
+        let answer = ask("/bug").await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/json");
+        assert_eq!(ask("/ok").await.status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn empty_path_segments_are_dropped() {
+        for (given, tidied) in [
+            ("/", "/"),
+            ("/db/", "/db"),
+            ("//db//a%2F", "/db/a%2F"),
+            ("/db/?x=/y/", "/db?x=/y/"),
+            ("///", "/"),
+            ("/a/b", "/a/b"),
+        ] {
+            let mut uri: Uri = given.parse().unwrap();
+            tidy_path(&mut uri);
+            assert_eq!(uri.to_string(), tidied);
+        }
+    }
+}

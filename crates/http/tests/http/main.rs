@@ -1,5 +1,13 @@
 //! The server over a real socket, resource by resource.
 
+// What a test asks of an answer, it may ask with a panic.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
 mod all_docs;
 mod attachments;
 mod bulk;

@@ -195,10 +195,9 @@ impl Render<'_> {
         let Some((winner, deleted)) = leaves.next() else {
             return Ok(false);
         };
-        if let Some(body) = &row.winner {
-            if !options.filter.takes_doc(row.id, &winner, deleted, body.body) {
-                return Ok(false);
-            }
+        let takes_doc = |body: &str| options.filter.takes_doc(row.id, &winner, deleted, body);
+        if row.winner.as_ref().is_some_and(|winner| !takes_doc(winner.body)) {
+            return Ok(false);
         }
         self.seq.clear();
         if (writer.rows() + 1).is_multiple_of(options.seq_interval) {

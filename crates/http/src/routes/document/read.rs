@@ -145,7 +145,7 @@ async fn read_open_revs(
 ) -> Result<Response> {
     let found = {
         let (db, id, options) = (db.clone(), id.clone(), options.clone());
-        blocking(move || Ok(opened(&db, &id, &options)?)).await?
+        blocking(move || opened(&db, &id, &options)).await?
     };
     if accepts(headers, "multipart/mixed") {
         return Ok(stream::mixed(db, id, found, options));
