@@ -116,95 +116,70 @@ impl Error {
         }
     }
 
-    /// The table: status, error word, reason.
+    /// The table: status, error word, reason. What is wrong with a name or a request comes first, then what stands
+    /// against it.
     pub(crate) fn row(&self) -> (StatusCode, &'static str, Cow<'_, str>) {
         use StatusCode as S;
-        let own = |text: &'static str| Cow::Borrowed(text);
         match self {
-            Error::BadRequest(reason) => (S::BAD_REQUEST, "bad_request", Cow::Borrowed(reason)),
-            Error::QueryParse(reason) => (S::BAD_REQUEST, "query_parse_error", Cow::Borrowed(reason)),
-            Error::IllegalDocId(invalid) => {
-                (S::BAD_REQUEST, "illegal_docid", Cow::Owned(invalid.to_string()))
-            }
+            Error::BadRequest(reason) => (S::BAD_REQUEST, "bad_request", reason.as_ref().into()),
+            Error::BadAttachment(reason) => (S::BAD_REQUEST, "bad_request", reason.into()),
+            Error::Disconnected => (S::BAD_REQUEST, "bad_request", reasons::DISCONNECTED.into()),
+            Error::QueryParse(reason) => (S::BAD_REQUEST, "query_parse_error", reason.into()),
+            Error::IllegalDocId(invalid) => (S::BAD_REQUEST, "illegal_docid", invalid.to_string().into()),
             Error::IllegalDatabaseName(name) => (
                 S::BAD_REQUEST,
                 "illegal_database_name",
-                Cow::Owned(format!(
-                    "Name: '{name}'. Only lowercase characters (a-z), digits (0-9), and any of the characters \
-                     _, $, (, ), +, -, and / are allowed. Must begin with a letter."
-                )),
+                reasons::illegal_database_name(name).into(),
             ),
             Error::DatabaseNameTooLong(name) => (
                 S::BAD_REQUEST,
                 "database_name_too_long",
-                Cow::Owned(format!("At least one path segment of `{name}` is too long.")),
+                reasons::database_name_too_long(name).into(),
             ),
-            Error::DocValidation(reason) => (S::BAD_REQUEST, "doc_validation", Cow::Borrowed(reason)),
-            Error::DatabaseMissing => (S::NOT_FOUND, "not_found", own("Database does not exist.")),
-            Error::DatabaseExists => (
-                S::PRECONDITION_FAILED,
-                "file_exists",
-                own("The database could not be created, the file already exists."),
-            ),
-            Error::NotFound(reason) => (S::NOT_FOUND, "not_found", Cow::Borrowed(reason)),
-            Error::Conflict => (S::CONFLICT, "conflict", own("Document update conflict.")),
-            Error::MissingRev => (S::CONFLICT, "not_found", own("missing_rev")),
+            Error::DocValidation(reason) => (S::BAD_REQUEST, "doc_validation", reason.into()),
             Error::Md5Mismatch => (
                 S::BAD_REQUEST,
                 "content_md5_mismatch",
-                own("Possible message corruption."),
+                reasons::MD5_MISMATCH.into(),
             ),
-            Error::NotModified(_) => (S::NOT_MODIFIED, "not_modified", own("")),
-            Error::MissingStub(reason) => (S::PRECONDITION_FAILED, "missing_stub", Cow::Borrowed(reason)),
-            Error::Batch => (
-                S::CONFLICT,
-                "batch_refused",
-                own("Another document of the same atomic batch was refused; nothing was written."),
+            Error::NotModified(_) => (S::NOT_MODIFIED, "not_modified", "".into()),
+            Error::DatabaseMissing => (S::NOT_FOUND, "not_found", reasons::DATABASE_MISSING.into()),
+            Error::NotFound(reason) => (S::NOT_FOUND, "not_found", reason.as_ref().into()),
+            Error::MethodNotAllowed(allowed) => (
+                S::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                format!("Only {allowed} allowed").into(),
             ),
-            Error::TooLarge => (
-                S::PAYLOAD_TOO_LARGE,
-                "too_large",
-                own("the request entity is too large"),
+            Error::Conflict => (S::CONFLICT, "conflict", reasons::CONFLICT.into()),
+            Error::MissingRev => (S::CONFLICT, "not_found", "missing_rev".into()),
+            Error::Batch => (S::CONFLICT, "batch_refused", reasons::BATCH.into()),
+            Error::StaleSeq(reason) => (S::CONFLICT, "stale_seq", reason.into()),
+            Error::DatabaseExists => (
+                S::PRECONDITION_FAILED,
+                "file_exists",
+                reasons::DATABASE_EXISTS.into(),
             ),
-            Error::DocumentTooLarge(id) => (S::PAYLOAD_TOO_LARGE, "document_too_large", Cow::Borrowed(id)),
-            Error::AttachmentTooLarge(name) => {
-                (S::PAYLOAD_TOO_LARGE, "attachment_too_large", Cow::Borrowed(name))
+            Error::MissingStub(reason) => (S::PRECONDITION_FAILED, "missing_stub", reason.into()),
+            Error::TooLarge => (S::PAYLOAD_TOO_LARGE, "too_large", reasons::TOO_LARGE.into()),
+            Error::DocumentTooLarge(id) => (S::PAYLOAD_TOO_LARGE, "document_too_large", id.into()),
+            Error::AttachmentTooLarge(name) => (S::PAYLOAD_TOO_LARGE, "attachment_too_large", name.into()),
+            Error::BadContentType(reason) => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "bad_content_type", (*reason).into())
             }
-            Error::BadContentType(reason) => (S::UNSUPPORTED_MEDIA_TYPE, "bad_content_type", own(reason)),
             Error::BadContentEncoding => (
                 S::UNSUPPORTED_MEDIA_TYPE,
                 "bad_content_encoding",
-                own("Content-Encoding must be identity, gzip or zstd"),
+                reasons::BAD_CONTENT_ENCODING.into(),
             ),
             Error::RangeNotSatisfiable(_) => (
                 S::RANGE_NOT_SATISFIABLE,
                 "requested_range_not_satisfiable",
-                own("Requested range not satisfiable"),
+                reasons::RANGE.into(),
             ),
-            Error::MethodNotAllowed(allowed) => (
-                S::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                Cow::Owned(format!("Only {allowed} allowed")),
-            ),
-            Error::BadAttachment(reason) => (S::BAD_REQUEST, "bad_request", Cow::Borrowed(reason)),
-            Error::StaleSeq(reason) => (S::CONFLICT, "stale_seq", Cow::Borrowed(reason)),
-            Error::NotImplemented(reason) => (S::NOT_IMPLEMENTED, "not_implemented", own(reason)),
-            Error::Replication(status, word, reason) => (*status, word, Cow::Borrowed(reason)),
-            Error::Closing => (
-                S::SERVICE_UNAVAILABLE,
-                "shutting_down",
-                own("The server is shutting down; try again."),
-            ),
-            Error::Disconnected => (
-                S::BAD_REQUEST,
-                "bad_request",
-                own("The request ended before its body did."),
-            ),
-            Error::Internal(reason) => (
-                S::INTERNAL_SERVER_ERROR,
-                "internal_server_error",
-                Cow::Borrowed(reason),
-            ),
+            Error::Replication(status, word, reason) => (*status, word, reason.into()),
+            Error::Internal(reason) => (S::INTERNAL_SERVER_ERROR, "internal_server_error", reason.into()),
+            Error::NotImplemented(reason) => (S::NOT_IMPLEMENTED, "not_implemented", (*reason).into()),
+            Error::Closing => (S::SERVICE_UNAVAILABLE, "shutting_down", reasons::CLOSING.into()),
         }
     }
 
@@ -292,4 +267,30 @@ impl From<std::io::Error> for Error {
 /// Reads a revision from a query value or header.
 pub(crate) fn rev(text: &str) -> Result<Rev> {
     Rev::parse(text).map_err(Error::from)
+}
+
+/// Reasons, in CouchDB's words where it has them.
+mod reasons {
+    pub(super) const BAD_CONTENT_ENCODING: &str = "Content-Encoding must be identity, gzip or zstd";
+    pub(super) const BATCH: &str =
+        "Another document of the same atomic batch was refused; nothing was written.";
+    pub(super) const CLOSING: &str = "The server is shutting down; try again.";
+    pub(super) const CONFLICT: &str = "Document update conflict.";
+    pub(super) const DATABASE_EXISTS: &str = "The database could not be created, the file already exists.";
+    pub(super) const DATABASE_MISSING: &str = "Database does not exist.";
+    pub(super) const DISCONNECTED: &str = "The request ended before its body did.";
+    pub(super) const MD5_MISMATCH: &str = "Possible message corruption.";
+    pub(super) const RANGE: &str = "Requested range not satisfiable";
+    pub(super) const TOO_LARGE: &str = "the request entity is too large";
+
+    pub(super) fn illegal_database_name(name: &str) -> String {
+        format!(
+            "Name: '{name}'. Only lowercase characters (a-z), digits (0-9), and any of the characters \
+             _, $, (, ), +, -, and / are allowed. Must begin with a letter."
+        )
+    }
+
+    pub(super) fn database_name_too_long(name: &str) -> String {
+        format!("At least one path segment of `{name}` is too long.")
+    }
 }

@@ -6,7 +6,7 @@ use std::io::Read;
 use trunkline_core::attachment::{Attachment, Content, Encoding};
 use trunkline_core::rev::Rev;
 use trunkline_core::revtree::RevTree;
-use trunkline_store::{Database, Leaf};
+use trunkline_store::{Database, Leaf, WinnerBody};
 use trunkline_wire::attachments::identity_bytes;
 use trunkline_wire::document::{self, AttachmentForm, Pieces, Shown};
 use trunkline_wire::open_revs::{self, OpenRevs};
@@ -177,5 +177,45 @@ pub(crate) fn pieces<'a>(id: &'a str, leaf: &'a Leaf) -> Pieces<'a> {
         deleted: leaf.deleted,
         body: leaf.body.as_str(),
         attachments: &leaf.attachments,
+    }
+}
+
+/// The winner in a row of a feed or a listing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowDoc<'a> {
+    pub(crate) id: &'a str,
+    /// Winner first.
+    pub(crate) leaves: &'a [(Rev, bool)],
+    pub(crate) winner: &'a WinnerBody<'a>,
+    pub(crate) conflicts: bool,
+    pub(crate) att_encoding_info: bool,
+}
+
+impl RowDoc<'_> {
+    /// The forms of its attachments, all with their bytes.
+    pub(crate) fn inline(&self, db: &Database, bytes_max: u64) -> Result<Vec<AttachmentForm>> {
+        let attachments = &self.winner.attachments;
+        inline(db, attachments, &vec![true; attachments.len()], bytes_max)
+    }
+
+    /// Appends its JSON text.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, forms: &[AttachmentForm]) {
+        let Some((rev, deleted)) = self.leaves.first() else {
+            return;
+        };
+        let shown = Shown {
+            leaves: self.leaves,
+            conflicts: self.conflicts,
+            att_encoding_info: self.att_encoding_info,
+            ..Shown::default()
+        };
+        let pieces = Pieces {
+            id: self.id,
+            rev,
+            deleted: *deleted,
+            body: self.winner.body,
+            attachments: &self.winner.attachments,
+        };
+        document::write(out, pieces, forms, &shown);
     }
 }

@@ -4,12 +4,11 @@ use super::Kind;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::request::docs_range::DocsRange;
-use crate::show;
+use crate::show::RowDoc;
 use std::ops::ControlFlow;
 use trunkline_core::rev::Rev;
 use trunkline_store::{Database, DocRow, DocsScan, Leaf, Want, WantRevs};
 use trunkline_wire::all_docs::Writer;
-use trunkline_wire::document::{self, Pieces, Shown};
 use trunkline_wire::seq;
 
 /// Bounds of the design documents' ids.
@@ -230,43 +229,23 @@ fn write_row(
         writer.row(out, row.id, &row.rev, None);
         return Ok(());
     };
-    let forms = if range.attachments && !winner.attachments.is_empty() {
-        show::inline(
-            db,
-            &winner.attachments,
-            &vec![true; winner.attachments.len()],
-            inline_bytes_max,
-        )?
-    } else {
-        Vec::new()
-    };
-    let leaves: Vec<(Rev, bool)> = if range.conflicts && !row.conflicts.is_empty() {
-        std::iter::once(&row.rev)
-            .chain(&row.conflicts)
-            .map(|rev| (rev.clone(), false))
-            .collect()
-    } else {
-        Vec::new()
-    };
-    let shown = Shown {
-        leaves: &leaves,
-        conflicts: range.conflicts && !leaves.is_empty(),
-        att_encoding_info: range.att_encoding_info,
-        ..Shown::default()
-    };
-    let pieces = Pieces {
+    let leaves: Vec<(Rev, bool)> = std::iter::once(&row.rev)
+        .chain(&row.conflicts)
+        .map(|rev| (rev.clone(), false))
+        .collect();
+    let doc = RowDoc {
         id: row.id,
-        rev: &row.rev,
-        deleted: false,
-        body: winner.body,
-        attachments: &winner.attachments,
+        leaves: &leaves,
+        winner,
+        conflicts: range.conflicts,
+        att_encoding_info: range.att_encoding_info,
     };
-    writer.row(
-        out,
-        row.id,
-        &row.rev,
-        Some(&mut |out| document::write(out, pieces, &forms, &shown)),
-    );
+    let forms = if range.attachments {
+        doc.inline(db, inline_bytes_max)?
+    } else {
+        Vec::new()
+    };
+    writer.row(out, row.id, &row.rev, Some(&mut |out| doc.write(out, &forms)));
     Ok(())
 }
 

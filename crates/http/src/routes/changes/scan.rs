@@ -3,14 +3,13 @@
 use super::options::{Filter, Options};
 use crate::error::{Error, Result};
 use crate::feed::Feed;
-use crate::show;
+use crate::show::RowDoc;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use trunkline_core::Seq;
 use trunkline_core::rev::Rev;
 use trunkline_store::{ChangeRow, ChangesScan, Database};
 use trunkline_wire::changes::{Framing, Row, Writer};
-use trunkline_wire::document::{self, Pieces, Shown};
 use trunkline_wire::seq::{self, Since};
 
 /// A feed's place in the changes, and what it still may send.
@@ -114,6 +113,7 @@ impl Scan {
             suffix: &self.suffix,
             inline_bytes_max: self.inline_bytes_max,
             seq: Vec::new(),
+            leaves: Vec::new(),
         };
         let (db, left, scanned) = (&self.db, &mut self.left, &mut self.scanned);
         let mut failed = None;
@@ -175,7 +175,9 @@ struct Render<'a> {
     options: &'a Options,
     suffix: &'a str,
     inline_bytes_max: u64,
+    /// Filled anew for each row, so that rows allocate nothing.
     seq: Vec<u8>,
+    leaves: Vec<(Rev, bool)>,
 }
 
 impl Render<'_> {
@@ -191,11 +193,12 @@ impl Render<'_> {
         if !options.filter.takes_id(row.id) {
             return Ok(false);
         }
-        let mut leaves = row.leaves.clone();
-        let Some((winner, deleted)) = leaves.next() else {
+        self.leaves.clear();
+        self.leaves.extend(row.leaves.clone());
+        let Some((winner, deleted)) = self.leaves.first() else {
             return Ok(false);
         };
-        let takes_doc = |body: &str| options.filter.takes_doc(row.id, &winner, deleted, body);
+        let takes_doc = |body: &str| options.filter.takes_doc(row.id, winner, *deleted, body);
         if row.winner.as_ref().is_some_and(|winner| !takes_doc(winner.body)) {
             return Ok(false);
         }
@@ -208,60 +211,27 @@ impl Render<'_> {
         let line = Row {
             seq: std::str::from_utf8(&self.seq).unwrap_or("null"),
             id: row.id,
-            deleted,
+            deleted: *deleted,
         };
-        let others: Vec<(Rev, bool)> = if options.all_leaves || options.conflicts {
-            leaves.collect()
-        } else {
-            Vec::new()
-        };
-        let shown_leaves = if options.all_leaves {
-            others.as_slice()
-        } else {
-            &[]
-        };
-        let revs = std::iter::once(winner.clone()).chain(shown_leaves.iter().map(|(rev, _)| rev.clone()));
+        let shown = if options.all_leaves { usize::MAX } else { 1 };
+        let revs = self.leaves.iter().take(shown).map(|(rev, _)| rev.clone());
         let Some(body) = row.winner.filter(|_| options.include_docs) else {
             writer.row(out, line, revs, None);
             return Ok(true);
         };
-        let forms = if options.attachments && !body.attachments.is_empty() {
-            show::inline(
-                db,
-                &body.attachments,
-                &vec![true; body.attachments.len()],
-                self.inline_bytes_max,
-            )?
-        } else {
-            Vec::new()
-        };
-        let has_conflicts = options.conflicts && others.iter().any(|(_, deleted)| !deleted);
-        let conflicts: Vec<(Rev, bool)> = if has_conflicts {
-            std::iter::once((winner.clone(), deleted))
-                .chain(others.clone())
-                .collect()
-        } else {
-            Vec::new()
-        };
-        let shown = Shown {
-            leaves: &conflicts,
-            conflicts: has_conflicts,
-            att_encoding_info: options.att_encoding_info,
-            ..Shown::default()
-        };
-        let pieces = Pieces {
+        let doc = RowDoc {
             id: row.id,
-            rev: &winner,
-            deleted,
-            body: body.body,
-            attachments: &body.attachments,
+            leaves: &self.leaves,
+            winner: &body,
+            conflicts: options.conflicts,
+            att_encoding_info: options.att_encoding_info,
         };
-        writer.row(
-            out,
-            line,
-            revs,
-            Some(&mut |out| document::write(out, pieces, &forms, &shown)),
-        );
+        let forms = if options.attachments {
+            doc.inline(db, self.inline_bytes_max)?
+        } else {
+            Vec::new()
+        };
+        writer.row(out, line, revs, Some(&mut |out| doc.write(out, &forms)));
         Ok(true)
     }
 }
