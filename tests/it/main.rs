@@ -17,3 +17,4 @@ mod kill9;
 mod library;
 mod node;
 mod readme;
+mod replication;

@@ -1,5 +1,13 @@
 //! Replications between databases of this process: what they move, what they survive, what they record.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod attachments;
 mod checkpoints;
 mod faults;
