@@ -91,9 +91,12 @@ impl Database {
     }
 }
 
+type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+type RowsAfter = Range<'static, &'static [u8; 8], &'static [u8]>;
+
 impl DocsScan {
     /// The range in key order; `None` when it is empty.
-    fn bounds(&self) -> Option<(Bound<&[u8]>, Bound<&[u8]>)> {
+    fn bounds(&self) -> Option<Bounds<'_>> {
         let start = edge(&self.start, !self.after_start);
         let end = edge(&self.end, self.inclusive_end);
         let (low, high) = if self.descending {
@@ -170,7 +173,7 @@ fn conflicts(row: &DocsRow<'_>) -> Result<Vec<Rev>, Error> {
 struct Bodies<'a> {
     snapshot: &'a Snapshot,
     /// The seq last read, and the rows after it once two wanted seqs followed one another.
-    following: Option<(Seq, Option<Range<'static, &'static [u8; 8], &'static [u8]>>)>,
+    following: Option<(Seq, Option<RowsAfter>)>,
 }
 
 impl Bodies<'_> {

@@ -166,7 +166,7 @@ impl Database {
         if let Some(file) = &*slot {
             let file = file.clone();
             drop(slot);
-            if use_number % USES_PER_CACHE_CHECK == 0 {
+            if use_number.is_multiple_of(USES_PER_CACHE_CHECK) {
                 shared.close_least_used();
             }
             return Ok(file);

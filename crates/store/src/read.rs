@@ -3,7 +3,7 @@
 use crate::tables::by_seq::{BodyRow, RowBody, SeqRow};
 use crate::tables::bytes::Malformed;
 use crate::tables::{self, DocsRow, decode_purge, decode_text, meta};
-use crate::{Database, Error, Found, Info, Leaf, Tree, Want, WantRevs};
+use crate::{Database, Error, Found, Info, Leaf, RevsDiff, Tree, Want, WantRevs};
 use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
 use std::sync::atomic::Ordering;
 use trunkline_core::Seq;
@@ -217,7 +217,7 @@ impl Database {
     }
 
     /// `_revs_diff` for several documents from one snapshot, in order: (missing, possible ancestors).
-    pub fn revs_diff(&self, asked: &[(DocId, Vec<Rev>)]) -> Result<Vec<(Vec<Rev>, Vec<Rev>)>, Error> {
+    pub fn revs_diff(&self, asked: &[(DocId, Vec<Rev>)]) -> Result<Vec<RevsDiff>, Error> {
         let snapshot = Snapshot::of(&*self.file()?)?;
         let diffs = asked.iter().map(|(id, revs)| {
             let Some(row) = snapshot.docs.get(id.as_str().as_bytes())? else {

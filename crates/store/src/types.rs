@@ -132,6 +132,9 @@ pub struct Found {
     pub revs: RevTree,
 }
 
+/// Of one document: which of the revisions asked for are missing, and the leaves here that may be their ancestors.
+pub type RevsDiff = (Vec<Rev>, Vec<Rev>);
+
 /// What [`crate::Database::changes`] reads.
 #[derive(Clone, Debug)]
 pub struct ChangesScan {

@@ -4,8 +4,8 @@ use rand::Rng;
 
 /// The body of one record. `number` makes it different from every other.
 pub fn call(rng: &mut impl Rng, number: u64) -> String {
-    let from: u64 = rng.random_range(49_30_000_000..49_30_999_999_999);
-    let to: u64 = rng.random_range(49_89_000_000..49_89_999_999_999);
+    let from: u64 = rng.random_range(4_930_000_000..4_930_999_999_999);
+    let to: u64 = rng.random_range(4_989_000_000..4_989_999_999_999);
     let seconds: u32 = rng.random_range(0..3600);
     let cause = rng.random_range(16..32);
     format!(

@@ -1,27 +1,28 @@
 //! Attachment lists inside rows, and the rows of the `attachments` table.
 
 use super::VERSION;
-use super::bytes::{Malformed, Reader, put_bytes, put_varint};
+use super::bytes::{Malformed, Reader, put_bytes};
 use trunkline_core::attachment::{Attachment, Content, Encoding};
+use trunkline_core::varint;
 
 const IDENTITY: u8 = 0;
 const GZIP: u8 = 1;
 
 /// Appends a list of attachments, in document order.
 pub(crate) fn encode_attachments(attachments: &[Attachment], out: &mut Vec<u8>) {
-    put_varint(out, attachments.len() as u64);
+    varint::write(attachments.len() as u64, out);
     for attachment in attachments {
         put_bytes(out, attachment.name.as_bytes());
         put_bytes(out, attachment.content_type.as_bytes());
-        put_varint(out, attachment.revpos);
+        varint::write(attachment.revpos, out);
         out.extend_from_slice(&attachment.content.hash);
         out.extend_from_slice(&attachment.content.md5);
-        put_varint(out, attachment.content.length);
+        varint::write(attachment.content.length, out);
         match attachment.content.encoding {
             Encoding::Identity => out.push(IDENTITY),
             Encoding::Gzip { encoded_length } => {
                 out.push(GZIP);
-                put_varint(out, encoded_length);
+                varint::write(encoded_length, out);
             }
         }
     }
@@ -74,8 +75,8 @@ pub(crate) struct ContentRow<'a> {
 impl<'a> ContentRow<'a> {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
-        put_varint(&mut out, self.refs);
-        put_varint(&mut out, self.stored_bytes);
+        varint::write(self.refs, &mut out);
+        varint::write(self.stored_bytes, &mut out);
         match self.inline {
             Some(bytes) => {
                 out.push(0);

@@ -2,10 +2,11 @@
 
 use super::VERSION;
 use super::attachment::{decode_attachments, encode_attachments};
-use super::bytes::{Malformed, Reader, put_bytes, put_varint};
+use super::bytes::{Malformed, Reader, put_bytes};
 use trunkline_core::attachment::Attachment;
 use trunkline_core::rev::{Digest, Rev};
 use trunkline_core::revtree::LeafState;
+use trunkline_core::varint;
 
 const DELETED: u8 = 1;
 const BODY_ELSEWHERE: u8 = 2;
@@ -66,8 +67,8 @@ impl<'a> SeqRow<'a> {
         match self.body {
             RowBody::Inline(body) => out.extend_from_slice(body),
             RowBody::Elsewhere { number, length } => {
-                put_varint(out, number);
-                put_varint(out, length);
+                varint::write(number, out);
+                varint::write(length, out);
             }
         }
     }
@@ -117,8 +118,8 @@ impl<'a> SeqRow<'a> {
 /// Appends a leaf to the leaves of a row: generation, digest length and deletion in one number, digest.
 pub(crate) fn put_leaf(out: &mut Vec<u8>, rev: &Rev, state: LeafState) {
     let digest = rev.digest.as_bytes();
-    put_varint(out, rev.generation);
-    put_varint(out, (digest.len() as u64) << 1 | u64::from(state.deleted));
+    varint::write(rev.generation, out);
+    varint::write((digest.len() as u64) << 1 | u64::from(state.deleted), out);
     out.extend_from_slice(digest);
 }
 

@@ -7,11 +7,12 @@ pub(crate) mod attachment;
 pub(crate) mod by_seq;
 pub(crate) mod bytes;
 
-use bytes::{Malformed, Reader, put_bytes, put_varint};
+use bytes::{Malformed, Reader, put_bytes};
 use redb::TableDefinition;
 use trunkline_core::Seq;
 use trunkline_core::rev::{Digest, Rev};
 use trunkline_core::revtree::EncodedTree;
+use trunkline_core::varint;
 
 /// First byte of every value.
 pub(crate) const VERSION: u8 = 1;
@@ -148,7 +149,7 @@ impl Incarnation {
 /// A version byte and a number: the limits in [`META`].
 pub(crate) fn encode_number(number: u64) -> Vec<u8> {
     let mut out = vec![VERSION];
-    put_varint(&mut out, number);
+    varint::write(number, &mut out);
     out
 }
 
@@ -185,7 +186,7 @@ impl<'a> DocsRow<'a> {
     /// Begins a row; the tree's bytes are appended to it.
     pub(crate) fn begin(out: &mut Vec<u8>, seq: Seq) {
         out.push(VERSION);
-        put_varint(out, seq);
+        varint::write(seq, out);
     }
 
     pub(crate) fn decode(row: &'a [u8]) -> Result<DocsRow<'a>, Malformed> {
@@ -205,7 +206,7 @@ impl<'a> DocsRow<'a> {
 /// A row of [`LOCAL`]: its number and JSON text.
 pub(crate) fn encode_local(number: u64, json: &str) -> Vec<u8> {
     let mut out = vec![VERSION];
-    put_varint(&mut out, number);
+    varint::write(number, &mut out);
     out.extend_from_slice(json.as_bytes());
     out
 }
@@ -221,9 +222,9 @@ pub(crate) fn decode_local(row: &[u8]) -> Result<(u64, &str), Malformed> {
 pub(crate) fn encode_purge(id: &str, revs: &[Rev]) -> Vec<u8> {
     let mut out = vec![VERSION];
     put_bytes(&mut out, id.as_bytes());
-    put_varint(&mut out, revs.len() as u64);
+    varint::write(revs.len() as u64, &mut out);
     for rev in revs {
-        put_varint(&mut out, rev.generation);
+        varint::write(rev.generation, &mut out);
         put_bytes(&mut out, rev.digest.as_bytes());
     }
     out

@@ -5,6 +5,7 @@ mod apply;
 mod commit;
 mod decide;
 mod entry;
+mod plan;
 mod purge;
 mod queue;
 mod refs;

@@ -1,5 +1,12 @@
 //! The store from outside: one binary, one module per promise.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
 mod attachments;
 mod basics;
 mod crash;
