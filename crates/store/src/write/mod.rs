@@ -18,7 +18,7 @@ pub(crate) use queue::{Answer, Queue, Work};
 use crate::{Batch, Database, Durability, Error, Outcome};
 use queue::Prepared;
 use trunkline_core::attachment::AttachmentSource;
-use trunkline_core::doc::{Edit, InteractiveEdit};
+use trunkline_core::doc::Edit;
 use trunkline_core::doc_id::DocId;
 use trunkline_core::rev::Rev;
 use trunkline_core::revid;
@@ -71,25 +71,55 @@ fn misanswered() -> Error {
 }
 
 impl Work {
-    /// Computes revision ids here, in the caller's thread, for the parents that the edits claim.
+    /// Computes revision ids here, on the caller's time, for the parents that the edits claim.
     fn of_batch(batch: Batch) -> Work {
-        let edits = batch.edits.into_iter().map(|edit| {
-            let rev = match &edit {
-                Edit::Interactive(edit) => claimed_revision(edit),
-                Edit::Replicated(_) => None,
-            };
-            Prepared { edit, rev }
-        });
+        let revs = claimed_revisions(&batch.edits);
+        let edits = batch.edits.into_iter().zip(revs);
         Work::Edits {
-            edits: edits.collect(),
+            edits: edits.map(|(edit, rev)| Prepared { edit, rev }).collect(),
             atomic: batch.atomic,
         }
     }
 }
 
+/// Edits from which on a batch is hashed by several threads: then it takes many times what starting them does.
+const PARALLEL_EDITS_MIN: usize = 250;
+/// Threads that hash one batch; a commit gains little from more.
+const HASHING_THREADS_MAX: usize = 4;
+
+/// The revisions that edits claim, in order.
+fn claimed_revisions(edits: &[Edit]) -> Vec<Option<Rev>> {
+    let claimed = |edits: &[Edit]| -> Vec<Option<Rev>> { edits.iter().map(claimed_revision).collect() };
+    let threads =
+        std::thread::available_parallelism().map_or(1, |cores| cores.get().min(HASHING_THREADS_MAX));
+    if edits.len() < PARALLEL_EDITS_MIN || threads == 1 {
+        return claimed(edits);
+    }
+    let part = edits.len().div_ceil(threads);
+    let (own, others) = edits.split_at(part);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = others
+            .chunks(part)
+            .map(|edits| scope.spawn(move || claimed(edits)))
+            .collect();
+        let mut revs = claimed(own);
+        for other in others {
+            revs.extend(
+                other
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            );
+        }
+        revs
+    })
+}
+
 /// The revision that an edit makes if it is a child of the parent it names; `None` when only the database knows,
 /// because a stub stands for an attachment.
-fn claimed_revision(edit: &InteractiveEdit) -> Option<Rev> {
+fn claimed_revision(edit: &Edit) -> Option<Rev> {
+    let Edit::Interactive(edit) = edit else {
+        return None;
+    };
     let terms = edit
         .attachments
         .iter()
