@@ -67,10 +67,19 @@ impl Inner {
         self.deleted.load(Ordering::SeqCst)
     }
 
-    /// Lets go of the file, after making relaxed writes durable.
+    /// Lets go of the file, after a running commit has ended and relaxed writes are durable.
     pub(crate) fn close(&self) -> Result<(), Error> {
-        let file = self.slot.lock().take();
-        file.map_or(Ok(()), |file| file.make_durable())
+        let Some(file) = self.slot.lock().take() else {
+            return Ok(());
+        };
+        file.redb.begin_write()?.abort()?;
+        file.make_durable()
+    }
+
+    /// Lets go of a file that failed: redb refuses it from then on, and what is really on disk shows when it is
+    /// opened again.
+    pub(crate) fn abandon_file(&self) {
+        *self.slot.lock() = None;
     }
 
     /// The file, if it is open now.
@@ -175,7 +184,12 @@ impl Database {
         self.inner.publish_seq(file.state.lock().update_seq);
         *slot = Some(file.clone());
         drop(slot);
-        shared.open.lock().push(self.inner.clone());
+        let mut open = shared.open.lock();
+        // One that was abandoned after a failure is listed still.
+        if !open.iter().any(|inner| Arc::ptr_eq(inner, &self.inner)) {
+            open.push(self.inner.clone());
+        }
+        drop(open);
         shared.close_least_used();
         Ok(file)
     }

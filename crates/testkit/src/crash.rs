@@ -16,6 +16,7 @@ pub struct Disk(Arc<Mutex<State>>);
 struct State {
     bytes: Vec<u8>,
     operations: Vec<Operation>,
+    failing: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -49,13 +50,18 @@ impl Disk {
     pub fn with(bytes: Vec<u8>) -> Disk {
         Disk(Arc::new(Mutex::new(State {
             bytes,
-            operations: Vec::new(),
+            ..State::default()
         })))
     }
 
     /// What redb reads and writes.
     pub fn backend(&self) -> Box<dyn StorageBackend> {
         Box::new(self.clone())
+    }
+
+    /// Lets writes and syncs fail from now on, or succeed again.
+    pub fn fail(&self, failing: bool) {
+        self.0.lock().failing = failing;
     }
 
     /// How many operations it has seen.
@@ -138,28 +144,29 @@ impl StorageBackend for Disk {
     }
 
     fn set_len(&self, len: u64) -> Result<(), io::Error> {
-        self.operate(Operation::SetLen(usize::try_from(len).map_err(io::Error::other)?));
-        Ok(())
+        self.operate(Operation::SetLen(usize::try_from(len).map_err(io::Error::other)?))
     }
 
     fn sync_data(&self) -> Result<(), io::Error> {
-        self.operate(Operation::Sync);
-        Ok(())
+        self.operate(Operation::Sync)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
         self.operate(Operation::Write {
             offset: usize::try_from(offset).map_err(io::Error::other)?,
             bytes: data.to_vec(),
-        });
-        Ok(())
+        })
     }
 }
 
 impl Disk {
-    fn operate(&self, operation: Operation) {
+    fn operate(&self, operation: Operation) -> io::Result<()> {
         let mut state = self.0.lock();
+        if state.failing {
+            return Err(io::Error::other("the test lets the disk fail"));
+        }
         operation.apply(&mut state.bytes);
         state.operations.push(operation);
+        Ok(())
     }
 }

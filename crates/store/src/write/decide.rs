@@ -5,7 +5,7 @@ use super::entry::{Fresh, Head, Tree};
 use crate::{Error, Outcome, Refused, Written};
 use trunkline_core::attachment::Attachment;
 use trunkline_core::doc::{Body, InteractiveEdit, ReplicatedEdit, RevPath};
-use trunkline_core::limits::{DOCUMENT_BYTES_MAX, INLINE_BODY_BYTES_MAX};
+use trunkline_core::limits::{DOCUMENT_BYTES_MAX, GENERATION_MAX, INLINE_BODY_BYTES_MAX};
 use trunkline_core::rev::Rev;
 use trunkline_core::revid;
 use trunkline_core::revtree::{LeafState, Merged};
@@ -61,6 +61,7 @@ impl<'a> Commit<'a, '_> {
         };
         Ok(match &edit.parent {
             // The winner is deleted when all leaves are: only a new life goes on from there.
+            _ if winner.generation >= GENERATION_MAX => Err(Refused::Conflict),
             parent if state.deleted => match parent {
                 None if !edit.deleted => Ok(Some(winner)),
                 _ => Err(Refused::Conflict),

@@ -234,7 +234,12 @@ impl Database {
                         job.answer(Ok(answer));
                     }
                 }
-                Err(error) => jobs.drain(..).for_each(|job| job.answer(Err(error.clone()))),
+                Err(error) => {
+                    if matches!(error, Error::Io(..)) {
+                        self.inner.abandon_file();
+                    }
+                    jobs.drain(..).for_each(|job| job.answer(Err(error.clone())));
+                }
             }
             if self.inner.queue.hand_over(own) {
                 return;

@@ -6,7 +6,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::path::Path;
 use std::sync::Arc;
-use trunkline_store::{BackendSeam, Durability, Store, StoreOptions};
+use trunkline_store::{BackendSeam, Batch, Durability, Error, Store, StoreOptions};
 use trunkline_testkit::crash::Disk;
 use trunkline_testkit::seed::with_seeds;
 
@@ -66,6 +66,26 @@ fn no_acknowledged_write_is_lost() {
             verify(dir.path(), &acknowledged, moment, image)
         });
     });
+}
+
+#[test]
+fn a_failing_disk_refuses_writes_and_loses_none() {
+    let disk = Disk::default();
+    let dir = tempfile::tempdir().unwrap();
+    let store = store_on(&disk, dir.path());
+    let database = store.create(&name("calls")).unwrap();
+    put(&database, "before", None, "{}");
+    disk.fail(true);
+    let batch = Batch {
+        edits: vec![edit("lost", None, "{}")],
+        ..Batch::default()
+    };
+    assert!(matches!(database.update(batch), Err(Error::Io(..))));
+    disk.fail(false);
+    put(&database, "after", None, "{}");
+    assert_eq!(database.info().unwrap().doc_count, 2);
+    assert_eq!(database.get("lost", None).unwrap(), None);
+    clean(&database);
 }
 
 fn verify(dir: &Path, acknowledged: &[Acknowledged], moment: usize, image: Vec<u8>) {
