@@ -129,7 +129,7 @@ impl Feed {
             bodies: filter.docs || filter.selector.is_some(),
             limit: REPLICATION_BATCH_ROWS,
         };
-        let scanned = tokio::task::spawn_blocking(move || {
+        let scanned = move || {
             let newest = database.last_seq().map_err(|error| peer.error(&error))?;
             let mut rows = Vec::new();
             let mut take = |row: ChangeRow<'_>| {
@@ -140,14 +140,8 @@ impl Feed {
                 .changes(&scan, &mut take)
                 .map_err(|error| peer.error(&error))?;
             Ok((rows, end.last, newest))
-        });
-        let (rows, last, newest) = scanned.await.unwrap_or_else(|error| {
-            Err(PeerError::new(
-                self.peer.name.as_str(),
-                PeerErrorKind::Unavailable,
-                error.to_string(),
-            ))
-        })?;
+        };
+        let (rows, last, newest) = self.peer.blocking(scanned).await?;
         let Some(last) = last.filter(|last| *last > self.since) else {
             return Ok(None);
         };

@@ -159,6 +159,12 @@ pub(super) enum Unfit {
     Failed(PeerError),
 }
 
+impl From<PeerError> for Unfit {
+    fn from(error: PeerError) -> Unfit {
+        Unfit::Failed(error)
+    }
+}
+
 impl Unfit {
     /// The refusal to report, or the failure that is none of the document's.
     pub(super) fn refusal(self, id: &str, rev: &Rev) -> Result<RefusedDoc, PeerError> {
@@ -205,7 +211,7 @@ pub(super) fn edit(
                 let content = stage(&staged.database, data);
                 staged.add(content.map_err(|error| Unfit::Failed(peer.error(&error)))?)
             }
-            IncomingData::Follows { .. } => staged.add(part(&attachment)?),
+            IncomingData::Follows { .. } => AttachmentSource::Staged(part(&attachment)?),
         };
         attachments.push(AttachmentEdit {
             name: attachment.name.into(),
@@ -237,7 +243,8 @@ impl StagedContents {
         }
     }
 
-    fn add(&mut self, content: Content) -> AttachmentSource {
+    /// Answers it as an edit takes it.
+    pub(super) fn add(&mut self, content: Content) -> AttachmentSource {
         self.contents.push(content.clone());
         AttachmentSource::Staged(content)
     }

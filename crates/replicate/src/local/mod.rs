@@ -45,22 +45,26 @@ impl LocalPeer {
         work: impl FnOnce(&LocalPeer, Database) -> Result<T, PeerError> + Send + 'static,
     ) -> Result<T, PeerError> {
         let peer = self.clone();
-        let done = tokio::task::spawn_blocking(move || {
+        self.blocking(move || {
             let open = peer.open.lock().clone();
             let database = match open {
                 Some(database) => database,
                 None => peer.look_up()?,
             };
             work(&peer, database)
-        });
-        match done.await {
-            Ok(done) => done,
-            Err(error) => Err(PeerError::new(
-                self.label(),
-                PeerErrorKind::Unavailable,
-                format!("a call was lost: {error}"),
-            )),
-        }
+        })
+        .await
+    }
+
+    /// Calls `work` on a thread that may block.
+    async fn blocking<T: Send + 'static, E: From<PeerError> + Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+            let reason = format!("a call was lost: {error}");
+            Err(PeerError::new(self.name.as_str(), PeerErrorKind::Unavailable, reason).into())
+        })
     }
 
     fn look_up(&self) -> Result<Database, PeerError> {
@@ -123,17 +127,11 @@ impl Peer for LocalPeer {
 
     async fn create(&self) -> Result<(), PeerError> {
         let peer = self.clone();
-        let created = tokio::task::spawn_blocking(move || match peer.store.create(&peer.name) {
+        self.blocking(move || match peer.store.create(&peer.name) {
             Ok(_) | Err(Error::DatabaseExists(_)) => Ok(()),
             Err(error) => Err(peer.error(&error)),
-        });
-        created.await.unwrap_or_else(|error| {
-            Err(PeerError::new(
-                self.label(),
-                PeerErrorKind::Unavailable,
-                format!("a call was lost: {error}"),
-            ))
         })
+        .await
     }
 
     async fn replication_log(&self, replication_id: &str) -> Result<Option<StoredLog>, PeerError> {
@@ -214,19 +212,12 @@ impl Peer for LocalPeer {
         wanted: &Missing,
     ) -> Result<mpsc::Receiver<Result<Opened, PeerError>>, PeerError> {
         let (sender, receiver) = mpsc::channel(1);
-        let wanted = wanted.clone();
-        self.with_database(|peer, database| {
-            let peer = peer.clone();
-            // Blocks as long as the reader of the bytes does, hence on a thread of its own.
-            tokio::task::spawn_blocking(move || attachments::send(&peer, &database, &wanted, &sender));
-            Ok(receiver)
-        })
-        .await
+        tokio::spawn(attachments::send(self.clone(), wanted.clone(), sender));
+        Ok(receiver)
     }
 
     async fn put_open_rev(&self, rev: OpenRev) -> Result<Result<(), RefusedDoc>, PeerError> {
-        self.with_database(move |peer, database| attachments::take(peer, &database, rev))
-            .await
+        attachments::take(self, rev).await
     }
 }
 

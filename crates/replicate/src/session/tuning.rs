@@ -29,7 +29,8 @@ impl Tuning {
     pub(super) fn new(initial: bool) -> Tuning {
         Tuning(Mutex::new(Averages {
             missing_share: if initial { 1.0 } else { 0.0 },
-            since_probe: 0,
+            // The first batch is compared in any case: the target may have been filled some other way.
+            since_probe: PROBE_EVERY - 1,
             doc_bytes: FIRST_GUESS_BYTES,
         }))
     }

@@ -154,7 +154,7 @@ impl Peer for Faulty {
 }
 
 fn fill(database: &Database, dice: &mut StdRng) {
-    for at in 0..dice.random_range(1..1500) {
+    for at in 0..dice.random_range(1..700) {
         let id = format!("doc-{at}");
         let rev = put(database, &id, None, &format!("{{\"n\":{at}}}"));
         match dice.random_range(0..40) {

@@ -9,7 +9,9 @@
 )]
 
 mod attachments;
+mod bad_servers;
 mod checkpoints;
 mod faults;
 mod moves;
+mod scripted;
 mod world;

@@ -1,0 +1,13 @@
+//! Documents with attachments, one at a time, their bytes in chunks. Each chunk is read or written by a short call of
+//! its own, so that no thread waits for the other peer.
+
+mod send;
+mod take;
+
+pub(super) use send::send;
+pub(super) use take::take;
+
+/// Bytes of a chunk: few calls, little memory.
+const CHUNK_BYTES: usize = 128 << 10;
+/// Chunks that may wait for a slow reader.
+const CHUNKS_AHEAD: usize = 4;

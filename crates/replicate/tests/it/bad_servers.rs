@@ -1,0 +1,167 @@
+//! Peers over HTTP that refuse, limit, stall or talk nonsense.
+
+use crate::scripted::{Answer, answer, serve};
+use crate::world::{World, put, replicate};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Duration;
+use trunkline_core::rev::Rev;
+use trunkline_replicate::peer::{ChangesAsk, Doc, DocContent, Fetched, Missing};
+use trunkline_replicate::{HttpOptions, HttpPeer, Peer, PeerErrorKind, Spec};
+
+async fn peer(script: impl Fn(&str, &str, &str) -> Answer + Send + Sync + 'static) -> HttpPeer {
+    HttpPeer::new(&serve(script).await, HttpOptions::default()).unwrap()
+}
+
+fn doc(id: &str) -> Doc {
+    let json = format!("{{\"_id\":\"{id}\",\"_rev\":\"1-a\"}}");
+    Doc {
+        id: id.into(),
+        rev: Rev::parse("1-a").unwrap(),
+        content: DocContent::Json(Bytes::from(json)),
+    }
+}
+
+#[tokio::test]
+async fn one_bad_document_does_not_hold_back_the_others() {
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&taken);
+    let peer = peer(move |_, path, body| {
+        assert_eq!(path, "/db/_bulk_docs");
+        match () {
+            () if body.contains("\"huge\"") => {
+                answer("413 No", "{\"error\":\"too_large\",\"reason\":\"huge\"}")
+            }
+            () if body.contains("\"odd\"") => {
+                answer("400 No", "{\"error\":\"bad_request\",\"reason\":\"odd\"}")
+            }
+            () => {
+                seen.lock()
+                    .extend((0..8).filter(|at| body.contains(&format!("\"doc-{at}\""))));
+                answer(
+                    "201 Yes",
+                    "[{\"id\":\"doc-3\",\"rev\":\"1-a\",\"error\":\"forbidden\",\"reason\":\"no\"}]",
+                )
+            }
+        }
+    })
+    .await;
+    let mut docs: Vec<Doc> = (0..8).map(|at| doc(&format!("doc-{at}"))).collect();
+    docs.insert(2, doc("huge"));
+    docs.insert(6, doc("odd"));
+    let mut refused = peer.bulk_docs(docs).await.unwrap();
+    refused.dedup();
+    let mut named: Vec<_> = refused
+        .iter()
+        .map(|doc| (doc.id.as_str(), doc.error.as_str()))
+        .collect();
+    named.sort_unstable();
+    named.dedup();
+    assert_eq!(
+        named,
+        [
+            ("doc-3", "forbidden"),
+            ("huge", "too_large"),
+            ("odd", "bad_request")
+        ]
+    );
+    let mut taken = taken.lock().clone();
+    taken.sort_unstable();
+    assert_eq!(taken, (0..8).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn refusals_are_listed_and_the_run_goes_on() {
+    let world = World::new();
+    for at in 0..5 {
+        put(&world.database("source"), &format!("doc-{at}"), None, "{}");
+    }
+    let target = peer(|method, path, _| match (method, path) {
+        ("GET", "/") => answer("200 OK", "{\"couchdb\":\"Welcome\",\"uuid\":\"u\"}"),
+        ("GET", "/db") => answer("200 OK", "{\"update_seq\":\"7-x\",\"instance_start_time\":\"0\"}"),
+        ("GET", _) => answer("404 No", "{\"error\":\"not_found\",\"reason\":\"missing\"}"),
+        ("PUT", _) => answer("201 Yes", "{\"ok\":true,\"id\":\"_local/x\",\"rev\":\"0-1\"}"),
+        (_, "/db/_ensure_full_commit") => answer("201 Yes", "{\"ok\":true,\"instance_start_time\":\"0\"}"),
+        (_, "/db/_revs_diff") => answer(
+            "200 OK",
+            "{\"doc-1\":{\"missing\":[\"1-967a00dff5e02add41819138abb3284d\"]},\
+              \"doc-2\":{\"missing\":[\"1-967a00dff5e02add41819138abb3284d\"]}}",
+        ),
+        (_, "/db/_bulk_docs") => answer(
+            "201 Yes",
+            "[{\"id\":\"doc-2\",\"rev\":\"1-967a00dff5e02add41819138abb3284d\",\"error\":\"forbidden\",\"reason\":\"no\"}]",
+        ),
+        other => panic!("{other:?}"),
+    })
+    .await;
+    let report = replicate(world.peer("source"), Arc::new(target), Spec::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        (report.progress.docs_written, report.progress.doc_write_failures),
+        (1, 1)
+    );
+    assert_eq!(report.refused.len(), 1);
+    assert_eq!(
+        (report.refused[0].id.as_str(), report.refused[0].reason.as_str()),
+        ("doc-2", "no")
+    );
+}
+
+#[tokio::test]
+async fn what_the_peer_asks_for_is_passed_on() {
+    let busy =
+        peer(|_, _, _| answer("429 Slow\r\nRetry-After: 7", "{\"error\":\"x\",\"reason\":\"y\"}")).await;
+    let error = busy.revs_diff(&[]).await.unwrap_err();
+    assert_eq!(
+        (error.kind, error.retry_after),
+        (PeerErrorKind::Unavailable, Some(Duration::from_secs(7)))
+    );
+
+    let proxy = peer(|_, _, _| answer("200 OK", "<html>Please log in</html>")).await;
+    let error = proxy.revs_diff(&[]).await.unwrap_err();
+    assert_eq!(error.kind, PeerErrorKind::Protocol);
+
+    let closed = peer(|_, _, _| answer("401 No", "{\"error\":\"unauthorized\",\"reason\":\"who?\"}")).await;
+    assert_eq!(closed.info().await.unwrap_err().kind, PeerErrorKind::Unauthorized);
+}
+
+#[tokio::test]
+async fn an_old_server_without_bulk_get_is_read_one_by_one() {
+    let peer = peer(|_, _, _| answer("404 No", "{\"error\":\"not_found\",\"reason\":\"missing\"}")).await;
+    let rev = Rev::parse("1-a").unwrap();
+    let wanted = Missing {
+        id: "a".into(),
+        revs: vec![rev.clone()],
+        possible_ancestors: Vec::new(),
+    };
+    let fetched = peer.bulk_get(&[wanted]).await.unwrap();
+    assert!(matches!(&fetched[..], [Fetched::HasAttachments { rev: found, .. }] if *found == rev));
+}
+
+#[tokio::test]
+async fn a_feed_that_is_cut_off_is_a_failure_and_not_an_end() {
+    let row = "{\"seq\":1,\"id\":\"a\",\"changes\":[{\"rev\":\"1-a\"}]}";
+    let whole = format!("{{\"results\":[\n{row},\n{row}\n],\n\"last_seq\":1,\"pending\":0}}\n");
+    for cut in [0, 5, 13, 20, 60, 70, 120, whole.len() - 3] {
+        let body = whole.clone();
+        let peer = peer(move |_, _, _| Answer {
+            cut,
+            ..answer("200 OK", body.clone())
+        })
+        .await;
+        let ended = match peer.changes(ChangesAsk::default()).await {
+            Ok(mut feed) => {
+                let mut last = None;
+                while let Some(item) = feed.next().await {
+                    last = Some(item);
+                }
+                last.is_some_and(|last| last.is_ok())
+            }
+            Err(_) => false,
+        };
+        assert!(!ended, "cut at {cut}");
+    }
+}
