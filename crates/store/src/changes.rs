@@ -4,7 +4,7 @@ use crate::read::{Snapshot, text};
 use crate::tables::by_seq::{BodyRow, RowBody, SeqRow};
 use crate::tables::bytes::Reader;
 use crate::{ChangeRow, ChangesScan, Database, Error, Leaves, ScanEnd, WinnerBody};
-use redb::{ReadableTable, ReadableTableMetadata};
+use redb::ReadableTable;
 use std::ops::{Bound, ControlFlow};
 use trunkline_core::Seq;
 use trunkline_core::limits::SCAN_CHUNK_BYTES;
@@ -58,38 +58,6 @@ impl Database {
             if flow.is_break() {
                 return Ok(ScanEnd { last, done: false });
             }
-        }
-    }
-
-    /// How many changes come after `since`: `pending` of a feed. Counts whatever is fewer, the rows after or those
-    /// before; nothing at all while no document was edited twice.
-    pub fn count_changes(&self, since: Seq) -> Result<u64, Error> {
-        let snapshot = Snapshot::of(&*self.file()?)?;
-        let total = snapshot.by_seq.len()?;
-        let Some(newest) = snapshot.by_seq.iter()?.next_back().transpose()? else {
-            return Ok(0);
-        };
-        let newest = Seq::from_be_bytes(*newest.0.value());
-        if since >= newest {
-            return Ok(0);
-        }
-        if newest == total {
-            return Ok(newest - since);
-        }
-        let key = since.to_be_bytes();
-        let mut after = snapshot
-            .by_seq
-            .range::<&[u8; 8]>((Bound::Excluded(&key), Bound::Unbounded))?;
-        let mut before = snapshot.by_seq.range::<&[u8; 8]>(..=&key)?;
-        let mut counted = 0;
-        loop {
-            if after.next().transpose()?.is_none() {
-                return Ok(counted);
-            }
-            if before.next().transpose()?.is_none() {
-                return Ok(total - counted);
-            }
-            counted += 1;
         }
     }
 

@@ -1,5 +1,6 @@
 //! One database's redb file while it is open, and how a new one is made.
 
+use crate::pending::Marks;
 use crate::tables::{self, Incarnation, State, meta};
 use crate::{Error, StoreOptions};
 use parking_lot::Mutex;
@@ -48,6 +49,7 @@ pub(crate) struct OpenFile {
     pub(crate) commits: AtomicU64,
     /// The newest of them that is durable.
     pub(crate) durable: AtomicU64,
+    pub(crate) marks: Marks,
 }
 
 impl OpenFile {
@@ -85,6 +87,7 @@ impl OpenFile {
             unreferenced: Mutex::default(),
             commits: AtomicU64::new(0),
             durable: AtomicU64::new(0),
+            marks: Marks::default(),
             redb,
         };
         Ok(file)

@@ -9,7 +9,7 @@
 //! | `directory`, `database` | the store directory; which redb files are open, and which may be closed |
 //! | `file`, `tables` | the redb file of a database; every table and row of the file format |
 //! | `write` | the one door: queue, leader, decisions, the commit |
-//! | `read`, `changes`, `all_docs`, `local` | reading, each call on a fresh snapshot |
+//! | `read`, `changes`, `pending`, `all_docs`, `local` | reading, each call on a fresh snapshot |
 //! | `attachments` | attachment bytes in and out |
 //! | `compact`, `check` | giving space back; verifying every invariant |
 
@@ -24,6 +24,7 @@ mod error;
 mod file;
 mod flush;
 mod local;
+mod pending;
 mod read;
 mod tables;
 mod types;

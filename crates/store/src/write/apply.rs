@@ -7,6 +7,7 @@ use super::refs::Refs;
 use crate::file::OpenFile;
 use crate::tables::State;
 use crate::{Database, Durability, Error, Outcome, Refused};
+use trunkline_core::Seq;
 use trunkline_core::doc::Edit;
 use trunkline_core::doc_id::DocId;
 use trunkline_core::rev::Rev;
@@ -33,6 +34,9 @@ pub(super) struct Applied {
     pub(super) state: State,
     pub(super) wrote: bool,
     pub(super) unreferenced: Vec<trunkline_core::attachment::ContentHash>,
+    /// Seqs of the by_seq rows that newer ones replaced, and how many rows were added.
+    pub(super) replaced: Vec<Seq>,
+    pub(super) added: u64,
 }
 
 impl Database {
@@ -78,6 +82,9 @@ impl Database {
         if was_durable && durability == Durability::Relaxed {
             self.store.shared.flusher.watch(&self.inner);
         }
+        let seqs = (before.update_seq, applied.state.update_seq);
+        file.marks
+            .advance(seqs.0, seqs.1, &applied.replaced, applied.added);
         self.inner.publish_seq(applied.state.update_seq);
         if before.update_seq != applied.state.update_seq || before.purge_seq != applied.state.purge_seq {
             self.inner.changed.notify(usize::MAX);
@@ -183,12 +190,14 @@ impl<'a, 't> Commit<'a, 't> {
                 Work::Flush | Work::Compact => Answer::Done,
             });
         }
-        let unreferenced = self.write_rows()?;
+        let rows = self.write_rows()?;
         Ok(Applied {
             answers,
             state: self.state,
             wrote: self.wrote,
-            unreferenced,
+            unreferenced: rows.unreferenced,
+            replaced: rows.replaced,
+            added: rows.added,
         })
     }
 

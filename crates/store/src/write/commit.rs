@@ -75,9 +75,17 @@ fn opened<T>(
     }
 }
 
+/// What others need to know of the rows written.
+pub(super) struct Written {
+    /// Attachment files that nothing refers to any more.
+    pub(super) unreferenced: Vec<ContentHash>,
+    pub(super) replaced: Vec<Seq>,
+    pub(super) added: u64,
+}
+
 impl<'a> Commit<'a, '_> {
-    /// Writes every row of the commit; answers attachment files that nothing refers to any more.
-    pub(super) fn write_rows(&mut self) -> Result<Vec<ContentHash>, Error> {
+    /// Writes every row of the commit.
+    pub(super) fn write_rows(&mut self) -> Result<Written, Error> {
         let mut planned = Vec::with_capacity(self.entries.len());
         let mut replaced = Vec::new();
         for index in 0..self.entries.len() {
@@ -95,7 +103,11 @@ impl<'a> Commit<'a, '_> {
                 .meta
                 .insert(meta::STATE, self.state.encode().as_slice())?;
         }
-        Ok(unreferenced)
+        Ok(Written {
+            unreferenced,
+            replaced: replaced.iter().map(|replaced| replaced.seq).collect(),
+            added: planned.len() as u64,
+        })
     }
 
     pub(super) fn write_body(&mut self, number: u64, attachments: &[u8], body: &[u8]) -> Result<(), Error> {

@@ -228,9 +228,10 @@ impl Model {
             .map(|(id, _)| id.clone())
             .collect();
         assert_eq!(all_docs(database), live);
-        let since = self.seq / 2;
-        let pending = by_seq.iter().filter(|(seq, _)| *seq > since).count() as u64;
-        assert_eq!(database.count_changes(since).unwrap(), pending);
+        for since in [0, 1, self.seq / 2, self.seq / 2 + 3, self.seq] {
+            let pending = by_seq.iter().filter(|(seq, _)| *seq > since).count() as u64;
+            assert_eq!(database.count_changes(since).unwrap(), pending, "since {since}");
+        }
     }
 }
 
