@@ -22,6 +22,8 @@ pub(super) struct Address {
     pub(super) name: String,
     /// From the URL's userinfo.
     pub(super) credentials: Option<(String, String)>,
+    /// Whether it is `https`.
+    pub(super) tls: bool,
     /// Whether it is this machine, where compressing costs more than sending.
     pub(super) loopback: bool,
 }
@@ -55,6 +57,7 @@ impl Address {
             root: format!("{}://{host}{port}{above}/", url.scheme()),
             name,
             credentials,
+            tls: url.scheme() == "https",
             loopback: bare == "localhost" || bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback()),
         })
     }

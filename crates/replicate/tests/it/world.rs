@@ -20,7 +20,10 @@ pub(crate) struct World {
 }
 
 /// Everything a replication has to make equal: per document, each leaf with its body and attachments.
-pub(crate) type Leaves = BTreeMap<String, BTreeMap<String, (bool, String, BTreeMap<String, Vec<u8>>)>>;
+pub(crate) type Leaves = BTreeMap<String, LeavesOfOne>;
+
+/// Per revision: whether it is deleted, its body, its attachments.
+type LeavesOfOne = BTreeMap<String, (bool, String, BTreeMap<String, Vec<u8>>)>;
 
 impl World {
     pub(crate) fn new() -> World {
@@ -136,7 +139,7 @@ pub(crate) fn leaves(database: &Database) -> Leaves {
         .collect()
 }
 
-fn leaves_of(database: &Database, id: &str) -> BTreeMap<String, (bool, String, BTreeMap<String, Vec<u8>>)> {
+fn leaves_of(database: &Database, id: &str) -> LeavesOfOne {
     let found = database
         .bulk_get(&[Want {
             id: id.to_owned(),
