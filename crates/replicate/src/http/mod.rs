@@ -241,7 +241,7 @@ impl Peer for HttpPeer {
     }
 
     async fn put_open_rev(&self, rev: OpenRev) -> Result<Result<(), RefusedDoc>, PeerError> {
-        attachments::put_open_rev(&self.client, self.kind(), rev).await
+        attachments::put_open_rev(&self.client, rev).await
     }
 }
 

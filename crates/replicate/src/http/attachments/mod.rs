@@ -6,7 +6,7 @@ mod stubs;
 use super::address::escaped;
 use super::client::{BATCH, Client, QUICK};
 use super::documents::is_about_documents;
-use crate::peer::{Missing, OpenRev, Opened, PeerError, PeerErrorKind, PeerKind};
+use crate::peer::{Missing, OpenRev, Opened, PeerError, PeerErrorKind};
 use crate::session::RefusedDoc;
 use bytes::Bytes;
 use futures_util::stream;
@@ -191,11 +191,7 @@ async fn read_multipart(
 }
 
 /// Writes a revision with its attachments.
-pub(super) async fn put_open_rev(
-    client: &Client,
-    kind: PeerKind,
-    rev: OpenRev,
-) -> Result<Result<(), RefusedDoc>, PeerError> {
+pub(super) async fn put_open_rev(client: &Client, rev: OpenRev) -> Result<Result<(), RefusedDoc>, PeerError> {
     let refused = |error: &str, reason: String| RefusedDoc {
         id: rev.id.to_string(),
         rev: rev.rev.to_string(),
@@ -251,6 +247,5 @@ pub(super) async fn put_open_rev(
         };
         return Ok(Err(refused(&word, fault.reason)));
     }
-    let _ = kind;
     Err(fault.error)
 }
