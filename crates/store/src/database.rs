@@ -72,7 +72,7 @@ impl Inner {
         let Some(file) = self.slot.lock().take() else {
             return Ok(());
         };
-        file.redb.begin_write()?.abort()?;
+        file.wait_for_commit()?;
         file.make_durable()
     }
 

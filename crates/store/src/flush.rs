@@ -105,6 +105,11 @@ impl OpenFile {
         Ok(())
     }
 
+    /// Returns once a commit that runs now has ended.
+    pub(crate) fn wait_for_commit(&self) -> Result<(), Error> {
+        Ok(self.redb.begin_write()?.abort()?)
+    }
+
     /// Notes a commit by the leader, and the content files that lost their row in it.
     pub(crate) fn note_commit(&self, durability: Durability, unreferenced: &[ContentHash]) {
         let commit = self.commits.fetch_add(1, Ordering::AcqRel) + 1;

@@ -64,6 +64,20 @@ impl Disk {
         self.0.lock().failing = failing;
     }
 
+    /// What is on it for sure: the bytes as of the last sync.
+    pub fn synced(&self) -> Vec<u8> {
+        let operations = self.0.lock().operations.clone();
+        let last_sync = operations
+            .iter()
+            .rposition(|operation| matches!(operation, Operation::Sync));
+        let mut bytes = Vec::new();
+        operations
+            .iter()
+            .take(last_sync.unwrap_or(0))
+            .for_each(|operation| operation.apply(&mut bytes));
+        bytes
+    }
+
     /// How many operations it has seen.
     pub fn moment(&self) -> usize {
         self.0.lock().operations.len()

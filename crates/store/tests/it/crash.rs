@@ -69,6 +69,32 @@ fn no_acknowledged_write_is_lost() {
 }
 
 #[test]
+fn a_relaxed_write_becomes_durable_by_itself() {
+    let disk = Disk::default();
+    let dir = tempfile::tempdir().unwrap();
+    let store = store_on(&disk, dir.path());
+    let database = store.create(&name("calls")).unwrap();
+    let batch = Batch {
+        edits: vec![edit("a", None, "{}")],
+        durability: Durability::Relaxed,
+        atomic: false,
+    };
+    database.update(batch).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(elsewhere.path().join("databases/calls")).unwrap();
+    // However slow the machine: it happens without anybody asking for it.
+    loop {
+        let copy = store_on(&Disk::with(disk.synced()), elsewhere.path());
+        let copied = copy.database(&name("calls")).unwrap();
+        if copied.last_seq().unwrap() == 1 {
+            clean(&copied);
+            break;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn a_failing_disk_refuses_writes_and_loses_none() {
     let disk = Disk::default();
     let dir = tempfile::tempdir().unwrap();
