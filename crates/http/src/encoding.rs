@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::respond::Compressible;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use std::convert::Infallible;
 use tower::{ServiceExt, service_fn};
@@ -37,15 +37,15 @@ pub(crate) async fn decode(request: Request) -> Result<Request> {
     Ok(request)
 }
 
-/// Whether an answer is to be encoded.
-pub(crate) fn wanted(asked: bool, response: &Response) -> bool {
-    asked && response.extensions().get::<Compressible>().is_some()
+/// Whether an answer may be encoded.
+pub(crate) fn may_encode(response: &Response) -> bool {
+    response.extensions().get::<Compressible>().is_some()
 }
 
 /// Encodes an answer as the request's `Accept-Encoding` prefers.
-pub(crate) async fn encode(accept: HeaderMap, response: Response) -> Response {
+pub(crate) async fn encode(accept: HeaderValue, response: Response) -> Response {
     let mut request = Request::new(Body::empty());
-    *request.headers_mut() = accept;
+    request.headers_mut().insert(header::ACCEPT_ENCODING, accept);
     let mut response = Some(response);
     let answer = service_fn(move |_: Request| {
         let response = response.take().unwrap_or_default();

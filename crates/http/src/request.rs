@@ -219,3 +219,47 @@ const PATH_SEGMENT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANU
 pub(crate) fn doc_id(text: &str) -> Result<DocId> {
     Ok(DocId::parse(text)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn query_strings() {
+        let query = Query::parse("a=1&b=%22x+y%22&c&a=2&=z&d=%2B").unwrap();
+        let expected = [("a", "1"), ("b", "\"x y\""), ("c", ""), ("a", "2"), ("", "z"), ("d", "+")];
+        assert!(query.pairs().eq(expected));
+        assert_eq!(query.text("a"), Some("1"));
+        assert!(Query::parse("a=%FF").is_err());
+    }
+
+    #[test]
+    fn media_types() {
+        let accepts = |given, wanted| accepts(&headers(header::ACCEPT, given), wanted);
+        for (given, wanted, expected) in [
+            ("*/*", "multipart/mixed", true),
+            ("multipart/*", "multipart/mixed", true),
+            ("text/*, application/json;q=0.5", "application/json", true),
+            ("application/json", "multipart/mixed", false),
+            ("*/*;q=0", "multipart/mixed", false),
+            ("Multipart/Related; q=1", "multipart/related", true),
+        ] {
+            assert_eq!(accepts(given, wanted), expected, "{given}");
+        }
+        assert!(super::accepts(&HeaderMap::new(), "multipart/mixed"));
+        for (given, is_json) in [("application/json; charset=utf-8", true), ("Application/JSON", true), ("text/json", false)] {
+            assert_eq!(require_json(&headers(header::CONTENT_TYPE, given)).is_ok(), is_json, "{given}");
+        }
+    }
+
+    #[test]
+    fn tags() {
+        for (given, expected) in [("\"1-a\"", true), ("W/\"1-a\"", true), ("\"x\", \"1-a\"", true), ("*", true), ("1-a", false)] {
+            assert_eq!(matches_etag(&headers(header::IF_NONE_MATCH, given), "\"1-a\""), expected, "{given}");
+        }
+    }
+}

@@ -129,9 +129,7 @@ impl Front {
     async fn answer(&self, mut request: Request) -> Response {
         let Front(front) = self;
         tidy_path(request.uri_mut());
-        let accept = (front.app.config.compression
-            && request.headers().contains_key(header::ACCEPT_ENCODING))
-        .then(|| request.headers().clone());
+        let accept = request.headers().get(header::ACCEPT_ENCODING).filter(|_| front.app.config.compression).cloned();
         let id = request_id(front, &request);
         let method = request.method().clone();
         let is_head = method == Method::HEAD;
@@ -151,7 +149,7 @@ impl Front {
         headers.insert(REQUEST_ID, id);
         headers.entry(header::CACHE_CONTROL).or_insert(MUST_REVALIDATE);
         match accept {
-            Some(accept) if !is_head && encoding::wanted(true, &response) => {
+            Some(accept) if !is_head && encoding::may_encode(&response) => {
                 encoding::encode(accept, response).await
             }
             _ => response,

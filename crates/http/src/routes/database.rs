@@ -31,7 +31,17 @@ impl FromRequestParts<App> for Name {
     }
 }
 
-pub(super) async fn create(State(app): State<App>, Name(name): Name, headers: HeaderMap) -> Result<Response> {
+pub(super) async fn create(
+    State(app): State<App>,
+    Name(name): Name,
+    query: Query,
+    headers: HeaderMap,
+) -> Result<Response> {
+    if query.is_true("partitioned") {
+        return Err(Error::bad(
+            "Databases here are not partitioned; make one without `partitioned`.",
+        ));
+    }
     if name.len() > DB_NAME_BYTES_MAX {
         return Err(Error::DatabaseNameTooLong(name));
     }
