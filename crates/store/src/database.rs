@@ -109,6 +109,13 @@ impl Inner {
         self.last_seq.store(seq, Ordering::Release);
     }
 
+    /// Bytes that the file's cache holds; none while the file is being opened, replaced or checked.
+    fn cache_bytes(&self) -> usize {
+        let slot = self.slot.try_lock();
+        slot.and_then(|slot| Some(slot.as_ref()?.cache_bytes()))
+            .unwrap_or(0)
+    }
+
     /// Closes the file if nobody uses it now.
     fn close_idle(&self) -> bool {
         let Some(mut slot) = self.slot.try_lock() else {
@@ -201,10 +208,7 @@ impl Shared {
         let Some(mut open) = self.open.try_lock() else {
             return;
         };
-        let mut cache_bytes: usize = open
-            .iter()
-            .filter_map(|inner| Some(inner.open_file()?.cache_bytes()))
-            .sum();
+        let mut cache_bytes: usize = open.iter().map(|inner| inner.cache_bytes()).sum();
         if open.len() <= self.options.open_databases && cache_bytes <= self.options.cache_bytes {
             return;
         }
@@ -216,7 +220,7 @@ impl Shared {
         {
             index -= 1;
             let Some(inner) = open.get(index) else { break };
-            let bytes = inner.open_file().map_or(0, |file| file.cache_bytes());
+            let bytes = inner.cache_bytes();
             if inner.close_idle() {
                 cache_bytes = cache_bytes.saturating_sub(bytes);
                 open.remove(index);
