@@ -7,6 +7,9 @@ pub const ATTACHMENT_BYTES_MAX: u64 = 1 << 30;
 /// Bytes of one HTTP request: CouchDB's `max_http_request_size` (4 GiB). Only uploads that are streamed may
 /// reach it; what must be held in memory is bounded by [`REQUEST_BUFFER_BYTES_MAX`].
 pub const REQUEST_BYTES_MAX: u64 = 4 << 30;
+/// Bytes that are still read of a request that is refused already: a client that sends its whole body before it reads
+/// would otherwise meet a closed connection in place of the reason.
+pub const REFUSED_BODY_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of one request body that is held in memory to be parsed: room for a `_bulk_docs` of 10 000 call legs
 /// with both SDPs, while a few of them at once still fit a small machine.
 pub const REQUEST_BUFFER_BYTES_MAX: usize = 128 << 20;

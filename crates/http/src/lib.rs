@@ -14,12 +14,14 @@ mod edit;
 mod encoding;
 mod error;
 mod feed;
+mod lenient;
 mod request;
 mod respond;
 mod routes;
 mod server;
 mod show;
 mod tasks;
+mod unread;
 mod upload;
 
 pub use config::Config;

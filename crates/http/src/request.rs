@@ -199,9 +199,15 @@ pub(crate) fn header_value(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(text).ok()
 }
 
-/// Where a client finds a database or document again: an absolute URL when the request named its host.
+/// Where a client finds a database or document again: an absolute URL when the request named its host, as the client
+/// sees it before any proxy.
 pub(crate) fn location(headers: &HeaderMap, segments: &[&str]) -> Option<HeaderValue> {
-    let mut url = header_text(headers, header::HOST).map_or(String::new(), |host| format!("http://{host}"));
+    let forwarded = |name| header_text(headers, HeaderName::from_static(name));
+    let is_https =
+        forwarded("x-forwarded-ssl") == Some("on") || forwarded("x-forwarded-proto") == Some("https");
+    let scheme = if is_https { "https" } else { "http" };
+    let host = forwarded("x-forwarded-host").or(header_text(headers, header::HOST));
+    let mut url = host.map_or(String::new(), |host| format!("{scheme}://{host}"));
     for segment in segments {
         url.push('/');
         url.extend(percent_encoding::utf8_percent_encode(segment, PATH_SEGMENT));

@@ -2,6 +2,8 @@
 
 use crate::app::App;
 use crate::error::Error;
+use crate::lenient::Lenient;
+use crate::unread::Unread;
 use crate::{Config, encoding, routes};
 use axum::Router;
 use axum::body::Body;
@@ -89,7 +91,7 @@ fn spawn_connection(stream: TcpStream, front: Front, connections: &GracefulShutd
         });
         let builder = auto::Builder::new(TokioExecutor::new());
         let connection = builder
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(Lenient::new(stream)), service)
             .into_owned();
         tokio::select! {
             ended = watcher.watch(connection) => {
@@ -112,6 +114,8 @@ struct FrontParts {
     server: HeaderValue,
 }
 
+const BODY_TIME: HeaderName = HeaderName::from_static("x-couchdb-body-time");
+const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-couch-request-id");
 const MUST_REVALIDATE: HeaderValue = HeaderValue::from_static("must-revalidate");
 
@@ -129,23 +133,27 @@ impl Front {
     async fn answer(&self, mut request: Request) -> Response {
         let Front(front) = self;
         tidy_path(request.uri_mut());
+        override_method(&mut request);
         let accept = request.headers().get(header::ACCEPT_ENCODING).filter(|_| front.app.config.compression).cloned();
         let id = request_id(front, &request);
         let method = request.method().clone();
         let is_head = method == Method::HEAD;
 
-        let mut router = front.router.clone();
-        let routed = async move { Service::call(&mut router, request).await };
-        let mut response = match AssertUnwindSafe(routed).catch_unwind().await {
-            Ok(Ok(response)) => response,
-            Ok(Err(never)) => match never {},
-            Err(_) => Error::Internal("This request met a bug; the log has more.".to_owned()).into_response(),
+        let unread = Unread::lend(&mut request);
+        let mut response = if is_encoded(request.uri()) {
+            self.route(request).await
+        } else {
+            Error::bad("invalid_url_encoding").into_response()
         };
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             response = name_allowed(response);
         }
+        if let (true, Some(unread)) = (response.status().as_u16() >= 400, unread) {
+            unread.drain().await;
+        }
         let headers = response.headers_mut();
         headers.insert(header::SERVER, front.server.clone());
+        headers.insert(BODY_TIME, HeaderValue::from_static("0"));
         headers.insert(REQUEST_ID, id);
         headers.entry(header::CACHE_CONTROL).or_insert(MUST_REVALIDATE);
         match accept {
@@ -155,6 +163,38 @@ impl Front {
             _ => response,
         }
     }
+
+    /// The route's answer; a panic on its way is a 500.
+    async fn route(&self, request: Request) -> Response {
+        let mut router = self.0.router.clone();
+        let routed = async move { Service::call(&mut router, request).await };
+        match AssertUnwindSafe(routed).catch_unwind().await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(_) => Error::Internal("This request met a bug; the log has more.".to_owned()).into_response(),
+        }
+    }
+}
+
+/// A client that can only POST names the method it means.
+fn override_method(request: &mut Request) {
+    let meant = request.headers().get(METHOD_OVERRIDE).map(HeaderValue::as_bytes);
+    let meant = match meant.filter(|_| *request.method() == Method::POST) {
+        Some(name) => Method::from_bytes(&name.to_ascii_uppercase()),
+        None => return,
+    };
+    if let Ok(meant) = meant {
+        *request.method_mut() = meant;
+    }
+}
+
+/// Whether every percent sign starts a percent-encoded byte.
+fn is_encoded(uri: &Uri) -> bool {
+    let text = uri.path_and_query().map_or("", |target| target.as_str());
+    text.split('%').skip(1).all(|behind| {
+        let digits = behind.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
 }
 
 /// CouchDB drops empty path segments, so `/db/` is `/db` and `//db` too.
