@@ -15,6 +15,8 @@ pub struct LocalId(Box<str>);
 /// Why a text is no document id. Its `Display` is CouchDB's reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidDocId {
+    /// It is no text.
+    NotText,
     /// It is empty.
     Empty,
     /// It starts with `_` and is no design document.
@@ -90,6 +92,7 @@ impl fmt::Display for LocalId {
 impl fmt::Display for InvalidDocId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            InvalidDocId::NotText => f.write_str("Document id must be a string"),
             InvalidDocId::Empty => f.write_str("Document id must not be empty"),
             InvalidDocId::Reserved => f.write_str("Only reserved document ids may start with underscore."),
             InvalidDocId::Unnamed(prefix) => write!(f, "Illegal document id `{prefix}`"),

@@ -90,7 +90,7 @@ impl Error {
     fn of_kind(kind: Kind, reason: String) -> Error {
         match kind {
             Kind::BadRequest => Error::BadRequest(reason.into()),
-            Kind::IllegalDocId => Error::IllegalDocId(InvalidDocId::Reserved),
+            Kind::IllegalDocId => Error::IllegalDocId(InvalidDocId::NotText),
             Kind::DocValidation => Error::DocValidation(reason),
             Kind::DocumentTooLarge => Error::DocumentTooLarge(reason),
             Kind::TooLarge => Error::TooLarge,
@@ -199,7 +199,8 @@ impl IntoResponse for Error {
             tracing::error!(error = ?self, "request failed");
         }
         if let Error::NotModified(etag) = self {
-            return (status, [(header::ETAG, etag)]).into_response();
+            let nothing = HeaderValue::from_static("0");
+            return (status, [(header::ETAG, etag), (header::CONTENT_LENGTH, nothing)]).into_response();
         }
         let mut response = crate::respond::json(status, self.json());
         match self {

@@ -45,6 +45,7 @@ impl FromRequestParts<App> for Target {
         for (capture, value) in captures(parts, app).await? {
             match capture.as_str() {
                 "db" => db = Some(database(app, &value)?),
+                "doc" if value == "_local" => return Err(Error::bad("Invalid _local document id.")),
                 "doc" => path = Some(DocPath::new(value)),
                 "design" => path = Some(DocPath::Doc(format!("_design/{value}"))),
                 "local" => path = Some(DocPath::Local(value)),

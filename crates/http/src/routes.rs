@@ -84,7 +84,7 @@ fn database_level() -> Router<App> {
         .route("/{db}/_bulk_get", post(bulk_get::read))
         .route("/{db}/_changes", get(changes::feed).post(changes::feed_posted))
         .route("/{db}/_compact", post(maintenance::compact))
-        .route("/{db}/_compact/{design}", post(maintenance::nothing_to_do))
+        .route("/{db}/_compact/{design}", post(maintenance::compact_index))
         .route("/{db}/_ensure_full_commit", post(maintenance::ensure_full_commit))
         .route("/{db}/_missing_revs", post(revs_diff::missing_revs))
         .route("/{db}/_purge", post(purge::purge))

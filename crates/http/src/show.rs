@@ -17,6 +17,8 @@ pub(crate) struct ReadOptions {
     pub(crate) rev: Option<Rev>,
     pub(crate) open_revs: Option<OpenRevs>,
     pub(crate) latest: bool,
+    /// A winner that is deleted is shown all the same.
+    pub(crate) deleted: bool,
     pub(crate) atts_since: Option<Vec<Rev>>,
     pub(crate) members: Members,
 }
@@ -43,6 +45,7 @@ impl ReadOptions {
                 ("open_revs", value) => options.open_revs = Some(open_revs::parse(value)?),
                 ("atts_since", value) => options.atts_since = Some(open_revs::parse_revs(value)?),
                 ("latest", "true") => options.latest = true,
+                ("deleted", "true") => options.deleted = true,
                 ("revs", "true") => members.revs = true,
                 ("revs_info", "true") => members.revs_info = true,
                 ("conflicts", "true") => members.conflicts = true,
@@ -80,7 +83,8 @@ impl ReadOptions {
                 || deleted_conflicts
                 || local_seq
                 || attachments
-                || self.latest)
+                || self.latest
+                || self.deleted)
     }
 }
 

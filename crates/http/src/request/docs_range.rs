@@ -1,4 +1,4 @@
-//! Options of `_all_docs` and its kin: from the query string, and from the body of a POST, which wins.
+//! Options of `_all_docs` and its kin: from the body of a POST, and from the query string, which wins.
 
 use super::Query;
 use super::range::{boolean, count};
@@ -49,9 +49,37 @@ impl Key {
 impl DocsRange {
     pub(crate) fn parse(query: &Query, posted: Option<&all_docs::Query>) -> Result<DocsRange> {
         let mut range = DocsRange::default();
-        for (name, value) in query.pairs() {
-            range.set(name, value)?;
+        range.set_posted(posted)?;
+        range.set_queried(query)?;
+        range.check()
+    }
+
+    /// One of several queries in a body: what it says counts more than the query string.
+    pub(crate) fn parse_one_of(query: &Query, posted: &all_docs::Query) -> Result<DocsRange> {
+        let mut range = DocsRange::default();
+        range.set_queried(query)?;
+        range.set_posted(Some(posted))?;
+        range.check()
+    }
+
+    fn check(self) -> Result<DocsRange> {
+        let some_keys = self.keys.as_ref().is_some_and(|keys| !keys.is_empty());
+        if some_keys && (self.start != Key::None || self.end != Key::None) {
+            return Err(Error::QueryParse(
+                "`keys` is incompatible with `key`, `start_key` and `end_key`".to_owned(),
+            ));
         }
+        Ok(self)
+    }
+
+    fn set_queried(&mut self, query: &Query) -> Result<()> {
+        for (name, value) in query.pairs() {
+            self.set(name, value)?;
+        }
+        Ok(())
+    }
+
+    fn set_posted(&mut self, posted: Option<&all_docs::Query>) -> Result<()> {
         if let Some(posted) = posted {
             for (name, json) in &posted.options {
                 // Posted values are JSON: a boolean reads as in a query string, a string without its quotes.
@@ -64,13 +92,13 @@ impl DocsRange {
                 } else {
                     serde_json::from_str::<String>(json).ok()
                 };
-                range.set(name, text.as_deref().unwrap_or(json))?;
+                self.set(name, text.as_deref().unwrap_or(json))?;
             }
             if let Some(keys) = &posted.keys {
-                range.keys = Some(keys.clone());
+                self.keys = Some(keys.clone());
             }
         }
-        Ok(range)
+        Ok(())
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<()> {
@@ -91,6 +119,16 @@ impl DocsRange {
             "attachments" => self.attachments = boolean(value)?,
             "att_encoding_info" => self.att_encoding_info = boolean(value)?,
             "update_seq" => self.update_seq = boolean(value)?,
+            "reduce" if boolean(value)? => {
+                return Err(Error::QueryParse(
+                    "Reduce is invalid for map-only views.".to_owned(),
+                ));
+            }
+            "group" if boolean(value)? => {
+                return Err(Error::QueryParse(
+                    "Invalid use of grouping on a map view.".to_owned(),
+                ));
+            }
             _ => {}
         }
         Ok(())

@@ -82,7 +82,7 @@ pub(super) async fn designs_queries(
 fn ranges(query: &Query, body: &[u8]) -> Result<Vec<DocsRange>> {
     wire::parse_queries(body)?
         .iter()
-        .map(|posted| DocsRange::parse(query, Some(posted)))
+        .map(|posted| DocsRange::parse_one_of(query, posted))
         .collect()
 }
 

@@ -7,16 +7,17 @@ use crate::app::{App, blocking};
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::feed::{Feed, Pulse};
-use crate::request::{Db, Query};
+use crate::request::{Db, Query, header_value, matches_etag};
 use crate::respond::{self, Chunks, Gone};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use options::Options;
 use scan::{Progress, Scan};
 use std::sync::Arc;
 use trunkline_core::limits::SCAN_CHUNK_BYTES;
 use trunkline_store::Database;
+use trunkline_wire as wire;
 use trunkline_wire::changes::Writer;
 
 pub(super) async fn feed(
@@ -25,7 +26,7 @@ pub(super) async fn feed(
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response> {
-    open(app, db, Options::parse(&query, &headers, b"")?).await
+    open(app, db, Options::parse(&query, &headers, b"")?, headers).await
 }
 
 pub(super) async fn feed_posted(
@@ -35,17 +36,21 @@ pub(super) async fn feed_posted(
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response> {
-    open(app, db, Options::parse(&query, &headers, &body)?).await
+    open(app, db, Options::parse(&query, &headers, &body)?, headers).await
 }
 
-async fn open(app: App, db: Database, options: Options) -> Result<Response> {
+async fn open(app: App, db: Database, options: Options, headers: HeaderMap) -> Result<Response> {
     let options = Arc::new(options);
     let inline_bytes_max = app.config.request_buffer_bytes_max as u64;
     let is_normal = options.feed == Feed::Normal;
     let asked = Arc::clone(&options);
     // The first chunk is rendered before the answer starts: what is wrong with the request still gets its status, and
     // a short feed leaves in one piece.
-    let (state, progress, mut out) = blocking(move || {
+    let (state, progress, mut out, etag) = blocking(move || {
+        let etag = etag(&db)?;
+        if is_normal && matches_etag(&headers, &etag) {
+            return Err(Error::not_modified(&etag));
+        }
         let mut scan = Scan::start(db, asked, inline_bytes_max)?;
         let mut out = Vec::new();
         let mut writer = scan.open(&mut out);
@@ -54,12 +59,12 @@ async fn open(app: App, db: Database, options: Options) -> Result<Response> {
         } else {
             Progress::More
         };
-        Ok(((scan, writer), progress, out))
+        Ok(((scan, writer), progress, out, etag))
     })
     .await?;
     if is_normal && progress != Progress::More {
         close(state, &mut out).await?;
-        return Ok(respond::json(StatusCode::OK, out));
+        return Ok(tagged(respond::json(StatusCode::OK, out), &etag));
     }
     let (chunks, body) = respond::chunks();
     let feed = options.feed;
@@ -67,10 +72,27 @@ async fn open(app: App, db: Database, options: Options) -> Result<Response> {
         let _ = run(&app, &options, state, out, &chunks).await;
     });
     Ok(if is_normal {
-        respond::streamed(body)
+        tagged(respond::streamed(body), &etag)
     } else {
         feed.response(body)
     })
+}
+
+/// The same as long as nothing is written.
+fn etag(db: &Database) -> Result<String> {
+    let info = db.info()?;
+    let incarnation = wire::seq::suffix(&info.uuid);
+    Ok(format!(
+        "\"{}-{}-{incarnation}\"",
+        info.update_seq, info.purge_seq
+    ))
+}
+
+fn tagged(mut response: Response, etag: &str) -> Response {
+    if let Some(etag) = header_value(etag) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
 }
 
 type FeedState = (Scan, Writer);
@@ -202,7 +224,7 @@ async fn close((scan, writer): FeedState, out: &mut Vec<u8>) -> Result<()> {
         other => other,
     });
     writer.close(out, &last_seq, pending.await?);
-    if out.last() != Some(&b'\n') {
+    if out.last().is_some_and(|last| *last != b'\n') {
         out.push(b'\n');
     }
     Ok(())

@@ -112,7 +112,7 @@ pub(super) async fn add_document(
     body: JsonBody,
 ) -> Result<Response> {
     let mut doc = wire::document::parse(&body.0)?;
-    let id = doc.id.take().filter(|id| !id.is_empty()).unwrap_or_else(new_id);
+    let id = doc.id.take().unwrap_or_else(new_id);
     if let DocPath::Local(id) = DocPath::new(id.clone()) {
         return local::write(db, id, body.0).await;
     }

@@ -33,7 +33,7 @@ pub(super) async fn queries(Db(db): Db, query: Query, JsonBody(body): JsonBody) 
     let queries = all_docs::parse_queries(&body)?;
     let ranges = queries
         .iter()
-        .map(|posted| DocsRange::parse(&query, Some(posted)));
+        .map(|posted| DocsRange::parse_one_of(&query, posted));
     answer(db, ranges.collect::<Result<_>>()?, true).await
 }
 

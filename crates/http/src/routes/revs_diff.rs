@@ -42,6 +42,7 @@ async fn answer(db: Database, body: Bytes, write: fn(&mut Vec<u8>, &[Row])) -> R
         let rows = compare(&db, wire::revs_diff::parse(&body)?)?;
         let mut out = Vec::new();
         write(&mut out, &rows);
+        out.push(b'\n');
         Ok(out)
     });
     Ok(respond::json(StatusCode::OK, answer.await?))

@@ -74,9 +74,11 @@ impl Options {
         let posted: Posted<'_> = if posted.iter().all(u8::is_ascii_whitespace) {
             Posted::default()
         } else {
-            let invalid = |error: serde_json::Error| match error.is_data() {
-                true => Error::bad("`doc_ids` must be a list of document ids, and `selector` a selector."),
-                false => crate::body::INVALID_JSON,
+            let is_object = posted.trim_ascii_start().starts_with(b"{");
+            let invalid = |error: serde_json::Error| match (error.is_data(), is_object) {
+                (true, true) => NO_DOC_IDS,
+                (true, false) => Error::bad("Request body must be a JSON object"),
+                (false, _) => crate::body::INVALID_JSON,
             };
             serde_json::from_slice(posted).map_err(invalid)?
         };
@@ -97,15 +99,19 @@ impl Options {
             conflicts: query.is_true("conflicts"),
             attachments: query.is_true("attachments"),
             att_encoding_info: query.is_true("att_encoding_info"),
-            seq_interval: match number(query, "seq_interval")? {
-                Some(0) => return Err(Error::bad("invalid_seq_interval")),
-                Some(interval) => interval as u64,
+            seq_interval: match query.text("seq_interval").map(str::parse) {
                 None => 1,
+                Some(Ok(interval @ 1..)) => interval,
+                Some(_) => return Err(Error::bad("invalid_seq_interval")),
             },
             filter: filter(query, posted)?,
         })
     }
 }
+
+const NO_DOC_IDS: Error = Error::BadRequest(std::borrow::Cow::Borrowed(
+    "`doc_ids` filter parameter is not a list of doc ids.",
+));
 
 fn since(query: &Query, headers: &HeaderMap, feed: Feed) -> Result<Since> {
     // A browser that reconnects knows better than the page's URL.
@@ -146,7 +152,7 @@ fn filter(query: &Query, posted: Posted<'_>) -> Result<Filter> {
                     .and_then(|text| serde_json::from_str(text).ok())
             };
             let ids: Option<Vec<String>> = posted.doc_ids.or_else(in_query);
-            let ids = ids.ok_or(Error::bad("`doc_ids` filter parameter is not a list."))?;
+            let ids = ids.ok_or(NO_DOC_IDS)?;
             Ok(Filter::DocIds(ids.into_iter().collect()))
         }
         Some("_selector") => {
@@ -158,15 +164,19 @@ fn filter(query: &Query, posted: Posted<'_>) -> Result<Filter> {
         }
         Some("_view") => {
             let view = query.text("view").unwrap_or_default();
-            let (design, _) = view.split_once('/').ok_or(Error::bad(
-                "`view` filter parameter is not provided as `designname/viewname`.",
-            ))?;
+            if view.is_empty() {
+                return Err(Error::bad("`view` filter parameter is not provided."));
+            }
+            let (design, _) = view
+                .split_once('/')
+                .ok_or(Error::bad("`view` must be of the form `designname/viewname`"))?;
             Ok(Filter::Function(format!("_design/{design}")))
         }
+        Some(name) if name.starts_with('_') => Err(Error::bad("unknown builtin filter name")),
         Some(name) => {
-            let (design, _) = name.split_once('/').ok_or(Error::bad(
-                "filter parameter must be of the form `designname/filtername`",
-            ))?;
+            let (design, _) = name
+                .split_once('/')
+                .ok_or(Error::bad("`filter` must be of the form `designname/filtername`"))?;
             Ok(Filter::Function(format!("_design/{design}")))
         }
     }

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use trunkline_core::Seq;
 use trunkline_core::rev::Rev;
-use trunkline_store::{ChangeRow, ChangesScan, Database};
+use trunkline_store::{ChangeRow, ChangesScan, Database, Want, WantRevs};
 use trunkline_wire::changes::{Framing, Row, Writer};
 use trunkline_wire::seq::{self, Since};
 
@@ -114,6 +114,7 @@ impl Scan {
             inline_bytes_max: self.inline_bytes_max,
             seq: Vec::new(),
             leaves: Vec::new(),
+            passing: Vec::new(),
         };
         let (db, left, scanned) = (&self.db, &mut self.left, &mut self.scanned);
         let mut failed = None;
@@ -178,9 +179,27 @@ struct Render<'a> {
     /// Filled anew for each row, so that rows allocate nothing.
     seq: Vec<u8>,
     leaves: Vec<(Rev, bool)>,
+    passing: Vec<Rev>,
 }
 
 impl Render<'_> {
+    /// As in CouchDB, with `style=all_docs` a selector judges every leaf by its own body.
+    fn passing(&mut self, db: &Database, id: &str) -> Result<()> {
+        let wants = [Want {
+            id: id.to_owned(),
+            revs: WantRevs::All,
+        }];
+        let found = db.bulk_get(&wants)?.into_iter().next().flatten();
+        let leaves = found.map(|found| found.leaves).unwrap_or_default();
+        let filter = &self.options.filter;
+        let taken = leaves
+            .into_iter()
+            .filter(|leaf| filter.takes_doc(id, &leaf.rev, leaf.deleted, leaf.body.as_str()));
+        self.passing.clear();
+        self.passing.extend(taken.map(|leaf| leaf.rev));
+        Ok(())
+    }
+
     /// Appends a row, unless the filter holds it back.
     fn row(
         &mut self,
@@ -198,8 +217,23 @@ impl Render<'_> {
         let Some((winner, deleted)) = self.leaves.first() else {
             return Ok(false);
         };
-        let takes_doc = |body: &str| options.filter.takes_doc(row.id, winner, *deleted, body);
-        if row.winner.as_ref().is_some_and(|winner| !takes_doc(winner.body)) {
+        let deleted = *deleted;
+        let takes_doc = |body: &str| options.filter.takes_doc(row.id, winner, deleted, body);
+        let takes_winner = row.winner.as_ref().is_none_or(|winner| takes_doc(winner.body));
+        let takes_some = match options.filter {
+            Filter::Selector(_) if options.all_leaves && self.leaves.len() > 1 => {
+                self.passing(db, row.id)?;
+                !self.passing.is_empty()
+            }
+            _ => {
+                let shown = if options.all_leaves { usize::MAX } else { 1 };
+                self.passing.clear();
+                self.passing
+                    .extend(self.leaves.iter().take(shown).map(|(rev, _)| rev.clone()));
+                takes_winner
+            }
+        };
+        if !takes_some {
             return Ok(false);
         }
         self.seq.clear();
@@ -211,10 +245,9 @@ impl Render<'_> {
         let line = Row {
             seq: std::str::from_utf8(&self.seq).unwrap_or("null"),
             id: row.id,
-            deleted: *deleted,
+            deleted,
         };
-        let shown = if options.all_leaves { usize::MAX } else { 1 };
-        let revs = self.leaves.iter().take(shown).map(|(rev, _)| rev.clone());
+        let revs = self.passing.drain(..);
         let Some(body) = row.winner.filter(|_| options.include_docs) else {
             writer.row(out, line, revs, None);
             return Ok(true);

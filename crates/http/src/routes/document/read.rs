@@ -119,7 +119,7 @@ fn one(db: &Database, id: &str, options: &ReadOptions) -> Result<(Leaf, Found)> 
         return Err(Error::MISSING);
     }
     let leaf = found.leaves.remove(0);
-    if leaf.deleted && (options.rev.is_none() || options.latest) {
+    if leaf.deleted && !options.deleted && (options.rev.is_none() || options.latest) {
         return Err(Error::DELETED);
     }
     Ok((leaf, found))
