@@ -4,6 +4,7 @@ use crate::invalid::{BadAnswer, Invalid, one_more, utf8};
 use crate::open_revs::{parse_revs, write_revs};
 use crate::rev_text;
 use std::borrow::Cow;
+use trunkline_core::doc_id::DocId;
 use trunkline_core::json::{self, JsonError, Reader};
 use trunkline_core::rev::Rev;
 
@@ -25,8 +26,32 @@ pub struct BadAsk {
     pub id: Option<String>,
     /// Its `rev` as given.
     pub rev: Option<String>,
-    /// What is wrong (`bad_request`).
+    /// The error word.
+    pub error: &'static str,
+    /// What is wrong.
     pub reason: String,
+}
+
+impl BadAsk {
+    /// Appends the error, as a multipart answer shows it; what the entry lacks is `null`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"id\":");
+        text_or_null(out, self.id.as_deref());
+        out.extend_from_slice(b",\"rev\":");
+        text_or_null(out, self.rev.as_deref());
+        out.extend_from_slice(b",\"error\":");
+        json::quote(self.error, out);
+        out.extend_from_slice(b",\"reason\":");
+        json::quote(&self.reason, out);
+        out.push(b'}');
+    }
+}
+
+fn text_or_null(out: &mut Vec<u8>, text: Option<&str>) {
+    match text {
+        Some(text) => json::quote(text, out),
+        None => out.extend_from_slice(b"null"),
+    }
 }
 
 /// Reads a request: `{"docs":[..]}`.
@@ -50,6 +75,15 @@ pub fn parse(text: &[u8]) -> Result<Vec<Result<Ask, BadAsk>>, Invalid> {
 }
 
 fn ask(reader: &mut Reader<'_>) -> Result<Result<Ask, BadAsk>, Invalid> {
+    if reader.peek() != Some(b'{') {
+        reader.raw()?;
+        return Ok(Err(BadAsk {
+            id: None,
+            rev: None,
+            error: "bad_request",
+            reason: "document must be a JSON object".into(),
+        }));
+    }
     let (mut id, mut rev, mut atts_since) = (None, None, None);
     reader.members(|key, reader| {
         let value = reader.raw()?;
@@ -65,11 +99,26 @@ fn ask(reader: &mut Reader<'_>) -> Result<Result<Ask, BadAsk>, Invalid> {
     let bad = |id: Option<String>, reason: &str| BadAsk {
         id,
         rev: rev.map(spelled),
+        error: "bad_request",
         reason: reason.into(),
     };
     let Some(id) = id else {
-        return Ok(Err(bad(None, "document id missed")));
+        let nameless = BadAsk {
+            rev: None,
+            ..bad(None, "document id missed")
+        };
+        return Ok(Err(nameless));
     };
+    // A local document can be asked for like any; it has no revisions to show.
+    let illegal = DocId::parse(&id).err().filter(|_| !id.starts_with("_local/"));
+    if let Some(invalid) = illegal {
+        return Ok(Err(BadAsk {
+            id: Some(id),
+            rev: None,
+            error: "illegal_docid",
+            reason: invalid.to_string(),
+        }));
+    }
     let parsed_rev = match rev {
         None => None,
         Some(rev) => match Rev::parse(&spelled(rev)) {
@@ -105,15 +154,29 @@ impl Writer {
         }
     }
 
+    /// Appends the row of an entry that cannot be answered.
+    pub fn bad_row(&mut self, out: &mut Vec<u8>, bad: &BadAsk) {
+        self.start_row(out);
+        text_or_null(out, bad.id.as_deref());
+        out.extend_from_slice(b",\"docs\":[{\"error\":");
+        bad.write(out);
+        out.push(b'}');
+        self.end_row(out);
+    }
+
     /// Starts the row of a document.
     pub fn row(&mut self, out: &mut Vec<u8>, id: &str) {
+        self.start_row(out);
+        json::quote(id, out);
+        out.extend_from_slice(b",\"docs\":[");
+    }
+
+    fn start_row(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(if self.rows > 0 {
             b",\n{\"id\":"
         } else {
             b"\n{\"id\":"
         });
-        json::quote(id, out);
-        out.extend_from_slice(b",\"docs\":[");
         self.rows += 1;
         self.docs_in_row = 0;
     }
@@ -317,7 +380,7 @@ mod tests {
     #[test]
     fn one_bad_entry_spoils_no_other() {
         let asks = parse(
-            br#"{"docs":[{"id":"a"},{"rev":"1-a"},{"id":"b","rev":"x"},{"id":"c","rev":7},{"id":"d","atts_since":"x"}]}"#,
+            br#"{"docs":[{"id":"a"},{"rev":"1-a"},{"id":"b","rev":"x"},{"id":"c","rev":7},{"id":"d","atts_since":"x"},7,{"id":"_x","rev":"1-a"}]}"#,
         )
         .unwrap();
         assert_eq!(asks[0].as_ref().unwrap().rev, None);
@@ -325,19 +388,31 @@ mod tests {
             Err(BadAsk {
                 id: id.map(Into::into),
                 rev: rev.map(Into::into),
+                error: if id == Some("_x") {
+                    "illegal_docid"
+                } else {
+                    "bad_request"
+                },
                 reason: reason.into(),
             })
         };
-        assert_eq!(asks[1], bad(None, Some("1-a"), "document id missed"));
+        assert_eq!(asks[1], bad(None, None, "document id missed"));
         assert_eq!(asks[2], bad(Some("b"), Some("x"), "Invalid rev format"));
         assert_eq!(asks[3], bad(Some("c"), Some("7"), "Invalid rev format"));
         assert_eq!(
             asks[4],
             bad(Some("d"), None, "att_since value must be array of revs.")
         );
+        assert_eq!(asks[5], bad(None, None, "document must be a JSON object"));
+        let reserved = "Only reserved document ids may start with underscore.";
+        assert_eq!(asks[6], bad(Some("_x"), None, reserved));
+        let mut out = Vec::new();
+        Writer::open(&mut out).bad_row(&mut out, asks[5].as_ref().unwrap_err());
+        let row = r#"{"id":null,"docs":[{"error":{"id":null,"rev":null,"error":"bad_request","reason":"document must be a JSON object"}}]}"#;
+        assert_eq!(out, format!("{{\"results\":[\n{row}").as_bytes());
         let missing = parse(b"{}").unwrap_err();
         assert_eq!(missing.reason, "Missing JSON list of 'docs'.");
-        for wrong in ["", "[]", r#"{"docs":{}}"#, r#"{"docs":[1]}"#] {
+        for wrong in ["", "[]", r#"{"docs":{}}"#, r#"{"docs":[1}"#] {
             assert!(parse(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }

@@ -160,10 +160,7 @@ fn render(reader: &mut Reader, writer: &mut Writer, out: &mut Vec<u8>) -> Result
         let ask = match ask {
             Ok(ask) => ask,
             Err(bad) => {
-                let id = bad.id.as_deref().unwrap_or_default();
-                writer.row(out, id);
-                writer.error(out, id, bad.rev.as_deref(), "bad_request", &bad.reason);
-                writer.end_row(out);
+                writer.bad_row(out, &bad);
                 continue;
             }
         };
@@ -268,13 +265,9 @@ async fn row(
     let ask = match ask {
         Ok(ask) => ask,
         Err(bad) => {
-            error(
-                out,
-                bad.id.as_deref().unwrap_or_default(),
-                bad.rev.as_deref(),
-                "bad_request",
-                &bad.reason,
-            );
+            writer.error(out);
+            bad.write(out);
+            writer.end_item(out);
             return Ok(());
         }
     };

@@ -1,25 +1,44 @@
 //! One `_local/` document.
 
+use super::document::etag;
 use crate::app::blocking;
 use crate::error::{Error, Result};
-use crate::request::Query;
+use crate::request::{Query, header_value, matches_etag};
 use crate::respond;
 use axum::body::Bytes;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use trunkline_core::doc_id::LocalId;
+use trunkline_core::rev::{Digest, Rev};
 use trunkline_store::Database;
 use trunkline_wire::local_doc;
 
-pub(super) async fn read(db: Database, id: String) -> Result<Response> {
+pub(super) async fn read(db: Database, id: String, headers: HeaderMap) -> Result<Response> {
     let answer = blocking(move || {
         let (number, body) = db.local(&local_id(&id)?)?.ok_or(Error::MISSING)?;
+        let etag = etag(&rev(number));
+        if matches_etag(&headers, &etag) {
+            return Err(Error::not_modified(&etag));
+        }
         let mut out = Vec::with_capacity(body.len() + id.len() + 48);
         local_doc::write(&mut out, &id, Some(number), &body);
         out.push(b'\n');
-        Ok(out)
+        Ok((out, etag))
     });
-    Ok(respond::json(StatusCode::OK, answer.await?))
+    let (text, etag) = answer.await?;
+    let mut response = respond::json(StatusCode::OK, text);
+    if let Some(etag) = header_value(&etag) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    Ok(response)
+}
+
+/// The revision of a local document: `0-N`.
+pub(super) fn rev(number: u64) -> Rev {
+    Rev {
+        generation: 0,
+        digest: Digest::from_bytes(number.to_string().as_bytes()),
+    }
 }
 
 /// Writes a local document. Whatever number the client gives counts as current, as in CouchDB: replicators write
@@ -60,6 +79,6 @@ fn outcome(id: &str, number: u64) -> Vec<u8> {
     out
 }
 
-fn local_id(id: &str) -> Result<LocalId> {
+pub(super) fn local_id(id: &str) -> Result<LocalId> {
     LocalId::parse(id).map_err(|_| Error::bad("Invalid _local document id."))
 }

@@ -1,5 +1,6 @@
 //! `_local_docs`: the local documents in id order.
 
+use super::local::rev as local_rev;
 use crate::app::blocking;
 use crate::body::JsonBody;
 use crate::error::Result;
@@ -9,7 +10,6 @@ use crate::respond;
 use axum::http::StatusCode;
 use axum::response::Response;
 use trunkline_core::doc_id::LocalId;
-use trunkline_core::rev::{Digest, Rev};
 use trunkline_store::Database;
 use trunkline_wire::all_docs::{self, Writer};
 use trunkline_wire::local_doc;
@@ -49,15 +49,17 @@ async fn answer(db: Database, ranges: Vec<DocsRange>, many: bool) -> Result<Resp
                 });
             }
             write(&db, range, &mut out)?;
+            if many {
+                out.pop();
+            }
         }
         if many {
             out.extend_from_slice(if ranges.is_empty() {
-                b"{\"results\":[\r\n\r\n]}"
+                b"{\"results\":[\r\n\r\n]}\n"
             } else {
-                b"\r\n]}"
+                b"\r\n]}\n"
             });
         }
-        out.push(b'\n');
         Ok(out)
     });
     Ok(respond::json(StatusCode::OK, text.await?))
@@ -97,10 +99,7 @@ fn write(db: &Database, range: &DocsRange, out: &mut Vec<u8>) -> Result<()> {
 }
 
 fn row(writer: &mut Writer, out: &mut Vec<u8>, range: &DocsRange, id: &str, number: u64, body: &str) {
-    let rev = Rev {
-        generation: 0,
-        digest: Digest::from_bytes(number.to_string().as_bytes()),
-    };
+    let rev = local_rev(number);
     let mut doc = |out: &mut Vec<u8>| local_doc::write(out, id, Some(number), body);
     let doc = range
         .include_docs

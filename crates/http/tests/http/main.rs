@@ -19,5 +19,6 @@ mod harness;
 mod live_feeds;
 mod local;
 mod multipart;
+mod protocol;
 mod server;
 mod shutdown;

@@ -23,7 +23,7 @@ pub(in crate::routes) async fn read(
 ) -> Result<Response> {
     let Target { db, path, .. } = target;
     let id = match path {
-        DocPath::Local(id) => return local::read(db, id).await,
+        DocPath::Local(id) => return local::read(db, id, headers).await,
         DocPath::Doc(id) => id,
     };
     let options = ReadOptions::parse(&query)?;
