@@ -2,6 +2,7 @@
 
 use crate::Config;
 use crate::error::{Error, Result};
+use crate::reads::Reads;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::oneshot;
@@ -19,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) config: Config,
     pub(crate) replications: Scheduler,
+    /// Reads of one document at a time.
+    pub(crate) reads: Reads,
     /// Cancelled at the shutdown signal: feeds send their `last_seq` and end.
     pub(crate) stopping: CancellationToken,
     /// Databases being compacted, and since when (seconds since 1970).
@@ -41,6 +44,7 @@ impl App {
             store,
             config,
             replications: Scheduler::default(),
+            reads: Reads::default(),
             stopping: CancellationToken::new(),
             compactions: parking_lot::Mutex::default(),
             boot: uuid::Uuid::new_v4()

@@ -15,6 +15,7 @@ mod encoding;
 mod error;
 mod feed;
 mod lenient;
+mod reads;
 mod request;
 mod respond;
 mod routes;

@@ -31,11 +31,11 @@ pub(in crate::routes) async fn read(
         return read_open_revs(app, db, id, options, &headers).await;
     }
     if options.is_plain() {
-        return read_winner(db, id, options, headers).await;
+        return read_winner(&app, db, id, options, headers).await;
     }
     let (leaf, found) = {
         let (db, id, options) = (db.clone(), id.clone(), options.clone());
-        blocking(move || one(&db, &id, &options)).await?
+        app.reads.run(move || one(&db, &id, &options)).await?
     };
     let members = options.members;
     let with_bytes = if members.attachments {
@@ -72,8 +72,14 @@ pub(in crate::routes) async fn read(
 }
 
 /// The way of nearly every read: one look-up, one copy of the stored text.
-async fn read_winner(db: Database, id: String, options: ReadOptions, headers: HeaderMap) -> Result<Response> {
-    let (text, etag) = blocking(move || {
+async fn read_winner(
+    app: &App,
+    db: Database,
+    id: String,
+    options: ReadOptions,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let read = app.reads.run(move || {
         let leaf = db.get(&id, None)?.ok_or(Error::MISSING)?;
         if leaf.deleted {
             return Err(Error::DELETED);
@@ -86,8 +92,8 @@ async fn read_winner(db: Database, id: String, options: ReadOptions, headers: He
         show::write(&mut out, &id, &leaf, None, options.members, &[]);
         out.push(b'\n');
         Ok((out, etag))
-    })
-    .await?;
+    });
+    let (text, etag) = read.await?;
     let mut response = respond::json(StatusCode::OK, text);
     if let Some(etag) = header_value(&etag) {
         response.headers_mut().insert(header::ETAG, etag);
