@@ -90,11 +90,12 @@ const HASHING_THREADS_MAX: usize = 4;
 /// The revisions that edits claim, in order.
 fn claimed_revisions(edits: &[Edit]) -> Vec<Option<Rev>> {
     let claimed = |edits: &[Edit]| -> Vec<Option<Rev>> { edits.iter().map(claimed_revision).collect() };
-    let threads =
-        std::thread::available_parallelism().map_or(1, |cores| cores.get().min(HASHING_THREADS_MAX));
-    if edits.len() < PARALLEL_EDITS_MIN || threads == 1 {
+    if edits.len() < PARALLEL_EDITS_MIN {
         return claimed(edits);
     }
+    // Asked only now: on Linux it reads files.
+    let threads =
+        std::thread::available_parallelism().map_or(1, |cores| cores.get().min(HASHING_THREADS_MAX));
     let part = edits.len().div_ceil(threads);
     let (own, others) = edits.split_at(part);
     std::thread::scope(|scope| {
