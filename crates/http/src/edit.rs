@@ -4,8 +4,7 @@ use crate::app::{App, blocking};
 use crate::error::{Error, Result};
 use crate::request::{Query, doc_id};
 use std::io::Write;
-use trunkline_core::attachment::Content;
-use trunkline_core::attachment::{AttachmentEdit, AttachmentSource};
+use trunkline_core::attachment::{Attachment, AttachmentEdit, AttachmentSource, Content};
 use trunkline_core::doc::{Edit, InteractiveEdit, ReplicatedEdit};
 use trunkline_store::{Database, Durability};
 use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
@@ -131,6 +130,18 @@ fn stage(app: &App, db: &Database, name: &str, bytes: &[u8]) -> Result<Content> 
     let mut staging = db.stage(Some(bytes.len() as u64))?;
     staging.write_all(bytes)?;
     Ok(staging.finish()?)
+}
+
+/// An attachment that an edit of its document leaves alone.
+pub(crate) fn keep(attachment: &Attachment) -> AttachmentEdit {
+    AttachmentEdit {
+        name: attachment.name.clone(),
+        content_type: Some(attachment.content_type.clone()),
+        revpos: Some(attachment.revpos),
+        source: AttachmentSource::Stub {
+            md5: Some(attachment.content.md5),
+        },
+    }
 }
 
 /// An incoming attachment with its bytes where they are now.

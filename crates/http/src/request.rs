@@ -238,7 +238,14 @@ mod tests {
     #[test]
     fn query_strings() {
         let query = Query::parse("a=1&b=%22x+y%22&c&a=2&=z&d=%2B").unwrap();
-        let expected = [("a", "1"), ("b", "\"x y\""), ("c", ""), ("a", "2"), ("", "z"), ("d", "+")];
+        let expected = [
+            ("a", "1"),
+            ("b", "\"x y\""),
+            ("c", ""),
+            ("a", "2"),
+            ("", "z"),
+            ("d", "+"),
+        ];
         assert!(query.pairs().eq(expected));
         assert_eq!(query.text("a"), Some("1"));
         assert!(Query::parse("a=%FF").is_err());
@@ -258,15 +265,33 @@ mod tests {
             assert_eq!(accepts(given, wanted), expected, "{given}");
         }
         assert!(super::accepts(&HeaderMap::new(), "multipart/mixed"));
-        for (given, is_json) in [("application/json; charset=utf-8", true), ("Application/JSON", true), ("text/json", false)] {
-            assert_eq!(require_json(&headers(header::CONTENT_TYPE, given)).is_ok(), is_json, "{given}");
+        for (given, is_json) in [
+            ("application/json; charset=utf-8", true),
+            ("Application/JSON", true),
+            ("text/json", false),
+        ] {
+            assert_eq!(
+                require_json(&headers(header::CONTENT_TYPE, given)).is_ok(),
+                is_json,
+                "{given}"
+            );
         }
     }
 
     #[test]
     fn tags() {
-        for (given, expected) in [("\"1-a\"", true), ("W/\"1-a\"", true), ("\"x\", \"1-a\"", true), ("*", true), ("1-a", false)] {
-            assert_eq!(matches_etag(&headers(header::IF_NONE_MATCH, given), "\"1-a\""), expected, "{given}");
+        for (given, expected) in [
+            ("\"1-a\"", true),
+            ("W/\"1-a\"", true),
+            ("\"x\", \"1-a\"", true),
+            ("*", true),
+            ("1-a", false),
+        ] {
+            assert_eq!(
+                matches_etag(&headers(header::IF_NONE_MATCH, given), "\"1-a\""),
+                expected,
+                "{given}"
+            );
         }
     }
 }

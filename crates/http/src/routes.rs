@@ -114,6 +114,7 @@ fn document_level() -> Router<App> {
     let document = || {
         get(document::read)
             .put(document::write)
+            .post(document::submit_form)
             .delete(document::delete)
             // COPY has no name among the router's methods.
             .fallback(document::copy)

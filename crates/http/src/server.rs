@@ -134,7 +134,11 @@ impl Front {
         let Front(front) = self;
         tidy_path(request.uri_mut());
         override_method(&mut request);
-        let accept = request.headers().get(header::ACCEPT_ENCODING).filter(|_| front.app.config.compression).cloned();
+        let accept = request
+            .headers()
+            .get(header::ACCEPT_ENCODING)
+            .filter(|_| front.app.config.compression)
+            .cloned();
         let id = request_id(front, &request);
         let method = request.method().clone();
         let is_head = method == Method::HEAD;

@@ -6,6 +6,7 @@ use super::document::{self, etag, leaf, submit};
 use crate::app::App;
 use crate::body;
 use crate::content::{self, Part, Stopped};
+use crate::edit;
 use crate::error::{Error, Result, rev};
 use crate::request::{
     DocPath, Query, Target, doc_id, header_text, header_value, if_match, location, matches_etag,
@@ -295,7 +296,7 @@ fn parent(query: &Query, headers: &HeaderMap) -> Result<Option<Rev>> {
 }
 
 /// The leaf to be edited; `None` for a new document.
-async fn revision(db: &Database, id: &str, parent: Option<&Rev>) -> Result<Option<Leaf>> {
+pub(super) async fn revision(db: &Database, id: &str, parent: Option<&Rev>) -> Result<Option<Leaf>> {
     let Some(rev) = parent else { return Ok(None) };
     match leaf(db, id, Some(rev.clone())).await {
         Ok(leaf) => Ok(Some(leaf)),
@@ -325,14 +326,7 @@ async fn change(
     let kept = kept
         .into_iter()
         .filter(|attachment| &*attachment.name != name)
-        .map(|attachment| AttachmentEdit {
-            name: attachment.name,
-            content_type: Some(attachment.content_type),
-            revpos: Some(attachment.revpos),
-            source: AttachmentSource::Stub {
-                md5: Some(attachment.content.md5),
-            },
-        });
+        .map(|attachment| edit::keep(&attachment));
     let edit = Edit::Interactive(InteractiveEdit {
         id: doc_id(&id)?,
         parent,

@@ -1,8 +1,10 @@
 //! One document: reading, writing, deleting and copying it.
 
+mod form;
 mod read;
 mod stream;
 
+pub(super) use form::submit_form;
 pub(super) use read::read;
 pub(super) use stream::{item, json as part_json, random, sent};
 
@@ -171,7 +173,9 @@ pub(super) async fn leaf(db: &Database, id: &str, rev: Option<Rev>) -> Result<Le
 /// COPY, and every method that a document does not have.
 pub(super) async fn copy(target: Target, query: Query, request: Request) -> Result<Response> {
     if request.method().as_str() != "COPY" {
-        return Err(Error::MethodNotAllowed("COPY,DELETE,GET,HEAD,PUT".to_owned()));
+        return Err(Error::MethodNotAllowed(
+            "COPY,DELETE,GET,HEAD,POST,PUT".to_owned(),
+        ));
     }
     let Target { db, path, .. } = target;
     let DocPath::Doc(source) = path else {

@@ -42,6 +42,11 @@ impl Headers {
         parameter(disposition, "filename").map(|name| unescape_filename(&name))
     }
 
+    /// `name` of `Content-Disposition`: a field of a form.
+    pub fn form_name(&self) -> Option<String> {
+        parameter(self.value("content-disposition")?, "name")
+    }
+
     /// `Content-Length`, when it is a number.
     pub fn content_length(&self) -> Option<u64> {
         self.value("content-length")?.parse().ok()
