@@ -1,6 +1,7 @@
 //! The changes: documents in the order of their newest edit.
 
 use crate::read::{Snapshot, text};
+use crate::tables::DocsRow;
 use crate::tables::by_seq::{BodyRow, RowBody, SeqRow};
 use crate::tables::bytes::Reader;
 use crate::{ChangeRow, ChangesScan, Database, Error, Leaves, ScanEnd, WinnerBody};
@@ -59,6 +60,46 @@ impl Database {
                 return Ok(ScanEnd { last, done: false });
             }
         }
+    }
+
+    /// The seqs of documents, in no order; documents that were never here have none.
+    pub fn seqs_of<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> Result<Vec<Seq>, Error> {
+        let snapshot = Snapshot::of(&*self.file()?)?;
+        let mut seqs = Vec::new();
+        for id in ids {
+            if let Some(row) = snapshot.docs.get(id.as_bytes())? {
+                seqs.push(DocsRow::decode(row.value())?.seq);
+            }
+        }
+        Ok(seqs)
+    }
+
+    /// One chunk of the changes at certain seqs, in their order, bounded as one of [`Database::changes`]. A seq whose
+    /// document was edited since has no row.
+    pub fn changes_at(
+        &self,
+        seqs: &[Seq],
+        bodies: bool,
+        row: &mut dyn FnMut(ChangeRow<'_>) -> ControlFlow<()>,
+    ) -> Result<ScanEnd<Seq>, Error> {
+        let mut chunk = Chunk::new(usize::MAX);
+        let snapshot = Snapshot::of(&*self.file()?)?;
+        let mut last = None;
+        for &seq in seqs {
+            if chunk.is_full() {
+                return Ok(ScanEnd { last, done: false });
+            }
+            let found = snapshot.by_seq.get(&seq.to_be_bytes())?;
+            let flow = match found {
+                Some(value) => show(&snapshot, seq, value.value(), bodies, &mut chunk, row)?,
+                None => ControlFlow::Continue(()),
+            };
+            last = Some(seq);
+            if flow.is_break() {
+                return Ok(ScanEnd { last, done: false });
+            }
+        }
+        Ok(ScanEnd { last, done: true })
     }
 
     /// The last seq committed at or before a wall-clock time (ms since 1970); 0 when all came later. A look-up.

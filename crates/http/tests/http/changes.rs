@@ -255,3 +255,17 @@ async fn long_feeds_are_streamed_whole() {
     assert!(seqs.clone().is_sorted());
     assert_eq!(seqs.count(), 3000);
 }
+
+#[tokio::test]
+async fn long_feeds_show_each_document_once_in_either_direction() {
+    let server = Server::with_db().await;
+    let docs: Vec<_> = (0..1500)
+        .map(|n| json!({ "_id": format!("d{n:05}"), "text": "x".repeat(500) }))
+        .collect();
+    server.post("/db/_bulk_docs", json!({ "docs": docs })).await;
+    let forward = server.get("/db/_changes").await.json();
+    let backward = server.get("/db/_changes?descending=true").await.json();
+    let mut backward = ids(&backward);
+    backward.reverse();
+    assert_eq!(backward, ids(&forward));
+}

@@ -213,3 +213,21 @@ async fn updates_of_databases_are_followed() {
     feed.until("deleted", |text| text.contains("\"type\":\"deleted\""))
         .await;
 }
+
+#[tokio::test]
+async fn documents_that_were_looked_up_are_followed() {
+    let server = Server::with_db().await;
+    for id in ["a", "b", "c", "d"] {
+        server.put(&format!("/db/{id}"), Some(json!({}))).await;
+    }
+    let path = "/db/_changes?feed=continuous&filter=_doc_ids&doc_ids=[\"a\"]&heartbeat=60000";
+    let mut feed = Feed::open(&server, path).await;
+    feed.until("the document", |text| text.ends_with('\n')).await;
+    let rev = server.get("/db/a").await.json()["_rev"].clone();
+    server.put("/db/other", Some(json!({}))).await;
+    server.put("/db/a", Some(json!({ "_rev": rev }))).await;
+    feed.until("its edit", |text| text.contains("\"2-") && text.ends_with('\n'))
+        .await;
+    let ids: Vec<Value> = lines(&feed.text).iter().map(|row| row["id"].clone()).collect();
+    assert_eq!(ids, ["a", "a"]);
+}

@@ -14,6 +14,7 @@ mod bulk;
 mod changes;
 mod conformance;
 mod databases;
+mod doc_ids;
 mod documents;
 mod encoding;
 mod forms;

@@ -280,3 +280,33 @@ fn everything_is_there_after_reopening() {
     );
     clean(&database);
 }
+
+#[test]
+fn changes_of_certain_documents() {
+    let (_dir, _store, database) = store();
+    let revs = ["a", "b", "c", "d"].map(|id| put(&database, id, None, "{}"));
+    put(&database, "a", Some(&revs[0]), r#"{"n":2}"#);
+    let mut seqs = database.seqs_of(["d", "a", "none", "c"]).unwrap();
+    seqs.sort_unstable();
+    assert_eq!(seqs, [3, 4, 5]);
+    put(&database, "d", Some(&revs[3]), r#"{"n":3}"#);
+    let mut rows = Vec::new();
+    let end = database.changes_at(&seqs, true, &mut |row| {
+        rows.push((row.id.to_owned(), row.seq, row.winner.unwrap().body.to_owned()));
+        ControlFlow::Continue(())
+    });
+    // The one that was edited since has another place now.
+    assert_eq!(
+        rows,
+        [
+            ("c".to_owned(), 3, "{}".to_owned()),
+            ("a".to_owned(), 5, r#"{"n":2}"#.to_owned())
+        ]
+    );
+    let end = end.unwrap();
+    assert_eq!((end.last, end.done), (Some(5), true));
+    let end = database
+        .changes_at(&seqs, false, &mut |_| ControlFlow::Break(()))
+        .unwrap();
+    assert_eq!((end.last, end.done), (Some(3), false));
+}

@@ -5,8 +5,9 @@ use crate::feed::{Clock, Feed};
 use crate::request::{Query, header_text};
 use axum::http::{HeaderMap, HeaderName};
 use serde_json::value::RawValue;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use trunkline_core::doc::Body;
+use trunkline_core::limits::REQUEST_ITEMS_MAX;
 use trunkline_core::rev::Rev;
 use trunkline_core::selector::Selector;
 use trunkline_wire::seq::{self, Since};
@@ -35,7 +36,8 @@ pub(super) struct Options {
 #[derive(Debug)]
 pub(super) enum Filter {
     All,
-    DocIds(HashSet<String>),
+    /// Sorted, so that looking them up walks the table once.
+    DocIds(BTreeSet<String>),
     Selector(Box<Selector>),
     Designs,
     /// A function of a design document; the document's id.
@@ -153,6 +155,9 @@ fn filter(query: &Query, posted: Posted<'_>) -> Result<Filter> {
             };
             let ids: Option<Vec<String>> = posted.doc_ids.or_else(in_query);
             let ids = ids.ok_or(NO_DOC_IDS)?;
+            if ids.len() > REQUEST_ITEMS_MAX {
+                return Err(Error::TooLarge);
+            }
             Ok(Filter::DocIds(ids.into_iter().collect()))
         }
         Some("_selector") => {

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use trunkline_core::Seq;
 use trunkline_core::rev::Rev;
-use trunkline_store::{ChangeRow, ChangesScan, Database, Want, WantRevs};
+use trunkline_store::{ChangeRow, ChangesScan, Database, ScanEnd, Want, WantRevs};
 use trunkline_wire::changes::{Framing, Row, Writer};
 use trunkline_wire::seq::{self, Since};
 
@@ -24,9 +24,18 @@ pub(super) struct Scan {
     left: usize,
     /// Every row up to here was seen.
     reached: Seq,
-    /// Rows seen since the start, passed or not.
-    pub(super) scanned: u64,
+    /// Where `filter=_doc_ids` finds its documents, while that spares a walk over the others.
+    looked_up: Option<LookedUp>,
     inline_bytes_max: u64,
+}
+
+/// The places of documents that were looked up.
+#[derive(Clone)]
+struct LookedUp {
+    /// In the feed's direction.
+    seqs: Arc<[Seq]>,
+    /// The newest seq then: the feed goes on behind it.
+    newest: Seq,
 }
 
 /// What a chunk came to.
@@ -79,7 +88,7 @@ impl Scan {
             until,
             left,
             reached: since,
-            scanned: 0,
+            looked_up: None,
             inline_bytes_max,
         })
     }
@@ -100,14 +109,65 @@ impl Scan {
         }
         // Read before the snapshot is taken: the snapshot holds at least this much.
         let newest = self.db.last_seq()?;
-        let options = Arc::clone(&self.options);
-        let scan = ChangesScan {
-            since: self.since,
-            until: self.until,
-            descending: options.descending,
-            bodies: options.include_docs || matches!(options.filter, Filter::Selector(_)),
-            limit: usize::MAX,
+        if self.looked_up.is_none() {
+            self.looked_up = self.look_up(newest)?;
+        }
+        if let Some(LookedUp { seqs, newest }) = self.looked_up.clone() {
+            let done = self.rows(writer, out, Some(&seqs))?.done;
+            if self.left == 0 || (done && self.options.descending) {
+                return Ok(Progress::Over);
+            }
+            if !done {
+                return Ok(Progress::More);
+            }
+            // What came meanwhile, documents that moved included, comes behind.
+            self.looked_up = None;
+            self.since = newest;
+            self.reached = newest;
+        }
+        let end = self.rows(writer, out, None)?;
+        Ok(match (end.done, self.left) {
+            (_, 0) => Progress::Over,
+            (false, _) => Progress::More,
+            (true, _) if self.options.descending => Progress::Over,
+            (true, _) => {
+                // What was there is seen, rows or not; a `since` from the future is brought back to the present.
+                self.reached = newest.min(self.until).max(end.last.unwrap_or(0));
+                if self.reached >= self.until {
+                    Progress::Over
+                } else {
+                    Progress::CaughtUp
+                }
+            }
+        })
+    }
+
+    /// Finds the documents that the filter names, unless reading every row that is left takes no longer.
+    fn look_up(&self, newest: Seq) -> Result<Option<LookedUp>> {
+        let Filter::DocIds(ids) = &self.options.filter else {
+            return Ok(None);
         };
+        let newest = newest.min(self.until);
+        let descending = self.options.descending;
+        let from = if descending { 0 } else { self.since };
+        if newest.saturating_sub(from) <= ids.len() as u64 {
+            return Ok(None);
+        }
+        let mut seqs = self.db.seqs_of(ids.iter().map(String::as_str))?;
+        seqs.retain(|seq| *seq > from && (*seq <= newest || descending));
+        seqs.sort_unstable();
+        if descending {
+            seqs.reverse();
+        }
+        Ok(Some(LookedUp {
+            seqs: seqs.into(),
+            newest,
+        }))
+    }
+
+    /// Appends the rows of one chunk: of those at `seqs` that are left, or of all.
+    fn rows(&mut self, writer: &mut Writer, out: &mut Vec<u8>, seqs: Option<&[Seq]>) -> Result<ScanEnd<Seq>> {
+        let options = Arc::clone(&self.options);
         let mut render = Render {
             options: &options,
             suffix: &self.suffix,
@@ -116,10 +176,9 @@ impl Scan {
             leaves: Vec::new(),
             passing: Vec::new(),
         };
-        let (db, left, scanned) = (&self.db, &mut self.left, &mut self.scanned);
+        let (db, left) = (&self.db, &mut self.left);
         let mut failed = None;
-        let end = db.changes(&scan, &mut |row| {
-            *scanned += 1;
+        let mut take = |row: ChangeRow<'_>| {
             match render.row(db, writer, out, row) {
                 Ok(false) => return ControlFlow::Continue(()),
                 Ok(true) => *left -= 1,
@@ -133,28 +192,40 @@ impl Scan {
             } else {
                 ControlFlow::Continue(())
             }
-        })?;
+        };
+        let bodies = options.include_docs || matches!(options.filter, Filter::Selector(_));
+        let end = match seqs {
+            Some(seqs) => {
+                let seen = seqs.partition_point(|seq| match options.descending {
+                    true => *seq > self.since,
+                    false => *seq <= self.since,
+                });
+                db.changes_at(seqs.get(seen..).unwrap_or_default(), bodies, &mut take)
+            }
+            None => db.changes(
+                &ChangesScan {
+                    since: self.since,
+                    until: self.until,
+                    descending: options.descending,
+                    bodies,
+                    limit: usize::MAX,
+                },
+                &mut take,
+            ),
+        }?;
         if let Some(error) = failed {
             return Err(error);
         }
         if let Some(last) = end.last {
-            self.since = last;
+            // Descending, `since` is the next place to look at.
+            self.since = if options.descending {
+                last.saturating_sub(1)
+            } else {
+                last
+            };
             self.reached = last;
         }
-        Ok(match (end.done, self.left) {
-            (_, 0) => Progress::Over,
-            (false, _) => Progress::More,
-            (true, _) if options.descending => Progress::Over,
-            (true, _) => {
-                // What was there is seen, rows or not; a `since` from the future is brought back to the present.
-                self.reached = newest.min(self.until).max(end.last.unwrap_or(0));
-                if self.reached >= self.until {
-                    Progress::Over
-                } else {
-                    Progress::CaughtUp
-                }
-            }
-        })
+        Ok(end)
     }
 
     /// Where the feed stands, as JSON text.
