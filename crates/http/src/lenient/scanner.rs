@@ -63,7 +63,7 @@ impl Scanner {
                     let end = rest
                         .iter()
                         .position(|byte| is_bare(*byte) || matches!(byte, b' ' | b'\n'));
-                    let Some(end) = end else { return None };
+                    let end = end?;
                     at += end;
                     match rest.get(end) {
                         Some(b' ') => self.place = Place::Version,
@@ -75,7 +75,7 @@ impl Scanner {
                 Place::Method => {
                     let end = rest.iter().position(|byte| matches!(byte, b' ' | b'\n'));
                     self.keep(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default());
-                    let Some(end) = end else { return None };
+                    let end = end?;
                     at += end + 1;
                     if rest.get(end) == Some(&b' ') {
                         self.place = Place::Target;
@@ -87,7 +87,7 @@ impl Scanner {
                 Place::Version | Place::Headers | Place::ChunkSize | Place::Trailers => {
                     let end = rest.iter().position(|byte| *byte == b'\n');
                     self.keep(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default());
-                    let Some(end) = end else { return None };
+                    let end = end?;
                     at += end + 1;
                     let line = std::mem::take(&mut self.line);
                     self.place = self.behind_line(line.trim_ascii());
