@@ -1,7 +1,9 @@
 //! The queue of jobs and its leader.
 //!
 //! Leadership is a duty that one thread at a time has. A blocked writer that leads until its own job is done hands
-//! the duty to another blocked writer; a [`Leader`] given to asynchronous code keeps it until nobody waits.
+//! the duty to another blocked writer; a [`Leader`] given to asynchronous code keeps it until nobody waits. Until that
+//! code has found a thread for it, any blocked writer that comes takes the duty over: all the threads that could run
+//! the leader may be blocked as writers.
 
 use crate::{Database, Durability, Error, Outcome, Refused};
 use parking_lot::{Condvar, Mutex};
@@ -77,21 +79,33 @@ pub(crate) struct Queue {
 struct QueueState {
     jobs: VecDeque<Job>,
     bytes: usize,
-    leading: bool,
+    duty: Duty,
     /// Jobs that the leader may expect to come soon: those of the last commit and those that came during it.
     expected: usize,
     /// How long the last commit took.
     last_commit: Duration,
 }
 
+/// Who leads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Duty {
+    /// Nobody, and nothing waits.
+    #[default]
+    Idle,
+    /// A [`Leader`] that has not begun.
+    Offered,
+    /// A thread.
+    Taken,
+}
+
 impl std::fmt::Debug for QueueState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} jobs of {} bytes, leading: {}",
+            "{} jobs of {} bytes, duty: {:?}",
             self.jobs.len(),
             self.bytes,
-            self.leading
+            self.duty
         )
     }
 }
@@ -149,7 +163,7 @@ impl Leader {
     /// Commits queued edits until none wait.
     pub fn run(mut self) {
         if let Some(database) = self.database.take() {
-            database.lead(None);
+            database.lead_if_offered();
         }
     }
 }
@@ -158,7 +172,7 @@ impl Drop for Leader {
     /// A runtime that shuts down drops the tasks it has not started; the queue must not wait for ever.
     fn drop(&mut self) {
         if let Some(database) = self.database.take() {
-            std::thread::spawn(move || database.lead(None));
+            std::thread::spawn(move || database.lead_if_offered());
         }
     }
 }
@@ -193,10 +207,11 @@ impl Database {
             })
     }
 
-    /// Answers whether the caller has to lead.
+    /// Answers whether the caller has to lead: at once when it blocks, else by a [`Leader`].
     fn enqueue(&self, work: Work, durability: Durability, done: Done, waiter: Option<Arc<Waiter>>) -> bool {
         let queue = &self.inner.queue;
         let bytes = work.bytes();
+        let is_blocked = waiter.is_some();
         let mut state = queue.state.lock();
         state.bytes += bytes;
         state.jobs.push_back(Job {
@@ -206,14 +221,34 @@ impl Database {
             done,
             waiter,
         });
-        if state.leading {
-            if state.is_worthwhile() {
-                queue.arrived.notify_one();
+        match (state.duty, is_blocked) {
+            (Duty::Taken, _) => {
+                if state.is_worthwhile() {
+                    queue.arrived.notify_one();
+                }
+                false
             }
-            return false;
+            (Duty::Offered, false) => false,
+            (Duty::Idle, false) => {
+                state.duty = Duty::Offered;
+                true
+            }
+            (Duty::Idle | Duty::Offered, true) => {
+                state.duty = Duty::Taken;
+                true
+            }
         }
-        state.leading = true;
-        true
+    }
+
+    /// Leads, unless a blocked writer has taken the duty.
+    fn lead_if_offered(&self) {
+        let mut state = self.inner.queue.state.lock();
+        if state.duty != Duty::Offered {
+            return;
+        }
+        state.duty = Duty::Taken;
+        drop(state);
+        self.lead(None);
     }
 
     /// Commits queued jobs: until none wait, or until `own` is answered and another blocked writer takes over.
@@ -301,7 +336,7 @@ impl Queue {
     fn hand_over(&self, own: Option<&Waiter>) -> bool {
         let mut state = self.state.lock();
         if state.jobs.is_empty() {
-            state.leading = false;
+            state.duty = Duty::Idle;
             return true;
         }
         if !own.is_some_and(Waiter::is_done) {

@@ -69,3 +69,31 @@ fn a_panicking_callback_does_not_wedge_the_queue() {
     leader.unwrap().run();
     put(&database, "b", None, "{}");
 }
+
+/// All threads of a pool may wait for their own writes before one of them gets to run the leader.
+#[test]
+fn a_leader_that_finds_no_thread_holds_up_no_blocked_writer() {
+    let (_dir, _store, database) = store();
+    let (tell, told) = std::sync::mpsc::channel();
+    let told_too = tell.clone();
+    let batch = Batch {
+        edits: vec![edit("a", None, "{}")],
+        ..Batch::default()
+    };
+    let leader = database.submit(batch, move |outcomes| {
+        tell.send(outcomes.unwrap().len()).unwrap();
+    });
+    let blocked = database.clone();
+    let writer = std::thread::spawn(move || {
+        blocked.flush().unwrap();
+        told_too.send(0).unwrap();
+    });
+    let patience = std::time::Duration::from_secs(20);
+    assert_eq!(told.recv_timeout(patience), Ok(1));
+    assert_eq!(told.recv_timeout(patience), Ok(0));
+    writer.join().unwrap();
+    // It comes late, and finds nothing to do; the next one has its own.
+    leader.unwrap().run();
+    put(&database, "b", None, "{}");
+    assert!(database.submit(Batch::default(), |_| {}).is_some());
+}
