@@ -13,6 +13,14 @@ pub const REFUSED_BODY_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of one request body that is held in memory to be parsed: room for a `_bulk_docs` of 10 000 call legs
 /// with both SDPs, while a few of them at once still fit a small machine.
 pub const REQUEST_BUFFER_BYTES_MAX: usize = 128 << 20;
+/// Bytes of request bodies that a server holds at once, until what they ask is committed: two of the longest. Parsed
+/// they take a few times as much.
+pub const REQUEST_BUFFERS_BYTES_MAX: usize = 2 * REQUEST_BUFFER_BYTES_MAX;
+/// Milliseconds that a request waits for room among [`REQUEST_BUFFERS_BYTES_MAX`]: a disk writes that much meanwhile,
+/// and clients wait longer before they give up.
+pub const REQUEST_BUFFERS_WAIT_MS: u64 = 10_000;
+/// Milliseconds without a byte after which a body that holds room is given up.
+pub const REQUEST_SILENCE_MS: u64 = 60_000;
 /// Nested arrays and objects in a document: deep enough for real documents, shallow enough that recursion over
 /// it cannot exhaust a 2 MiB thread stack.
 pub const JSON_DEPTH_MAX: usize = 512;

@@ -3,6 +3,7 @@
 use crate::Config;
 use crate::error::{Error, Result};
 use crate::reads::Reads;
+use crate::room::{Room, Rooms};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::oneshot;
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) replications: Scheduler,
     /// Reads of one document at a time.
     pub(crate) reads: Reads,
+    /// For request bodies held in memory.
+    pub(crate) rooms: Rooms,
     /// Cancelled at the shutdown signal: feeds send their `last_seq` and end.
     pub(crate) stopping: CancellationToken,
     /// Databases being compacted, and since when (seconds since 1970).
@@ -40,7 +43,11 @@ impl std::ops::Deref for App {
 
 impl App {
     pub(crate) fn new(store: Store, config: Config) -> App {
+        let buffers = config
+            .request_buffers_bytes_max
+            .max(config.request_buffer_bytes_max);
         App(Arc::new(Shared {
+            rooms: Rooms::new(buffers, config.request_buffers_wait_ms),
             store,
             config,
             replications: Scheduler::default(),
@@ -80,10 +87,12 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Queues edits with the group commit and waits for their outcomes without holding a thread.
-pub(crate) async fn update(database: &Database, batch: Batch) -> Result<Vec<Outcome>> {
+/// Queues edits with the group commit and waits for their outcomes without holding a thread. Whether
+/// or not the client waits for them, they keep the room of their request until then.
+pub(crate) async fn update(database: &Database, batch: Batch, room: Room) -> Result<Vec<Outcome>> {
     let (sender, receiver) = oneshot::channel();
     let leader = database.submit(batch, move |outcomes| {
+        drop(room);
         let _ = sender.send(outcomes);
     });
     if let Some(leader) = leader {

@@ -4,23 +4,25 @@ use crate::app::App;
 use crate::encoding;
 use crate::error::{Error, Result};
 use crate::request::require_json;
+use crate::room::Room;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use http_body_util::BodyExt;
+use std::time::Duration;
+use trunkline_core::limits::REQUEST_SILENCE_MS;
 
-/// A whole request body, decoded.
-pub(crate) struct Whole(pub(crate) Bytes);
+/// A whole request body, decoded, and its room in memory.
+pub(crate) struct Whole(pub(crate) Bytes, pub(crate) Room);
 
 /// A whole request body that says it is JSON; CouchDB refuses others with 415 on most resources.
-pub(crate) struct JsonBody(pub(crate) Bytes);
+pub(crate) struct JsonBody(pub(crate) Bytes, pub(crate) Room);
 
 impl FromRequest<App> for Whole {
     type Rejection = Error;
     async fn from_request(request: Request, app: &App) -> Result<Whole> {
-        read(request, app.config.request_buffer_bytes_max)
-            .await
-            .map(Whole)
+        let (bytes, room) = read(request, app).await?;
+        Ok(Whole(bytes, room))
     }
 }
 
@@ -28,9 +30,8 @@ impl FromRequest<App> for JsonBody {
     type Rejection = Error;
     async fn from_request(request: Request, app: &App) -> Result<JsonBody> {
         require_json(request.headers())?;
-        read(request, app.config.request_buffer_bytes_max)
-            .await
-            .map(JsonBody)
+        let (bytes, room) = read(request, app).await?;
+        Ok(JsonBody(bytes, room))
     }
 }
 
@@ -49,30 +50,46 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str> {
 /// What CouchDB says of a body that is not JSON.
 pub(crate) const INVALID_JSON: Error = Error::BadRequest(std::borrow::Cow::Borrowed("invalid UTF-8 JSON"));
 
-/// Reads a body of at most `bytes_max` (after decoding) into memory.
-pub(crate) async fn read(request: Request, bytes_max: usize) -> Result<Bytes> {
-    if announced(&request).is_some_and(|length| length > bytes_max as u64) {
-        return Err(Error::TooLarge);
-    }
+/// Reads a body of at most [`crate::Config::request_buffer_bytes_max`] (after decoding) into memory, and the room it
+/// takes there.
+pub(crate) async fn read(request: Request, app: &App) -> Result<(Bytes, Room)> {
+    let bytes_max = app.config.request_buffer_bytes_max;
+    let announced = announced(&request).unwrap_or(0);
+    let announced = usize::try_from(announced)
+        .ok()
+        .filter(|length| *length <= bytes_max);
+    let mut room = app.rooms.take(announced.ok_or(Error::TooLarge)?).await?;
     let mut body = encoding::decode(request).await?.into_body();
-    let Some(first) = next(&mut body).await? else {
-        return Ok(Bytes::new());
+    let Some(first) = next_in_time(&mut body).await? else {
+        return Ok((Bytes::new(), room));
     };
     if first.len() > bytes_max {
         return Err(Error::TooLarge);
     }
+    app.rooms.grow(&mut room, first.len(), bytes_max).await?;
     if body.is_end_stream() {
-        return Ok(first);
+        return Ok((first, room));
     }
-    let mut whole = Vec::with_capacity(first.len() * 2);
+    let mut whole = Vec::with_capacity(announced.unwrap_or(0).max(first.len() * 2));
     whole.extend_from_slice(&first);
-    while let Some(bytes) = next(&mut body).await? {
-        if whole.len() + bytes.len() > bytes_max {
+    drop(first);
+    while let Some(bytes) = next_in_time(&mut body).await? {
+        let length = whole.len() + bytes.len();
+        if length > bytes_max {
             return Err(Error::TooLarge);
         }
+        app.rooms.grow(&mut room, length, bytes_max).await?;
         whole.extend_from_slice(&bytes);
     }
-    Ok(whole.into())
+    Ok((whole.into(), room))
+}
+
+/// [`next`], unless the client falls silent: others may wait for the room that its body takes.
+async fn next_in_time(body: &mut Body) -> Result<Option<Bytes>> {
+    match tokio::time::timeout(Duration::from_millis(REQUEST_SILENCE_MS), next(body)).await {
+        Ok(bytes) => bytes,
+        Err(_) => Err(Error::Disconnected),
+    }
 }
 
 /// The next bytes of a body; `None` at its end.

@@ -9,6 +9,10 @@ pub struct Config {
     pub request_bytes_max: u64,
     /// Bytes of one request body that must be held in memory to be parsed, counted after decompression.
     pub request_buffer_bytes_max: usize,
+    /// Bytes of all such bodies at once; others wait. At least as much as one may have.
+    pub request_buffers_bytes_max: usize,
+    /// Milliseconds that a request waits for its bytes among them, before it is told to come back.
+    pub request_buffers_wait_ms: u64,
     /// Bytes of one document without its attachments.
     pub document_bytes_max: usize,
     /// Bytes of one attachment.
@@ -28,6 +32,8 @@ impl Default for Config {
         Config {
             request_bytes_max: limits::REQUEST_BYTES_MAX,
             request_buffer_bytes_max: limits::REQUEST_BUFFER_BYTES_MAX,
+            request_buffers_bytes_max: limits::REQUEST_BUFFERS_BYTES_MAX,
+            request_buffers_wait_ms: limits::REQUEST_BUFFERS_WAIT_MS,
             document_bytes_max: limits::DOCUMENT_BYTES_MAX,
             attachment_bytes_max: limits::ATTACHMENT_BYTES_MAX,
             compression: true,

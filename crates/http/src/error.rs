@@ -69,6 +69,8 @@ pub(crate) enum Error {
     NotImplemented(&'static str),
     /// A peer of a replication failed; error word and reason.
     Replication(StatusCode, &'static str, String),
+    /// Other requests hold all the memory there is for request bodies.
+    Busy,
     /// The store or server is closing.
     Closing,
     /// The client went away in the middle of its request.
@@ -179,6 +181,7 @@ impl Error {
             Error::Replication(status, word, reason) => (*status, word, reason.into()),
             Error::Internal(reason) => (S::INTERNAL_SERVER_ERROR, "internal_server_error", reason.into()),
             Error::NotImplemented(reason) => (S::NOT_IMPLEMENTED, "not_implemented", (*reason).into()),
+            Error::Busy => (S::SERVICE_UNAVAILABLE, "busy", reasons::BUSY.into()),
             Error::Closing => (S::SERVICE_UNAVAILABLE, "shutting_down", reasons::CLOSING.into()),
         }
     }
@@ -195,7 +198,9 @@ impl Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, _, _) = self.row();
-        if status.is_server_error() {
+        // What is not there, and what works again soon, is no failure.
+        let is_failure = !matches!(self, Error::NotImplemented(_) | Error::Busy | Error::Closing);
+        if status.is_server_error() && is_failure {
             tracing::error!(error = ?self, "request failed");
         }
         if let Error::NotModified(etag) = self {
@@ -207,6 +212,10 @@ impl IntoResponse for Error {
                 if let Ok(value) = HeaderValue::try_from(allowed) {
                     response.headers_mut().insert(header::ALLOW, value);
                 }
+            }
+            Error::Busy => {
+                let headers = response.headers_mut();
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Error::RangeNotSatisfiable(length) => {
                 if let Ok(value) = HeaderValue::from_str(&format!("bytes */{length}")) {
@@ -274,6 +283,7 @@ mod reasons {
     pub(super) const BAD_CONTENT_ENCODING: &str = "Content-Encoding must be identity, gzip or zstd";
     pub(super) const BATCH: &str =
         "Another document of the same atomic batch was refused; nothing was written.";
+    pub(super) const BUSY: &str = "Too many bytes of requests are being written; try again.";
     pub(super) const CLOSING: &str = "The server is shutting down; try again.";
     pub(super) const CONFLICT: &str = "Document update conflict.";
     pub(super) const DATABASE_EXISTS: &str = "The database could not be created, the file already exists.";
@@ -292,5 +302,51 @@ mod reasons {
 
     pub(super) fn database_name_too_long(name: &str) -> String {
         format!("At least one path segment of `{name}` is too long.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tracing::span;
+
+    /// Counts the events that are logged as errors.
+    #[derive(Default)]
+    struct Errors(Arc<AtomicUsize>);
+
+    impl tracing::Subscriber for Errors {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            *metadata.level() == tracing::Level::ERROR
+        }
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    #[test]
+    fn only_failures_are_logged_as_such() {
+        let logged = Arc::new(AtomicUsize::new(0));
+        tracing::subscriber::with_default(Errors(logged.clone()), || {
+            for error in [
+                Error::NotImplemented("views"),
+                Error::Busy,
+                Error::Closing,
+                Error::Conflict,
+            ] {
+                let _ = error.into_response();
+            }
+            assert_eq!(logged.load(Ordering::Relaxed), 0);
+            let _ = Error::Internal("a bug".to_owned()).into_response();
+            assert_eq!(logged.load(Ordering::Relaxed), 1);
+        });
     }
 }

@@ -18,6 +18,7 @@ mod lenient;
 mod reads;
 mod request;
 mod respond;
+mod room;
 mod routes;
 mod server;
 mod show;

@@ -31,7 +31,7 @@ pub(super) async fn all_posted(
     State(app): State<App>,
     Db(db): Db,
     query: Query,
-    JsonBody(body): JsonBody,
+    JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
     one(
         app,
@@ -46,7 +46,7 @@ pub(super) async fn all_queries(
     State(app): State<App>,
     Db(db): Db,
     query: Query,
-    JsonBody(body): JsonBody,
+    JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
     many(app, db, Kind::All, ranges(&query, &body)?).await
 }
@@ -59,7 +59,7 @@ pub(super) async fn designs_posted(
     State(app): State<App>,
     Db(db): Db,
     query: Query,
-    JsonBody(body): JsonBody,
+    JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
     one(
         app,
@@ -74,7 +74,7 @@ pub(super) async fn designs_queries(
     State(app): State<App>,
     Db(db): Db,
     query: Query,
-    JsonBody(body): JsonBody,
+    JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
     many(app, db, Kind::Designs, ranges(&query, &body)?).await
 }

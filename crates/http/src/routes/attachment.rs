@@ -12,6 +12,7 @@ use crate::request::{
     DocPath, Query, Target, doc_id, header_text, header_value, if_match, location, matches_etag,
 };
 use crate::respond::{self, Chunks};
+use crate::room::Room;
 use crate::upload::Upload;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -334,7 +335,7 @@ async fn change(
         body,
         attachments: new.into_iter().chain(kept).collect(),
     });
-    let outcome = submit(db, edit, &id, Durability::Durable).await?;
+    let outcome = submit(db, edit, &id, Durability::Durable, Room::default()).await?;
     let mut out = Vec::with_capacity(64 + id.len());
     wire::bulk_docs::write_ok(&mut out, &id, &outcome.rev);
     out.push(b'\n');

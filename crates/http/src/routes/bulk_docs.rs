@@ -26,7 +26,7 @@ pub(super) async fn write(
     State(app): State<App>,
     Db(db): Db,
     query: Query,
-    JsonBody(body): JsonBody,
+    JsonBody(body, room): JsonBody,
 ) -> Result<Response> {
     let durability = edit::WriteOptions::parse(&query).durability;
     let (asked, new_edits, atomic) = {
@@ -50,6 +50,7 @@ pub(super) async fn write(
                 durability,
                 atomic,
             },
+            room,
         )
         .await?
     };

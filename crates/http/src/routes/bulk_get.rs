@@ -23,7 +23,7 @@ pub(super) async fn read(
     Db(db): Db,
     query: Query,
     headers: HeaderMap,
-    JsonBody(body): JsonBody,
+    JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
     for name in ["rev", "open_revs", "atts_since", "w", "new_edits"] {
         if query.text(name).is_some() {

@@ -34,7 +34,7 @@ pub(super) async fn feed_posted(
     Db(db): Db,
     query: Query,
     headers: HeaderMap,
-    JsonBody(body): JsonBody,
+    JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
     open(app, db, Options::parse(&query, &headers, &body)?, headers).await
 }

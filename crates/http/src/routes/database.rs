@@ -109,16 +109,16 @@ pub(super) async fn add_document(
     Db(db): Db,
     query: Query,
     headers: HeaderMap,
-    body: JsonBody,
+    JsonBody(body, room): JsonBody,
 ) -> Result<Response> {
-    let mut doc = wire::document::parse(&body.0)?;
+    let mut doc = wire::document::parse(&body)?;
     let id = doc.id.take().unwrap_or_else(new_id);
     if let DocPath::Local(id) = DocPath::new(id.clone()) {
-        return local::write(db, id, body.0).await;
+        return local::write(db, id, body).await;
     }
     let options = edit::WriteOptions::parse(&query);
     let edit = edit::build(&app, &db, &id, doc, true).await?;
-    let outcome = document::submit(&db, edit, &id, options.durability).await?;
+    let outcome = document::submit(&db, edit, &id, options.durability, room).await?;
     let mut response = document::written(&id, &outcome, false, options.durability);
     response.headers_mut().remove(header::ETAG);
     if let Some(location) = location(&headers, &[db.name().as_str(), &id]) {

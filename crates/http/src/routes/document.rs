@@ -13,6 +13,7 @@ use crate::app::{App, blocking, update};
 use crate::edit::{self, WriteOptions};
 use crate::error::{Error, Result, rev};
 use crate::request::{DocPath, Query, Target, doc_id, header_text, header_value, if_match, location};
+use crate::room::Room;
 use crate::{body, respond, upload};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
@@ -32,7 +33,7 @@ pub(super) async fn write(
     let Target { db, path, .. } = target;
     let id = match path {
         DocPath::Local(id) => {
-            let text = body::read(request, app.config.request_buffer_bytes_max).await?;
+            let (text, _room) = body::read(request, &app).await?;
             return local::write(db, id, text).await;
         }
         DocPath::Doc(id) => id,
@@ -45,12 +46,12 @@ pub(super) async fn write(
 
     let is_related = header_text(request.headers(), header::CONTENT_TYPE)
         .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/related"));
-    let (mut doc, attachments) = if is_related {
-        let (doc, attachments) = upload::receive_related(&app, &db, request).await?;
-        (doc, Some(attachments))
+    let (mut doc, attachments, room) = if is_related {
+        let (doc, attachments, room) = upload::receive_related(&app, &db, request).await?;
+        (doc, Some(attachments), room)
     } else {
-        let text = body::read(request, app.config.request_buffer_bytes_max).await?;
-        (wire::document::parse(&text)?, None)
+        let (text, room) = body::read(request, &app).await?;
+        (wire::document::parse(&text)?, None, room)
     };
     doc.rev = settle_rev(doc.rev, query_rev, header_rev)?;
     let deleted = doc.deleted;
@@ -58,7 +59,7 @@ pub(super) async fn write(
         Some(attachments) => edit::assemble(&app, &id, doc, attachments, options.interactive)?,
         None => edit::build(&app, &db, &id, doc, options.interactive).await?,
     };
-    let outcome = submit(&db, edit, &id, options.durability).await?;
+    let outcome = submit(&db, edit, &id, options.durability, room).await?;
     let mut response = written(&id, &outcome, deleted, options.durability);
     if let Some(location) = location {
         response.headers_mut().insert(header::LOCATION, location);
@@ -80,8 +81,14 @@ fn settle_rev(in_body: Option<Rev>, in_query: Option<Rev>, in_header: Option<Rev
     Ok(explicit.or(in_header))
 }
 
-/// One edit through the door.
-pub(super) async fn submit(db: &Database, edit: Edit, id: &str, durability: Durability) -> Result<Written> {
+/// One edit through the door, with the room that its request takes.
+pub(super) async fn submit(
+    db: &Database,
+    edit: Edit,
+    id: &str,
+    durability: Durability,
+    room: Room,
+) -> Result<Written> {
     let outcomes = update(
         db,
         Batch {
@@ -89,6 +96,7 @@ pub(super) async fn submit(db: &Database, edit: Edit, id: &str, durability: Dura
             durability,
             atomic: false,
         },
+        room,
     )
     .await?;
     match outcomes.into_iter().next() {
@@ -149,7 +157,7 @@ pub(super) async fn delete(target: Target, query: Query, headers: HeaderMap) -> 
         body: Body::empty(),
         attachments: Vec::new(),
     });
-    match submit(&db, edit, &id, durability).await {
+    match submit(&db, edit, &id, durability, Room::default()).await {
         Ok(outcome) => Ok(written(&id, &outcome, true, durability)),
         Err(Error::Conflict) => {
             leaf(&db, &id, None).await?;
@@ -198,7 +206,7 @@ pub(super) async fn copy(target: Target, query: Query, request: Request) -> Resu
         body: leaf.body.clone(),
         attachments: attachments.collect(),
     });
-    let outcome = submit(&db, edit, &id, Durability::Durable).await?;
+    let outcome = submit(&db, edit, &id, Durability::Durable, Room::default()).await?;
     let mut response = written(&id, &outcome, false, Durability::Durable);
     if let Some(location) = location(headers, &[db.name().as_str(), &id]) {
         response.headers_mut().insert(header::LOCATION, location);

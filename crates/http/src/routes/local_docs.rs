@@ -24,12 +24,16 @@ pub(super) async fn list(Db(db): Db, query: Query) -> Result<Response> {
     answer(db, vec![range], false).await
 }
 
-pub(super) async fn list_posted(Db(db): Db, query: Query, JsonBody(body): JsonBody) -> Result<Response> {
+pub(super) async fn list_posted(
+    Db(db): Db,
+    query: Query,
+    JsonBody(body, _room): JsonBody,
+) -> Result<Response> {
     let range = DocsRange::parse(&query, Some(&all_docs::parse(&body)?))?;
     answer(db, vec![range], false).await
 }
 
-pub(super) async fn queries(Db(db): Db, query: Query, JsonBody(body): JsonBody) -> Result<Response> {
+pub(super) async fn queries(Db(db): Db, query: Query, JsonBody(body, _room): JsonBody) -> Result<Response> {
     let queries = all_docs::parse_queries(&body)?;
     let ranges = queries
         .iter()

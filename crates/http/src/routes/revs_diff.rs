@@ -16,7 +16,7 @@ use trunkline_wire as wire;
 /// What is asked and found of one document: id, missing, possible ancestors.
 type Row = (String, Vec<Rev>, Vec<Rev>);
 
-pub(super) async fn revs_diff(Db(db): Db, JsonBody(body): JsonBody) -> Result<Response> {
+pub(super) async fn revs_diff(Db(db): Db, JsonBody(body, _room): JsonBody) -> Result<Response> {
     answer(db, body, |out, rows| {
         let rows = rows
             .iter()
@@ -26,7 +26,7 @@ pub(super) async fn revs_diff(Db(db): Db, JsonBody(body): JsonBody) -> Result<Re
     .await
 }
 
-pub(super) async fn missing_revs(Db(db): Db, JsonBody(body): JsonBody) -> Result<Response> {
+pub(super) async fn missing_revs(Db(db): Db, JsonBody(body, _room): JsonBody) -> Result<Response> {
     answer(db, body, |out, rows| {
         let rows = rows.iter().filter(|(_, missing, _)| !missing.is_empty());
         wire::revs_diff::write_missing_revs(

@@ -19,7 +19,7 @@ pub(super) async fn show(Db(db): Db) -> Result<Response> {
     Ok(respond::json(StatusCode::OK, text))
 }
 
-pub(super) async fn set(Db(db): Db, Whole(body): Whole) -> Result<Response> {
+pub(super) async fn set(Db(db): Db, Whole(body, _room): Whole) -> Result<Response> {
     let security: Value = serde_json::from_slice(&body).map_err(|_| INVALID_JSON)?;
     check(&security)?;
     blocking(move || Ok(db.set_security(&security.to_string())?)).await?;

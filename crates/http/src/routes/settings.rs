@@ -13,7 +13,7 @@ pub(super) async fn revs_limit(Db(db): Db) -> Result<Response> {
     Ok(respond::json(StatusCode::OK, format!("{limit}\n").into_bytes()))
 }
 
-pub(super) async fn set_revs_limit(Db(db): Db, Whole(body): Whole) -> Result<Response> {
+pub(super) async fn set_revs_limit(Db(db): Db, Whole(body, _room): Whole) -> Result<Response> {
     let limit = positive(&body, "revs_limit must be an integer of at least 1")?;
     blocking(move || Ok(db.set_revs_limit(limit)?)).await?;
     Ok(respond::ok(StatusCode::OK))
@@ -24,7 +24,7 @@ pub(super) async fn purged_infos_limit(Db(db): Db) -> Result<Response> {
     Ok(respond::json(StatusCode::OK, format!("{limit}\n").into_bytes()))
 }
 
-pub(super) async fn set_purged_infos_limit(Db(db): Db, Whole(body): Whole) -> Result<Response> {
+pub(super) async fn set_purged_infos_limit(Db(db): Db, Whole(body, _room): Whole) -> Result<Response> {
     let limit = positive(&body, "`purge_infos_limit` must be positive integer")?;
     blocking(move || Ok(db.set_purged_infos_limit(limit)?)).await?;
     Ok(respond::ok(StatusCode::OK))

@@ -4,6 +4,7 @@ use super::Upload;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::request::header_text;
+use crate::room::Room;
 use crate::{body, edit, encoding};
 use axum::body::Body;
 use axum::extract::Request;
@@ -14,12 +15,12 @@ use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
 use trunkline_wire::document::{self, IncomingDoc};
 use trunkline_wire::multipart::{DocumentEvent, DocumentReader};
 
-/// Reads the request to its end; the document comes back with every attachment staged.
+/// Reads the request to its end; the document comes back with every attachment staged, and the room it takes.
 pub(crate) async fn receive(
     app: &App,
     db: &Database,
     request: Request,
-) -> Result<(IncomingDoc, Vec<AttachmentEdit>)> {
+) -> Result<(IncomingDoc, Vec<AttachmentEdit>, Room)> {
     let content_type = header_text(request.headers(), header::CONTENT_TYPE).unwrap_or_default();
     let reader = DocumentReader::new(content_type)?;
     let body = encoding::decode(request).await?.into_body();
@@ -31,6 +32,7 @@ pub(crate) async fn receive(
     let DocumentEvent::Doc(json) = parts.next().await? else {
         return Err(Error::bad("The first part must be the document"));
     };
+    let room = app.rooms.take(json.len()).await?;
     let mut doc = document::parse(&json)?;
     let mut attachments = Vec::with_capacity(doc.attachments.len());
     for attachment in std::mem::take(&mut doc.attachments) {
@@ -42,7 +44,7 @@ pub(crate) async fn receive(
         });
     }
     parts.drain().await?;
-    Ok((doc, attachments))
+    Ok((doc, attachments, room))
 }
 
 struct Parts {

@@ -332,6 +332,20 @@ async fn open_revisions() {
         .json();
     assert_eq!(some[0]["ok"]["_revisions"]["ids"], json!(["bb", "aa"]));
     assert_eq!(some[1], json!({ "missing": "9-zz" }));
+    let mixed = server
+        .get(&format!(
+            "/db/doc?open_revs=[\"9-zz\",\"{loser}\",\"8-yy\",\"{winner}\",\"7-xx\"]"
+        ))
+        .await
+        .json();
+    let answers = |row: &serde_json::Value| {
+        row["missing"]
+            .as_str()
+            .or(row["ok"]["_rev"].as_str())
+            .map(str::to_owned)
+    };
+    let order: Vec<String> = mixed.as_array().unwrap().iter().filter_map(answers).collect();
+    assert_eq!(order, ["9-zz", &loser, "8-yy", &winner, "7-xx"]);
     let latest = server
         .get("/db/doc?open_revs=[\"1-aa\"]&latest=true")
         .await

@@ -23,5 +23,6 @@ mod live_feeds;
 mod local;
 mod multipart;
 mod protocol;
+mod rooms;
 mod server;
 mod shutdown;

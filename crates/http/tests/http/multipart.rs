@@ -111,7 +111,7 @@ async fn open_revisions_as_multipart() {
     let rev = put(&server, "/db/doc", &two(), &[b"hello", b"1234567"])
         .await
         .rev();
-    let path = format!("/db/doc?open_revs=[\"{rev}\",\"9-zz\"]&revs=true&latest=true");
+    let path = format!("/db/doc?open_revs=[\"9-zz\",\"{rev}\"]&revs=true&latest=true");
     let out = server.get_with(&path, "accept", "multipart/mixed").await;
     assert!(
         out.header("content-type")
@@ -126,6 +126,7 @@ async fn open_revisions_as_multipart() {
         text.contains("Content-Type: application/json; error=\"true\"\r\n\r\n{\"missing\":\"9-zz\"}\r\n--"),
         "{text}"
     );
+    assert!(text.find("missing") < text.find("multipart/related"), "{text}");
     // What the asker has already comes as a stub.
     let since = format!("{path}&atts_since=[\"{rev}\"]");
     let out = server.get_with(&since, "accept", "multipart/mixed").await;

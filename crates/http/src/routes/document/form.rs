@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::edit;
 use crate::error::{Error, Result, rev};
 use crate::request::{DocPath, Target, doc_id, header_text};
+use crate::room::Room;
 use crate::routes::attachment::revision;
 use crate::upload::Upload;
 use crate::{body, encoding};
@@ -45,10 +46,11 @@ pub(in crate::routes) async fn submit_form(
         reader,
         body,
         bytes_left,
+        room: Room::default(),
     };
-    let (app, db, fields) = form.read().await?;
+    let (app, db, fields, room) = form.read().await?;
     let edit = edit_of(&app, &db, &id, fields).await?;
-    let outcome = submit(&db, edit, &id, Durability::Durable).await?;
+    let outcome = submit(&db, edit, &id, Durability::Durable, room).await?;
     Ok(written(&id, &outcome, false, Durability::Durable))
 }
 
@@ -79,10 +81,12 @@ struct Form {
     reader: PartReader,
     body: Body,
     bytes_left: u64,
+    /// Of its texts; files take none.
+    room: Room,
 }
 
 impl Form {
-    async fn read(mut self) -> Result<(App, Database, Fields)> {
+    async fn read(mut self) -> Result<(App, Database, Fields, Room)> {
         let mut fields = Fields::default();
         loop {
             match self.next().await? {
@@ -92,7 +96,7 @@ impl Form {
                     Some("_attachments") => fields.files.extend(self.file(&headers).await?),
                     _ => {}
                 },
-                PartEvent::Closed => return Ok((self.app, self.db, fields)),
+                PartEvent::Closed => return Ok((self.app, self.db, fields, self.room)),
                 _ => {}
             }
         }
@@ -116,9 +120,12 @@ impl Form {
     async fn text(&mut self) -> Result<Vec<u8>> {
         let mut text = Vec::new();
         while let PartEvent::Body(bytes) = self.next().await? {
-            if text.len() + bytes.len() > self.app.config.request_buffer_bytes_max {
+            let length = text.len() + bytes.len();
+            let bytes_max = self.app.config.request_buffer_bytes_max;
+            if length > bytes_max {
                 return Err(Error::TooLarge);
             }
+            self.app.rooms.grow(&mut self.room, length, bytes_max).await?;
             text.extend_from_slice(&bytes);
         }
         Ok(text)

@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use trunkline_core::rev::Rev;
+use trunkline_core::revtree::RevTree;
 use trunkline_store::{Database, Found, Leaf, Want, WantRevs};
 use trunkline_wire as wire;
 use trunkline_wire::open_revs::OpenRevs;
@@ -149,35 +150,34 @@ async fn read_open_revs(
     options: ReadOptions,
     headers: &HeaderMap,
 ) -> Result<Response> {
-    let found = {
+    let (opened, tree) = {
         let (db, id, options) = (db.clone(), id.clone(), options.clone());
         blocking(move || opened(&db, &id, &options)).await?
     };
     if accepts(headers, "multipart/mixed") {
-        return Ok(stream::mixed(db, id, found, options));
+        return Ok(stream::mixed(db, id, opened, tree, options));
     }
     let bytes_max = app.config.request_buffer_bytes_max as u64;
     let text = blocking(move || {
         let mut out = b"[".to_vec();
-        for leaf in &found.leaves {
+        for leaf in &opened {
             separate(&mut out);
+            let leaf = match leaf {
+                Ok(leaf) => leaf,
+                Err(rev) => {
+                    wire::open_revs::write_missing(&mut out, rev);
+                    continue;
+                }
+            };
             let with_bytes = if options.members.attachments {
-                show::with_bytes(
-                    leaf,
-                    &found.revs,
-                    options.atts_since.as_deref().unwrap_or_default(),
-                )
+                show::with_bytes(leaf, &tree, options.atts_since.as_deref().unwrap_or_default())
             } else {
                 Vec::new()
             };
             let forms = show::inline(&db, &leaf.attachments, &with_bytes, bytes_max)?;
             wire::open_revs::write_ok(&mut out, |out| {
-                show::write(out, &id, leaf, Some(&found.revs), options.members, &forms);
+                show::write(out, &id, leaf, Some(&tree), options.members, &forms);
             });
-        }
-        for rev in &found.missing {
-            separate(&mut out);
-            wire::open_revs::write_missing(&mut out, rev);
         }
         out.extend_from_slice(b"]\n");
         Ok(out)
@@ -191,8 +191,11 @@ fn separate(out: &mut Vec<u8>) {
     }
 }
 
-/// The leaves that `open_revs` names; all of a document that was never here is 404, each named one is `missing`.
-fn opened(db: &Database, id: &str, options: &ReadOptions) -> Result<Found> {
+/// What `open_revs` opens: a leaf, or the revision that is missing.
+pub(super) type Opened = std::result::Result<Leaf, Rev>;
+
+/// The leaves that `open_revs` names, in its order; all of a document that was never here is 404, each named one is `missing`.
+fn opened(db: &Database, id: &str, options: &ReadOptions) -> Result<(Vec<Opened>, RevTree)> {
     let (revs, asked): (WantRevs, Vec<Rev>) = match &options.open_revs {
         Some(OpenRevs::These(revs)) => (
             WantRevs::These {
@@ -208,12 +211,35 @@ fn opened(db: &Database, id: &str, options: &ReadOptions) -> Result<Found> {
         revs,
     }];
     match db.bulk_get(&wants)?.into_iter().next().flatten() {
-        Some(found) => Ok(found),
-        None if matches!(options.open_revs, Some(OpenRevs::These(_))) => Ok(Found {
-            leaves: Vec::new(),
-            missing: asked,
-            revs: Default::default(),
-        }),
+        Some(found) => Ok(in_order(found, asked)),
+        None if matches!(options.open_revs, Some(OpenRevs::These(_))) => {
+            Ok((asked.into_iter().map(Err).collect(), RevTree::default()))
+        }
         None => Err(Error::MISSING),
     }
+}
+
+/// Puts what is missing where it was asked for: each revision asked for has either its leaves, next to each other, or
+/// none.
+fn in_order(found: Found, asked: Vec<Rev>) -> (Vec<Opened>, RevTree) {
+    let Found {
+        leaves,
+        missing,
+        revs,
+    } = found;
+    let mut opened = Vec::with_capacity(leaves.len() + missing.len());
+    let mut leaves = leaves.into_iter().peekable();
+    for rev in asked {
+        if missing.contains(&rev) {
+            opened.push(Err(rev));
+            continue;
+        }
+        let below = revs.descendant_leaves(&rev);
+        let is_its = |leaf: &Leaf| leaf.rev == rev || below.iter().any(|(below, _)| **below == leaf.rev);
+        while let Some(leaf) = leaves.next_if(|leaf| is_its(leaf)) {
+            opened.push(Ok(leaf));
+        }
+    }
+    opened.extend(leaves.map(Ok));
+    (opened, revs)
 }

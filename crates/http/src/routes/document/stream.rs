@@ -1,5 +1,6 @@
 //! Documents with the bytes of their attachments, streamed: `multipart/related` for one, `multipart/mixed` for several.
 
+use super::read::Opened;
 use crate::content;
 use crate::error::Error;
 use crate::request::header_value;
@@ -9,7 +10,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use trunkline_core::attachment::Attachment;
 use trunkline_core::revtree::RevTree;
-use trunkline_store::{Database, Found, Leaf};
+use trunkline_store::{Database, Leaf};
 use trunkline_wire::multipart::{MixedWriter, RelatedWriter};
 use trunkline_wire::open_revs;
 
@@ -44,7 +45,13 @@ pub(super) fn related(
 }
 
 /// Several revisions of one document, each with its attachments, and those that are missing.
-pub(super) fn mixed(db: Database, id: String, found: Found, options: ReadOptions) -> Response {
+pub(super) fn mixed(
+    db: Database,
+    id: String,
+    opened: Vec<Opened>,
+    tree: RevTree,
+    options: ReadOptions,
+) -> Response {
     let writer = MixedWriter::new(random());
     let content_type = header_value(&writer.content_type());
     let (chunks, body) = respond::chunks();
@@ -52,9 +59,18 @@ pub(super) fn mixed(db: Database, id: String, found: Found, options: ReadOptions
         let since = options.atts_since.unwrap_or_default();
         let mut out = Vec::new();
         writer.open(&mut out);
-        for leaf in found.leaves {
-            let with_bytes = show::with_bytes(&leaf, &found.revs, &since);
-            let json = json(&id, &leaf, &found.revs, options.members, &with_bytes);
+        for leaf in opened {
+            let leaf = match leaf {
+                Ok(leaf) => leaf,
+                Err(rev) => {
+                    writer.error(&mut out);
+                    open_revs::write_missing(&mut out, &rev);
+                    writer.end_item(&mut out);
+                    continue;
+                }
+            };
+            let with_bytes = show::with_bytes(&leaf, &tree, &since);
+            let json = json(&id, &leaf, &tree, options.members, &with_bytes);
             let sent = sent(leaf.attachments, &with_bytes);
             if item(&db, &writer, None, &json, &sent, &mut out, &chunks)
                 .await
@@ -62,11 +78,6 @@ pub(super) fn mixed(db: Database, id: String, found: Found, options: ReadOptions
             {
                 return;
             }
-        }
-        for rev in &found.missing {
-            writer.error(&mut out);
-            open_revs::write_missing(&mut out, rev);
-            writer.end_item(&mut out);
         }
         writer.close(&mut out);
         let _ = chunks.send(out).await;

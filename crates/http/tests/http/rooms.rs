@@ -1,0 +1,79 @@
+//! Request bodies share a bounded room in memory; who finds none is told to come back.
+
+use crate::harness::Server;
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use trunkline_http::Config;
+
+#[tokio::test]
+async fn a_full_server_says_when_to_come_back() {
+    let server = Server::with(Config {
+        request_buffer_bytes_max: 1000,
+        request_buffers_bytes_max: 1500,
+        request_buffers_wait_ms: 20,
+        ..Config::default()
+    })
+    .await;
+    server.put("/db", None).await.is(201, json!({}));
+    // A client that is still sending holds the room it announced.
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    let head = "PUT /db/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n{";
+    slow.write_all(head.as_bytes()).await.unwrap();
+
+    let doc = json!({ "text": "x".repeat(700) });
+    let mut number = 0;
+    let refused = loop {
+        number += 1;
+        let answer = server.put(&format!("/db/doc{number}"), Some(doc.clone())).await;
+        if answer.status != 201 {
+            break answer;
+        }
+    };
+    refused.is(503, json!({ "error": "busy" }));
+    assert_eq!(refused.header("retry-after"), "1");
+
+    // What fits, what is streamed, and what brings nothing goes on.
+    server.put("/db/small", Some(json!({}))).await.is(201, json!({}));
+    let upload = server
+        .request("PUT", "/db/file/attachment")
+        .body("x".repeat(10_000));
+    server.send(upload).await.is(201, json!({}));
+    server.get("/db/small").await.is(200, json!({}));
+
+    drop(slow);
+    while server
+        .put(&format!("/db/doc{number}"), Some(doc.clone()))
+        .await
+        .status
+        != 201
+    {}
+}
+
+#[tokio::test]
+async fn bodies_of_unknown_length_count_as_they_come() {
+    let server = Server::with(Config {
+        request_buffer_bytes_max: 1000,
+        ..Config::default()
+    })
+    .await;
+    server.put("/db", None).await.is(201, json!({}));
+    let address = server.url.strip_prefix("http://").unwrap();
+    for (length, status) in [(900, "201"), (1100, "413")] {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let head = format!("PUT /db/d{length} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let doc = json!({ "text": "x".repeat(length - 11) }).to_string();
+        client.write_all(head.as_bytes()).await.unwrap();
+        for piece in doc.as_bytes().chunks(100) {
+            let piece = [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
+            client.write_all(&piece).await.unwrap();
+        }
+        client.write_all(b"0\r\n\r\n").await.unwrap();
+        let mut answer = [0; 12];
+        tokio::io::AsyncReadExt::read_exact(&mut client, &mut answer)
+            .await
+            .unwrap();
+        assert_eq!(&answer[9..], status.as_bytes());
+    }
+}
