@@ -19,7 +19,7 @@ use trunkline_core::limits::{ATTACHMENT_BYTES_MAX, INLINE_ATTACHMENT_BYTES_MAX};
 /// Staged content that no edit has taken yet.
 #[derive(Debug)]
 pub(crate) struct Staged {
-    /// How often these bytes were staged; the last edit to take them removes them.
+    /// How often these bytes were staged and not taken yet; the last edit to take them removes them.
     uses: usize,
     pub(crate) bytes: StagedBytes,
 }
@@ -99,18 +99,23 @@ impl crate::database::Inner {
 }
 
 impl OpenFile {
-    /// Moves a staged file to where its hash says. Durable when this returns, the name included.
+    /// Gives a staged file the name that its hash says. Durable when this returns, the name included. The staged name
+    /// stays: others may have staged the same bytes, and the commit may yet fail.
     pub(crate) fn place_content(&self, hash: &ContentHash, staged: &TempPath) -> io::Result<()> {
         let path = content_path(&self.dir, hash);
         let fan = path.parent().unwrap_or(&self.dir);
-        if !fan.exists() {
-            fs::create_dir_all(fan)?;
-            sync_dir(&self.dir.join(ATTACHMENTS_NAME))?;
+        match fs::create_dir(fan) {
+            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(cause),
+            // Also when it was there: whoever made it may have ended before this.
+            _ => sync_dir(&self.dir.join(ATTACHMENTS_NAME))?,
         }
         // Locked until the new file is in place: an unlinking that is due for the old one must not hit it.
         let mut unreferenced = self.unreferenced.lock();
         unreferenced.remove(hash);
-        fs::rename(staged, &path)?;
+        match fs::remove_file(&path) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+            _ => fs::hard_link(staged, &path)?,
+        }
         drop(unreferenced);
         sync_dir(fan)
     }
@@ -175,8 +180,8 @@ fn make_staging_file(database_dir: &Path) -> io::Result<NamedTempFile> {
 pub(crate) const STAGING_PREFIX: &str = "staged-";
 
 impl Staging {
-    /// Ends the upload of identity bytes. The content stays staged until an edit takes it (whether that edit is then
-    /// refused or not), [`Database::unstage`] lets it go, or the store closes.
+    /// Ends the upload of identity bytes. The content stays staged until an edit takes it (whatever becomes of that
+    /// edit: an error of the whole commit takes it too), [`Database::unstage`] lets it go, or the store closes.
     pub fn finish(self) -> Result<Content, Error> {
         let length = self.stored_bytes;
         self.keep(length, Encoding::Identity)

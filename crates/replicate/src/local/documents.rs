@@ -139,8 +139,8 @@ pub(super) fn bulk_docs(
         durability: Durability::Durable,
         atomic: false,
     };
-    let outcomes = database.update(batch).map_err(|error| peer.error(&error))?;
     staged.taken();
+    let outcomes = database.update(batch).map_err(|error| peer.error(&error))?;
     for (outcome, (id, rev)) in outcomes.into_iter().zip(&names) {
         if let Err(why) = outcome {
             refused.push(Unfit::Refused(why).refusal(id, rev)?);

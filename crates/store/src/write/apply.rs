@@ -8,6 +8,7 @@ use crate::file::OpenFile;
 use crate::tables::State;
 use crate::{Database, Durability, Error, Outcome, Refused};
 use trunkline_core::Seq;
+use trunkline_core::attachment::{AttachmentEdit, AttachmentSource, ContentHash};
 use trunkline_core::doc::Edit;
 use trunkline_core::doc_id::DocId;
 use trunkline_core::rev::Rev;
@@ -33,7 +34,7 @@ pub(super) struct Applied {
     pub(super) answers: Vec<Answer>,
     pub(super) state: State,
     pub(super) wrote: bool,
-    pub(super) unreferenced: Vec<trunkline_core::attachment::ContentHash>,
+    pub(super) unreferenced: Vec<ContentHash>,
     /// Seqs of the by_seq rows that newer ones replaced, and how many rows were added.
     pub(super) replaced: Vec<Seq>,
     pub(super) added: u64,
@@ -65,12 +66,10 @@ impl Database {
         };
         if !applied.wrote && (!durable || file.is_durable()) {
             txn.abort()?;
-            self.release_staged(works);
             return Ok(applied.answers);
         }
         txn.commit()?;
         self.publish(&file, &applied, durability);
-        self.release_staged(works);
         Ok(applied.answers)
     }
 
@@ -95,23 +94,19 @@ impl Database {
         }
     }
 
-    fn release_staged(&self, works: &[(&Work, Durability)]) {
-        let edits = works.iter().flat_map(|(work, _)| match work {
-            Work::Edits { edits, .. } => edits.as_slice(),
-            _ => &[],
-        });
-        for prepared in edits {
-            for attachment in attachments_of(&prepared.edit) {
-                if let trunkline_core::attachment::AttachmentSource::Staged(content) = &attachment.source {
-                    self.inner.release_staged(&content.hash);
-                }
+    /// Lets the content go that a job's edits brought, taken or not.
+    pub(super) fn release_staged(&self, work: &Work) {
+        let Work::Edits { edits, .. } = work else { return };
+        for attachment in edits.iter().flat_map(|prepared| attachments_of(&prepared.edit)) {
+            if let AttachmentSource::Staged(content) = &attachment.source {
+                self.inner.release_staged(&content.hash);
             }
         }
     }
 }
 
 /// The attachments that an edit names.
-fn attachments_of(edit: &Edit) -> &[trunkline_core::attachment::AttachmentEdit] {
+fn attachments_of(edit: &Edit) -> &[AttachmentEdit] {
     match edit {
         Edit::Interactive(edit) => &edit.attachments,
         Edit::Replicated(edit) => &edit.attachments,

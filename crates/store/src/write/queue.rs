@@ -172,7 +172,7 @@ impl Drop for Leader {
     /// A runtime that shuts down drops the tasks it has not started; the queue must not wait for ever.
     fn drop(&mut self) {
         if let Some(database) = self.database.take() {
-            std::thread::spawn(move || database.lead_if_offered());
+            database.lead_elsewhere(Database::lead_if_offered);
         }
     }
 }
@@ -251,33 +251,51 @@ impl Database {
         self.lead(None);
     }
 
-    /// Commits queued jobs: until none wait, or until `own` is answered and another blocked writer takes over.
+    /// Commits queued jobs: until none wait, or until `own` is answered and another thread takes over.
     fn lead(&self, own: Option<&Waiter>) {
         loop {
-            let mut jobs = self.inner.queue.take();
+            let jobs = self.inner.queue.take();
             let started = Instant::now();
-            let works: Vec<(&Work, Durability)> =
-                jobs.iter().map(|job| (&job.work, job.durability)).collect();
-            // A bug that panics costs the jobs of one commit, whose transaction is dropped unfinished.
-            let answers = catch_unwind(AssertUnwindSafe(|| self.commit(&works)));
-            let answers =
-                answers.unwrap_or_else(|_| Err(Error::Corrupt("a write panicked; see the log".into())));
+            let answers = self.commit_jobs(&jobs);
             self.inner.queue.note_commit(jobs.len(), started.elapsed());
-            match answers {
-                Ok(answers) => {
-                    for (job, answer) in jobs.drain(..).zip(answers) {
-                        job.answer(Ok(answer));
-                    }
-                }
-                Err(error) => {
-                    if matches!(error, Error::Io(..)) {
-                        self.inner.abandon_file();
-                    }
-                    jobs.drain(..).for_each(|job| job.answer(Err(error.clone())));
-                }
+            for (job, answer) in jobs.into_iter().zip(answers) {
+                self.release_staged(&job.work);
+                job.answer(answer);
             }
-            if self.inner.queue.hand_over(own) {
-                return;
+            match self.inner.queue.hand_over(own) {
+                HandOver::Over => return,
+                HandOver::GoOn => {}
+                // Nobody else blocks, but one whose answer is here must not lead for others for ever.
+                HandOver::Elsewhere => return self.lead_elsewhere(|database| database.lead(None)),
+            }
+        }
+    }
+
+    fn lead_elsewhere(&self, lead: fn(&Database)) {
+        let database = self.clone();
+        let thread = std::thread::Builder::new().name("trunkline-leader".into());
+        if thread.spawn(move || lead(&database)).is_err() {
+            lead(self);
+        }
+    }
+
+    /// One answer per job. Where a bug or a damaged document fails a commit, each job is tried alone, so that it fails
+    /// nobody else's.
+    fn commit_jobs(&self, jobs: &[Job]) -> Vec<Result<Answer, Error>> {
+        let works: Vec<(&Work, Durability)> = jobs.iter().map(|job| (&job.work, job.durability)).collect();
+        // The transaction of a panic is dropped unfinished.
+        let answers = catch_unwind(AssertUnwindSafe(|| self.commit(&works)));
+        let answers = answers.unwrap_or_else(|_| Err(Error::Corrupt("a write panicked; see the log".into())));
+        match answers {
+            Ok(answers) => answers.into_iter().map(Ok).collect(),
+            Err(Error::Corrupt(_)) if jobs.len() > 1 => {
+                jobs.chunks(1).flat_map(|job| self.commit_jobs(job)).collect()
+            }
+            Err(error) => {
+                if matches!(error, Error::Io(..)) {
+                    self.inner.abandon_file();
+                }
+                jobs.iter().map(|_| Err(error.clone())).collect()
             }
         }
     }
@@ -332,24 +350,33 @@ impl Queue {
         state.last_commit = took;
     }
 
-    /// Whether the leader may go: nothing is queued, or its own job is answered and another waiter leads on.
-    fn hand_over(&self, own: Option<&Waiter>) -> bool {
+    fn hand_over(&self, own: Option<&Waiter>) -> HandOver {
         let mut state = self.state.lock();
         if state.jobs.is_empty() {
             state.duty = Duty::Idle;
-            return true;
+            return HandOver::Over;
         }
         if !own.is_some_and(Waiter::is_done) {
-            return false;
+            return HandOver::GoOn;
         }
         match state.jobs.iter().find_map(|job| job.waiter.as_ref()) {
             Some(waiter) => {
                 waiter.tell(News::Lead);
-                true
+                HandOver::Over
             }
-            None => false,
+            None => HandOver::Elsewhere,
         }
     }
+}
+
+/// What a leader does after a commit.
+enum HandOver {
+    /// Nothing: no job waits, or a blocked writer leads on.
+    Over,
+    /// Its own job waits still, or it leads on purpose.
+    GoOn,
+    /// Its own job is done, and all others are those of asynchronous code.
+    Elsewhere,
 }
 
 impl Work {

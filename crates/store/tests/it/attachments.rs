@@ -122,6 +122,26 @@ fn content_that_comes_back_before_its_drop_is_durable_stays() {
 }
 
 #[test]
+fn bytes_staged_twice_outlive_the_first_document_that_took_them() {
+    let (dir, _store, database) = store();
+    let bytes = vec![2u8; 50_000];
+    let attach = |id: &str, content| {
+        with(
+            edit(id, None, "{}"),
+            vec![named("x", AttachmentSource::Staged(content))],
+        )
+    };
+    let (early, late) = (stage(&database, &bytes), stage(&database, &bytes));
+    let first = one(&database, attach("a", early)).unwrap().rev;
+    one(&database, deletion("a", Some(&first))).unwrap();
+    one(&database, attach("b", late)).unwrap();
+    clean(&database);
+    let second = database.get("b", None).unwrap().unwrap().rev;
+    one(&database, deletion("b", Some(&second))).unwrap();
+    assert_eq!(files(&dir.path().join("databases/calls/attachments")), 0);
+}
+
+#[test]
 fn stubs_without_bytes_are_refused() {
     let (_dir, _store, database) = store();
     assert_eq!(

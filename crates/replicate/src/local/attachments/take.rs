@@ -165,10 +165,10 @@ fn update(
         durability: Durability::Durable,
         atomic: false,
     };
+    staged.taken();
     let outcomes = database.update(batch).map_err(|error| unfit(peer, error))?;
     if let Some(Err(refused)) = outcomes.into_iter().next() {
         return Err(Unfit::Refused(refused));
     }
-    staged.taken();
     Ok(())
 }
