@@ -32,7 +32,7 @@ impl Database {
             )),
         }
         let file = self.file()?;
-        let snapshot = Snapshot::of(&file)?;
+        let snapshot = Snapshot::of(file.clone())?;
         let mut check = Check {
             file: &file,
             snapshot: &snapshot,

@@ -32,22 +32,24 @@ impl Database {
                 std::sync::Arc::new(io::Error::from(io::ErrorKind::Unsupported)),
             ));
         }
-        let file = self.file()?;
+        let file = self.file_to_write()?;
         let copy = file.dir.join(COMPACTED_NAME);
         if let Err(cause) = fs::remove_file(&copy)
             && cause.kind() != io::ErrorKind::NotFound
         {
             return Err(Error::io("removing an unfinished compaction")(cause));
         }
-        copy_tables(&file, &copy)?;
-        self.inner.replace_file(|| {
-            let place = || -> io::Result<()> {
-                fs::rename(&copy, file.dir.join(FILE_NAME))?;
-                sync_dir(&file.dir)
-            };
-            place().map_err(Error::io("replacing a database by its compacted copy"))?;
-            OpenFile::open(&file.dir, options)
-        })?;
+        let replaced = copy_tables(&file, &copy).and_then(|()| {
+            // Opened before it takes the old one's place: from then on nothing may fail.
+            let compacted = OpenFile::open_at(&file.dir, &copy, options)?;
+            self.inner
+                .replace_file(compacted, || fs::rename(&copy, file.dir.join(FILE_NAME)))
+        });
+        if let Err(error) = replaced {
+            let _ = fs::remove_file(&copy);
+            return Err(error);
+        }
+        sync_dir(&file.dir).map_err(Error::io("replacing a database by its compacted copy"))?;
         self.drop_unreferenced()
     }
 

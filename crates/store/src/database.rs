@@ -12,6 +12,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use trunkline_core::Seq;
 use trunkline_core::attachment::ContentHash;
 use trunkline_core::db_name::DbName;
@@ -57,6 +58,9 @@ impl Inner {
         unlink()?;
         self.deleted.store(true, Ordering::SeqCst);
         let file = slot.take();
+        if let Some(file) = &file {
+            file.unreferenced.lock().clear();
+        }
         drop(slot);
         self.discard_staged();
         self.changed.notify(usize::MAX);
@@ -76,27 +80,26 @@ impl Inner {
         file.make_durable()
     }
 
-    /// Lets go of a file that failed: redb refuses it from then on, and what is really on disk shows when it is
-    /// opened again.
-    pub(crate) fn abandon_file(&self) {
-        *self.slot.lock() = None;
-    }
-
     /// The file, if it is open now.
     pub(crate) fn open_file(&self) -> Option<Arc<OpenFile>> {
         self.slot.lock().clone()
     }
 
-    /// Puts the file that `replace` makes in place of the open one, before anyone can open the old one again.
+    /// Puts a new file in place of the open one, before anyone can open the old one again, once `rename` has given it the
+    /// old one's name.
     pub(crate) fn replace_file(
         &self,
-        replace: impl FnOnce() -> Result<OpenFile, Error>,
+        file: OpenFile,
+        rename: impl FnOnce() -> io::Result<()>,
     ) -> Result<(), Error> {
         let mut slot = self.slot.lock();
         if self.is_deleted() {
             return Err(Error::DatabaseMissing(self.name.clone()));
         }
-        *slot = Some(Arc::new(replace()?));
+        rename().map_err(Error::io("replacing a database by its compacted copy"))?;
+        if let Some(old) = slot.replace(Arc::new(file)) {
+            old.unreferenced.lock().clear();
+        }
         Ok(())
     }
 
@@ -179,6 +182,7 @@ impl Database {
         self.check_alive()?;
         let use_number = shared.uses.fetch_add(1, Ordering::Relaxed);
         self.inner.last_used.store(use_number, Ordering::Relaxed);
+        give_up_failed(&mut slot);
         if let Some(file) = &*slot {
             let file = file.clone();
             drop(slot);
@@ -192,12 +196,42 @@ impl Database {
         *slot = Some(file.clone());
         drop(slot);
         let mut open = shared.open.lock();
-        // One that was abandoned after a failure is listed still.
+        // One that was given up after a failure is listed still.
         if !open.iter().any(|inner| Arc::ptr_eq(inner, &self.inner)) {
             open.push(self.inner.clone());
         }
         drop(open);
         shared.close_least_used();
+        Ok(file)
+    }
+}
+
+/// How long to wait for those who still read a file that failed.
+const READERS_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Lets go of a file that failed, and waits for its readers to do so, who fail soon: until then the file is locked.
+fn give_up_failed(slot: &mut Option<Arc<OpenFile>>) {
+    let Some(file) = slot.take_if(|file| file.has_failed()) else {
+        return;
+    };
+    file.retire();
+    let file = {
+        let weak = Arc::downgrade(&file);
+        drop(file);
+        weak
+    };
+    let started = Instant::now();
+    while file.strong_count() > 0 && started.elapsed() < READERS_WAIT_MAX {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+impl Database {
+    /// [`Database::file`] for a commit.
+    pub(crate) fn file_to_write(&self) -> Result<Arc<OpenFile>, Error> {
+        self.file()?.try_again();
+        let file = self.file()?;
+        file.check_writable()?;
         Ok(file)
     }
 }

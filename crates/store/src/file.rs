@@ -1,15 +1,16 @@
 //! One database's redb file while it is open, and how a new one is made.
 
+use crate::backend::{BackendSeam, Image, Overlay, Watched, is_disk_failure, open_backend};
 use crate::pending::Marks;
 use crate::tables::{self, Incarnation, State, meta};
 use crate::{Error, StoreOptions};
 use parking_lot::Mutex;
 use redb::{ReadableDatabase, StorageBackend};
 use std::collections::BTreeMap;
-use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use trunkline_core::attachment::ContentHash;
 use trunkline_core::limits::{PURGED_INFOS_LIMIT_DEFAULT, REVS_LIMIT_DEFAULT};
 
@@ -20,17 +21,8 @@ pub(crate) const COMPACTED_NAME: &str = "documents.redb.compacted";
 /// Where attachment files are, in the database's directory.
 pub(crate) const ATTACHMENTS_NAME: &str = "attachments";
 
-/// Gives a test its own storage in place of the file system's; see [`StoreOptions::backend`].
-#[derive(Clone)]
-pub struct BackendSeam(pub Arc<BackendFactory>);
-
-type BackendFactory = dyn Fn(&Path) -> io::Result<Box<dyn StorageBackend>> + Send + Sync;
-
-impl std::fmt::Debug for BackendSeam {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("BackendSeam")
-    }
-}
+/// An attempt to open a file that takes less may be repeated at once.
+const QUICK: Duration = Duration::from_millis(100);
 
 /// An open redb file and what of it is kept in memory.
 #[derive(Debug)]
@@ -50,6 +42,17 @@ pub(crate) struct OpenFile {
     /// The newest of them that is durable.
     pub(crate) durable: AtomicU64,
     pub(crate) marks: Marks,
+    /// Set at the first failed access to the file.
+    failed: Arc<AtomicBool>,
+    /// Set when the file can be read only.
+    unwritable: Option<Unwritable>,
+}
+
+/// Why a file cannot be written, and when to try again.
+#[derive(Debug)]
+struct Unwritable {
+    cause: Error,
+    try_again: Instant,
 }
 
 impl OpenFile {
@@ -60,11 +63,39 @@ impl OpenFile {
             // A compaction that did not come to its end; the original is whole.
             let _ = std::fs::remove_file(dir.join(COMPACTED_NAME));
         }
-        let redb = open_redb(&path, options)?;
-        OpenFile::load(dir, redb)
+        OpenFile::open_at(dir, &path, options)
     }
 
-    pub(crate) fn load(dir: &Path, redb: redb::Database) -> Result<OpenFile, Error> {
+    /// Opens the file at `path` for the database in `dir`. On a disk that takes no writes it can be read.
+    pub(crate) fn open_at(dir: &Path, path: &Path, options: &StoreOptions) -> Result<OpenFile, Error> {
+        let started = Instant::now();
+        let failed = Arc::default();
+        let cause = match open_redb(open_backend(path, options)?, &failed, options) {
+            Ok(redb) => return OpenFile::load(dir, redb, failed),
+            Err(cause) if !is_disk_failure(&cause) => return Err(cause.into()),
+            Err(cause) => cause,
+        };
+        tracing::error!("{} cannot be written: {cause}", path.display());
+        let cause = Error::from(cause);
+        let failed = Arc::default();
+        let Ok(overlay) = Overlay::over(open_backend(path, options)?) else {
+            return Err(cause);
+        };
+        let Ok(redb) = open_redb(Box::new(overlay), &failed, options) else {
+            return Err(cause);
+        };
+        let mut file = OpenFile::load(dir, redb, failed)?;
+        // To try reads all of a file that was not closed: where that takes long, most of the time is the readers'.
+        let took = started.elapsed();
+        let wait = if took < QUICK { Duration::ZERO } else { took * 10 };
+        file.unwritable = Some(Unwritable {
+            cause,
+            try_again: Instant::now() + wait,
+        });
+        Ok(file)
+    }
+
+    fn load(dir: &Path, redb: redb::Database, failed: Arc<AtomicBool>) -> Result<OpenFile, Error> {
         let txn = redb.begin_read()?;
         let meta = txn.open_table(tables::META)?;
         let state = meta.get(meta::STATE)?.ok_or_else(no_meta)?;
@@ -88,6 +119,8 @@ impl OpenFile {
             commits: AtomicU64::new(0),
             durable: AtomicU64::new(0),
             marks: Marks::default(),
+            failed,
+            unwritable: None,
             redb,
         };
         Ok(file)
@@ -96,6 +129,37 @@ impl OpenFile {
     /// Bytes that this file's cache holds now.
     pub(crate) fn cache_bytes(&self) -> usize {
         self.redb.cache_stats().used_bytes()
+    }
+
+    /// Whether an access failed. redb refuses any other from then on, and what is really on disk shows when the file is
+    /// opened again.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Why the file takes no commits, if it takes none.
+    pub(crate) fn check_writable(&self) -> Result<(), Error> {
+        match &self.unwritable {
+            Some(unwritable) => Err(unwritable.cause.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a file that takes no commits as failed, when it is time to see whether it takes them again.
+    pub(crate) fn try_again(&self) {
+        if let Some(unwritable) = &self.unwritable
+            && Instant::now() >= unwritable.try_again
+        {
+            self.failed.store(true, Ordering::Release);
+        }
+    }
+
+    /// Called when the file is given up: another of the same name may have content that this one dropped.
+    pub(crate) fn retire(&self) {
+        self.unreferenced.lock().clear();
+        if !self.is_durable() {
+            tracing::error!("relaxed writes to {} may be lost", self.dir.display());
+        }
     }
 
     pub(crate) fn is_durable(&self) -> bool {
@@ -125,16 +189,17 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         })
 }
 
-pub(crate) fn open_redb(path: &Path, options: &StoreOptions) -> Result<redb::Database, Error> {
-    let mut builder = redb::Builder::new();
-    builder.set_cache_size(options.cache_bytes_per_database());
-    match &options.backend {
-        None => Ok(builder.open(path)?),
-        Some(BackendSeam(make)) => {
-            let backend = make(path).map_err(Error::io("opening the test backend"))?;
-            Ok(builder.create_with_backend(Boxed(backend))?)
-        }
-    }
+fn open_redb(
+    under: Box<dyn StorageBackend>,
+    failed: &Arc<AtomicBool>,
+    options: &StoreOptions,
+) -> Result<redb::Database, redb::DatabaseError> {
+    redb::Builder::new()
+        .set_cache_size(options.cache_bytes_per_database())
+        .create_with_backend(Watched {
+            under,
+            failed: failed.clone(),
+        })
 }
 
 /// Makes the file of a new database. All of it is laid out in memory, then written and synced once, since redb's own
@@ -147,7 +212,7 @@ pub(crate) fn create_file(
     let path = dir.join(FILE_NAME);
     if let Some(BackendSeam(make)) = &options.backend {
         let backend = make(&path).map_err(Error::io("opening the test backend"))?;
-        let redb = redb::Builder::new().create_with_backend(Boxed(backend))?;
+        let redb = open_redb(backend, &Arc::default(), options)?;
         return create_tables(&redb, incarnation);
     }
     let image = Image::default();
@@ -181,79 +246,4 @@ fn create_tables(redb: &redb::Database, incarnation: &Incarnation) -> Result<(),
     }
     txn.commit()?;
     Ok(())
-}
-
-/// A backend behind a box, since redb wants to own a sized one.
-#[derive(Debug)]
-struct Boxed(Box<dyn StorageBackend>);
-
-impl StorageBackend for Boxed {
-    fn len(&self) -> Result<u64, io::Error> {
-        self.0.len()
-    }
-    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
-        self.0.read(offset, out)
-    }
-    fn set_len(&self, len: u64) -> Result<(), io::Error> {
-        self.0.set_len(len)
-    }
-    fn sync_data(&self) -> Result<(), io::Error> {
-        self.0.sync_data()
-    }
-    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-        self.0.write(offset, data)
-    }
-    fn close(&self) -> Result<(), io::Error> {
-        self.0.close()
-    }
-}
-
-/// The bytes of a file that is still being laid out.
-#[derive(Clone, Debug, Default)]
-struct Image(Arc<Mutex<Vec<u8>>>);
-
-impl Image {
-    /// Leaves out pages of zeros, so that the file is as sparse as redb's own.
-    fn write_to(&self, path: &Path) -> io::Result<()> {
-        const PAGE: usize = 4096;
-        let bytes = self.0.lock();
-        let mut file = std::fs::File::create_new(path)?;
-        file.set_len(bytes.len() as u64)?;
-        for (index, page) in bytes.chunks(PAGE).enumerate() {
-            if page.iter().any(|&byte| byte != 0) {
-                file.seek(SeekFrom::Start((index * PAGE) as u64))?;
-                file.write_all(page)?;
-            }
-        }
-        file.sync_all()
-    }
-}
-
-impl StorageBackend for Image {
-    fn len(&self) -> Result<u64, io::Error> {
-        Ok(self.0.lock().len() as u64)
-    }
-    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
-        let bytes = self.0.lock();
-        let start = usize::try_from(offset).map_err(io::Error::other)?;
-        let from = bytes.get(start..).and_then(|rest| rest.get(..out.len()));
-        out.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-    fn set_len(&self, len: u64) -> Result<(), io::Error> {
-        self.0
-            .lock()
-            .resize(usize::try_from(len).map_err(io::Error::other)?, 0);
-        Ok(())
-    }
-    fn sync_data(&self) -> Result<(), io::Error> {
-        Ok(())
-    }
-    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-        let mut bytes = self.0.lock();
-        let start = usize::try_from(offset).map_err(io::Error::other)?;
-        let to = bytes.get_mut(start..).and_then(|rest| rest.get_mut(..data.len()));
-        to.ok_or(io::ErrorKind::UnexpectedEof)?.copy_from_slice(data);
-        Ok(())
-    }
 }

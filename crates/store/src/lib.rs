@@ -7,7 +7,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | `directory`, `database` | the store directory; which redb files are open, and which may be closed |
-//! | `file`, `tables` | the redb file of a database; every table and row of the file format |
+//! | `file`, `backend`, `tables` | the redb file of a database; every table and row of the file format |
 //! | `write` | the one door: queue, leader, decisions, the commit |
 //! | `read`, `changes`, `pending`, `all_docs`, `local` | reading, each call on a fresh snapshot |
 //! | `attachments` | attachment bytes in and out |
@@ -15,6 +15,7 @@
 
 mod all_docs;
 mod attachments;
+mod backend;
 mod changes;
 mod check;
 mod compact;
@@ -32,9 +33,9 @@ mod updates;
 mod write;
 
 pub use attachments::{ContentReader, Staging};
-pub use error::{Error, Refused};
 #[doc(hidden)]
-pub use file::BackendSeam;
+pub use backend::BackendSeam;
+pub use error::{Error, Refused};
 pub use types::*;
 pub use write::Leader;
 

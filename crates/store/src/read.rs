@@ -1,10 +1,12 @@
 //! Reading documents, each call on its own fresh snapshot.
 
+use crate::file::OpenFile;
 use crate::tables::by_seq::{BodyRow, RowBody, SeqRow};
 use crate::tables::bytes::Malformed;
 use crate::tables::{self, DocsRow, decode_purge, decode_text, meta};
 use crate::{Database, Error, Found, Info, Leaf, RevsDiff, Tree, Want, WantRevs};
 use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use trunkline_core::Seq;
 use trunkline_core::doc::Body;
@@ -17,18 +19,21 @@ pub(crate) struct Snapshot {
     txn: ReadTransaction,
     pub(crate) docs: ReadOnlyTable<&'static [u8], &'static [u8]>,
     pub(crate) by_seq: ReadOnlyTable<&'static [u8; 8], &'static [u8]>,
+    /// Dropped last: when the last owner of a file lets it go, redb closes it to all who read it.
+    _file: Arc<OpenFile>,
 }
 
 /// A value borrowed from a snapshot's page.
 pub(crate) type Value = AccessGuard<'static, &'static [u8]>;
 
 impl Snapshot {
-    pub(crate) fn of(file: &crate::file::OpenFile) -> Result<Snapshot, Error> {
+    pub(crate) fn of(file: Arc<OpenFile>) -> Result<Snapshot, Error> {
         let txn = file.redb.begin_read()?;
         Ok(Snapshot {
             docs: txn.open_table(tables::DOCS)?,
             by_seq: txn.open_table(tables::BY_SEQ)?,
             txn,
+            _file: file,
         })
     }
 
@@ -185,7 +190,7 @@ impl Database {
     /// One leaf of a document: the winner, or `rev` when it is a leaf. `None` when there is no such leaf (a tombstone
     /// is a leaf).
     pub fn get(&self, id: &str, rev: Option<&Rev>) -> Result<Option<Leaf>, Error> {
-        let snapshot = Snapshot::of(&*self.file()?)?;
+        let snapshot = Snapshot::of(self.file()?)?;
         let Some(row) = snapshot.docs.get(id.as_bytes())? else {
             return Ok(None);
         };
@@ -207,18 +212,18 @@ impl Database {
 
     /// The document's whole tree and its seq; `None` when the document was never here.
     pub fn tree(&self, id: &str) -> Result<Option<Tree>, Error> {
-        Snapshot::of(&*self.file()?)?.tree(id)
+        Snapshot::of(self.file()?)?.tree(id)
     }
 
     /// Several documents' leaves from one snapshot, in order: what `_bulk_get` and `open_revs` ask.
     pub fn bulk_get(&self, wants: &[Want]) -> Result<Vec<Option<Found>>, Error> {
-        let snapshot = Snapshot::of(&*self.file()?)?;
+        let snapshot = Snapshot::of(self.file()?)?;
         wants.iter().map(|want| snapshot.find(want)).collect()
     }
 
     /// `_revs_diff` for several documents from one snapshot, in order: (missing, possible ancestors).
     pub fn revs_diff(&self, asked: &[(DocId, Vec<Rev>)]) -> Result<Vec<RevsDiff>, Error> {
-        let snapshot = Snapshot::of(&*self.file()?)?;
+        let snapshot = Snapshot::of(self.file()?)?;
         let diffs = asked.iter().map(|(id, revs)| {
             let Some(row) = snapshot.docs.get(id.as_str().as_bytes())? else {
                 return Ok((revs.clone(), Vec::new()));

@@ -16,7 +16,8 @@ pub struct Disk(Arc<Mutex<State>>);
 struct State {
     bytes: Vec<u8>,
     operations: Vec<Operation>,
-    failing: bool,
+    /// Writes and syncs that succeed before some fail, and how many fail then.
+    faults: Option<(usize, usize)>,
 }
 
 #[derive(Clone, Debug)]
@@ -61,7 +62,17 @@ impl Disk {
 
     /// Lets writes and syncs fail from now on, or succeed again.
     pub fn fail(&self, failing: bool) {
-        self.0.lock().failing = failing;
+        self.0.lock().faults = failing.then_some((0, usize::MAX));
+    }
+
+    /// Lets `after` more writes and syncs succeed, then `count` fail, then all succeed again.
+    pub fn fail_after(&self, after: usize, count: usize) {
+        self.0.lock().faults = Some((after, count));
+    }
+
+    /// Whether all faults that were asked for have happened.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.0.lock().faults, None | Some((_, 0)))
     }
 
     /// What is on it for sure: the bytes as of the last sync.
@@ -176,8 +187,13 @@ impl StorageBackend for Disk {
 impl Disk {
     fn operate(&self, operation: Operation) -> io::Result<()> {
         let mut state = self.0.lock();
-        if state.failing {
-            return Err(io::Error::other("the test lets the disk fail"));
+        match &mut state.faults {
+            Some((0, count)) if *count > 0 => {
+                *count -= 1;
+                return Err(io::Error::other("the test lets the disk fail"));
+            }
+            Some((after, _)) => *after = after.saturating_sub(1),
+            None => {}
         }
         operation.apply(&mut state.bytes);
         state.operations.push(operation);

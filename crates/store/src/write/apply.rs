@@ -47,7 +47,7 @@ impl Database {
             self.compact_as_leader()?;
             return Ok(vec![Answer::Done]);
         }
-        let file = self.file()?;
+        let file = self.file_to_write()?;
         let durable = works
             .iter()
             .any(|(_, durability)| *durability == Durability::Durable);

@@ -291,12 +291,7 @@ impl Database {
             Err(Error::Corrupt(_)) if jobs.len() > 1 => {
                 jobs.chunks(1).flat_map(|job| self.commit_jobs(job)).collect()
             }
-            Err(error) => {
-                if matches!(error, Error::Io(..)) {
-                    self.inner.abandon_file();
-                }
-                jobs.iter().map(|_| Err(error.clone())).collect()
-            }
+            Err(error) => jobs.iter().map(|_| Err(error.clone())).collect(),
         }
     }
 }

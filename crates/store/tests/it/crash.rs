@@ -114,6 +114,62 @@ fn a_failing_disk_refuses_writes_and_loses_none() {
     clean(&database);
 }
 
+/// A fault at each write and sync of a commit in turn, once or from there on: whatever was acknowledged is there, whatever
+/// was refused is there whole or not at all, and the first write on a disk that works again works.
+#[test]
+fn a_fault_at_any_moment_loses_nothing_acknowledged() {
+    for (count, durability) in [1, usize::MAX]
+        .into_iter()
+        .flat_map(|count| [(count, Durability::Durable), (count, Durability::Relaxed)])
+    {
+        for moment in 0.. {
+            let disk = Disk::default();
+            let dir = tempfile::tempdir().unwrap();
+            let store = store_on(&disk, dir.path());
+            let database = store.create(&name("calls")).unwrap();
+            let long = format!(r#"{{"long":"{}"}}"#, "x".repeat(9000));
+            let first = put(&database, "before", None, &long);
+            one(&database, replica("before", 1, &["other"], false, &long)).unwrap();
+            disk.fail_after(moment, count);
+            let batch = Batch {
+                edits: vec![edit("doubtful", None, &long), edit("before", Some(&first), "{}")],
+                durability,
+                atomic: false,
+            };
+            let answer = database
+                .update(batch)
+                .and_then(|outcomes| database.flush().map(|()| outcomes));
+            let through = moment > 0 && !disk.has_failed() && count == 1;
+            // A disk that is full or sick still answers what was asked of it before.
+            assert_eq!(
+                database
+                    .get("before", Some(&rev("1-other")))
+                    .unwrap()
+                    .unwrap()
+                    .rev,
+                rev("1-other")
+            );
+            disk.fail(false);
+            put(&database, "after", None, "{}");
+            let doubtful = database.get("doubtful", None).unwrap().is_some();
+            let whole = database.get("before", None).unwrap().unwrap().body.as_str() == "{}";
+            assert_eq!(doubtful, whole, "half a batch after a fault at {moment}");
+            assert!(doubtful || answer.is_err(), "lost after a fault at {moment}");
+            clean(&database);
+            drop((database, store));
+            let store = store_on(&disk, dir.path());
+            let database = store.database(&name("calls")).unwrap();
+            assert!(database.get("after", None).unwrap().is_some());
+            assert_eq!(database.get("doubtful", None).unwrap().is_some(), doubtful);
+            clean(&database);
+            if through || (answer.is_ok() && moment > 20) {
+                assert!(moment > 3, "a commit takes more than {moment} operations");
+                break;
+            }
+        }
+    }
+}
+
 fn verify(dir: &Path, acknowledged: &[Acknowledged], moment: usize, image: Vec<u8>) {
     let store = store_on(&Disk::with(image), dir);
     let database = store.database(&name("calls")).unwrap();

@@ -1,7 +1,10 @@
 //! Databases made, deleted, made again, and many of them at once.
 
 use crate::support::*;
-use trunkline_store::{Batch, DbEvent, Durability, Error, Store, StoreOptions};
+use std::ops::ControlFlow;
+use trunkline_store::{
+    Batch, ChangeRow, ChangesScan, Database, DbEvent, Durability, Error, Store, StoreOptions,
+};
 
 #[test]
 fn a_recreated_database_is_another() {
@@ -177,4 +180,50 @@ fn seqs_are_found_by_time() {
     assert_eq!(database.seq_at(times[0].1 - 1).unwrap(), 0);
     assert_eq!(database.seq_at(times[1].1).unwrap(), 3);
     assert_eq!(database.seq_at(u64::MAX).unwrap(), 3);
+}
+
+#[test]
+fn a_reader_reads_on_while_its_file_is_replaced_closed_or_deleted() {
+    type Disturb = fn(&Store, &Database);
+    let disturb: [Disturb; 3] = [
+        |_, database| database.compact().unwrap(),
+        // Room for one open file only: the other database takes it.
+        |store, _| drop(put(&store.database(&name("other")).unwrap(), "a", None, "{}")),
+        |store, _| store.delete(&name("calls")).unwrap(),
+    ];
+    for disturb in disturb {
+        let dir = tempfile::tempdir().unwrap();
+        let options = || StoreOptions {
+            open_databases: 1,
+            // Next to no cache: what a reader sees next, it reads from the file.
+            cache_bytes: 20_000,
+            ..StoreOptions::default()
+        };
+        let store = Store::open_with(dir.path(), options()).unwrap();
+        store.create(&name("other")).unwrap();
+        let database = store.create(&name("calls")).unwrap();
+        let body = format!(r#"{{"pad":"{}"}}"#, "p".repeat(1000));
+        let edits = (0..200).map(|n| edit(&format!("doc{n}"), None, &body));
+        update(&database, edits.collect());
+        drop((store, database));
+        let store = Store::open_with(dir.path(), options()).unwrap();
+        let database = store.database(&name("calls")).unwrap();
+        let scan = ChangesScan {
+            since: 0,
+            until: u64::MAX,
+            descending: false,
+            bodies: true,
+            limit: usize::MAX,
+        };
+        let mut rows = 0;
+        let mut look = |_: ChangeRow<'_>| {
+            if rows == 0 {
+                disturb(&store, &database);
+            }
+            rows += 1;
+            ControlFlow::Continue(())
+        };
+        database.changes(&scan, &mut look).unwrap();
+        assert_eq!(rows, 200);
+    }
 }
