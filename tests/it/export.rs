@@ -104,3 +104,28 @@ fn export_goes_to_a_file_and_ends_with_its_reader() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 1);
 }
+
+#[test]
+fn an_export_that_fails_leaves_an_older_file_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = format!("{}/data/calls", dir.path().display());
+    let made = trunkline_with_input(&["import", &database, "-"], b"{}");
+    assert!(made.status.success(), "{made:?}");
+    let file = dir.path().join("calls.ndjson");
+    std::fs::write(&file, "older").unwrap();
+    let file_text = file.to_str().unwrap();
+    let nowhere = format!("{}/data/none", dir.path().display());
+    for missing in [nowhere.as_str(), "http://127.0.0.1:1/none"] {
+        let output = trunkline_with_input(&["export", missing, "-o", file_text], b"");
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr).lines().count(),
+            1,
+            "{output:?}"
+        );
+        assert_eq!(std::fs::read(&file).unwrap(), b"older");
+    }
+    let output = trunkline_with_input(&["export", &database, "-o", file_text], b"");
+    assert!(output.status.success(), "{output:?}");
+    assert!(std::fs::read_to_string(&file).unwrap().starts_with("{\"_id\":"));
+}

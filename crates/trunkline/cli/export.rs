@@ -43,14 +43,9 @@ const PAGE_DOCUMENTS_WITH_ATTACHMENTS: usize = 4;
 
 pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let location = Location::parse(&args.database)?;
-    let output: Box<dyn Write> = match &args.output {
-        Some(path) => Box::new(
-            File::create(path).map_err(|cause| Failure::new(format!("{}: {cause}", path.display())))?,
-        ),
-        None => Box::new(std::io::stdout()),
-    };
     let mut lines = Lines {
-        output: BufWriter::with_capacity(256 << 10, output),
+        path: args.output.clone(),
+        output: None,
         written: 0,
         bar: progress::line(args.output.is_none()),
     };
@@ -71,15 +66,19 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
 
 /// Where documents are written, a line each.
 struct Lines {
-    output: BufWriter<Box<dyn Write>>,
+    /// `None` for standard output.
+    path: Option<PathBuf>,
+    /// Opened for the first line or the end: an export that fails before it leaves an older file alone.
+    output: Option<BufWriter<Box<dyn Write>>>,
     written: u64,
     bar: indicatif::ProgressBar,
 }
 
 impl Lines {
     fn push(&mut self, document: &[u8]) -> Result<(), Failure> {
-        self.output.write_all(document).map_err(Failure::output)?;
-        self.output.write_all(b"\n").map_err(Failure::output)?;
+        let output = self.output()?;
+        output.write_all(document).map_err(Failure::output)?;
+        output.write_all(b"\n").map_err(Failure::output)?;
         self.written += 1;
         if self.written.is_multiple_of(1000) {
             self.bar.set_message(format!("{} documents", self.written));
@@ -87,8 +86,25 @@ impl Lines {
         Ok(())
     }
 
+    fn output(&mut self) -> Result<&mut BufWriter<Box<dyn Write>>, Failure> {
+        let opened = match self.output.take() {
+            Some(output) => output,
+            None => {
+                let output: Box<dyn Write> = match &self.path {
+                    Some(path) => Box::new(
+                        File::create(path)
+                            .map_err(|cause| Failure::new(format!("{}: {cause}", path.display())))?,
+                    ),
+                    None => Box::new(std::io::stdout()),
+                };
+                BufWriter::with_capacity(256 << 10, output)
+            }
+        };
+        Ok(self.output.insert(opened))
+    }
+
     fn finish(mut self) -> Result<(), Failure> {
-        self.output.flush().map_err(Failure::output)?;
+        self.output()?.flush().map_err(Failure::output)?;
         self.bar.finish_and_clear();
         eprintln!("{} exported", count(self.written, "document"));
         Ok(())

@@ -1,5 +1,6 @@
 //! Why a command failed: one line, and the exit code.
 
+use super::output::one_line;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -31,7 +32,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // Whatever a server or a file put into a message, it stays one line.
-            Failure::Message(message) => f.write_str(&message.replace(['\n', '\r'], " ")),
+            Failure::Message(message) => f.write_str(&one_line(message)),
             Failure::OutputClosed => f.write_str("nobody reads the output"),
         }
     }

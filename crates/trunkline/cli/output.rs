@@ -12,6 +12,11 @@ pub(crate) fn say(line: impl Display) -> Result<(), Failure> {
         .map_err(Failure::output)
 }
 
+/// A text that a file or a server chose, kept on one line.
+pub(crate) fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}
+
 /// A number of things: `1 document`, `2 documents`.
 pub(crate) fn count(number: u64, thing: &str) -> String {
     match number {

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::location::{Location, open_store};
-use super::output::{count, say};
+use super::output::{count, one_line, say};
 use super::progress;
 use super::signals::Stop;
 use clap::Args;
@@ -192,10 +192,11 @@ fn tell(report: &Report, elapsed: Duration, as_json: bool) -> Result<ExitCode, F
             }
         ))?;
         for refused in &report.refused {
-            eprintln!(
+            let told = format!(
                 "refused: {} {}: {}: {}",
                 refused.id, refused.rev, refused.error, refused.reason
             );
+            eprintln!("{}", one_line(&told));
         }
     }
     Ok(match counts.doc_write_failures {

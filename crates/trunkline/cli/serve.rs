@@ -35,6 +35,10 @@ pub(crate) struct ServeArgs {
     log_json: bool,
 }
 
+/// Threads for reads and commits. None waits for a client there, so that more than a disk can serve at once would only
+/// take memory; but each database that is written without a pause keeps one.
+const BLOCKING_THREADS_MAX: usize = 128;
+
 pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     start_log(args)?;
     let mut options = StoreOptions::default();
@@ -45,7 +49,10 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
         options.open_databases = databases as usize;
     }
     let store = Store::open_with(&args.dir, options).map_err(|error| explain(error, &args.dir))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .enable_all()
+        .build()?;
     let served = runtime.block_on(serve(args, store.clone()));
     // Feeds and requests have ended by now; what is still relaxed becomes durable here.
     let closed = store.close();

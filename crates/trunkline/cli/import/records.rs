@@ -70,6 +70,7 @@ impl<R: BufRead> Records<R> {
                 };
             };
             match (self.state, byte) {
+                (State::Start, 0xef) => self.take_byte_order_mark()?,
                 (State::Start, b'[') => {
                     self.take()?;
                     self.state = State::ArrayStart;
@@ -100,6 +101,17 @@ impl<R: BufRead> Records<R> {
                 (State::End, _) => return Ok(None),
             }
         }
+    }
+
+    /// What some programs put in front of UTF-8.
+    fn take_byte_order_mark(&mut self) -> io::Result<()> {
+        for byte in "\u{feff}".bytes() {
+            if self.peek()? != Some(byte) {
+                return Err(self.wrong("this is no JSON"));
+            }
+            self.take()?;
+        }
+        Ok(())
     }
 
     /// The first object of a file is a document, or wraps documents; then `None`, and the state is inside their array.
@@ -245,12 +257,21 @@ impl<R: BufRead> Records<R> {
     }
 
     fn utf8(&self, text: Vec<u8>) -> io::Result<String> {
-        String::from_utf8(text).map_err(|_| self.wrong("this is no UTF-8"))
+        String::from_utf8(text).map_err(|error| {
+            // The reader is at the text's end; of what it skipped before the text's start it kept nothing.
+            let behind = error.as_bytes().iter().skip(error.utf8_error().valid_up_to());
+            let lines = behind.filter(|byte| **byte == b'\n').count();
+            wrong(self.line.saturating_sub(lines as u64), "this is no UTF-8")
+        })
     }
 
     fn wrong(&self, what: &str) -> io::Error {
-        io::Error::new(io::ErrorKind::InvalidData, format!("line {}: {what}", self.line))
+        wrong(self.line, what)
     }
+}
+
+fn wrong(line: u64, what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("line {line}: {what}"))
 }
 
 #[cfg(test)]
@@ -321,6 +342,32 @@ mod tests {
         for (text, line) in [("{\"a\":", 1), ("\n[{},", 2), ("[{} {}]", 1), ("[\n{}\n", 3)] {
             let error = read(text, 8192).unwrap_err().to_string();
             assert!(error.contains(&format!("line {line}:")), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_dos_line_ends_are_no_part_of_documents() {
+        check("\u{feff}", &[]);
+        check("\u{feff}{\"a\":1}\r\n{}\r\n", &[(1, "{\"a\":1}"), (2, "{}")]);
+        check("\u{feff}\r\n[{},\r\n{}]\r\n", &[(2, "{}"), (3, "{}")]);
+    }
+
+    #[test]
+    fn the_line_that_is_no_utf8_is_named() {
+        for text in [
+            b"{}\n{\"a\":\"\xff\"}\n{}".as_slice(),
+            b"{\n\"a\":\"\xff\",\n\"b\":1\n}",
+            b"[{},\n{\"a\":\"\xff\",\n\n\"b\":1\n}]",
+        ] {
+            let mut records = Records::new(text);
+            let error = loop {
+                match records.next() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("{text:?} was taken"),
+                    Err(error) => break error.to_string(),
+                }
+            };
+            assert_eq!(error, "line 2: this is no UTF-8");
         }
     }
 
