@@ -161,11 +161,11 @@ impl Pulse {
         }
     }
 
-    /// Sends a heartbeat when one is due.
+    /// Sends a heartbeat when one is due; tells when the client is gone.
     pub(crate) async fn beat_if_due(&mut self, feed: Feed, chunks: &Chunks) -> Result<(), Gone> {
         match self.clock {
             Clock::Heartbeat(_) if Instant::now() >= self.quiet_until => self.beat(feed, chunks).await,
-            _ => Ok(()),
+            _ => chunks.send(Vec::new()).await,
         }
     }
 
@@ -202,6 +202,27 @@ impl Pulse {
                 return Ok(false);
             }
             self.beat(feed, chunks).await?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A feed whose filter lets nothing pass sends nothing, and must not read on for nobody.
+    #[tokio::test]
+    async fn a_silent_feed_notices_that_its_client_is_gone() {
+        let (chunks, body) = respond::chunks();
+        let hour = Duration::from_secs(3600);
+        for clock in [Clock::Timeout(hour), Clock::Heartbeat(hour)] {
+            let mut pulse = Pulse::new(clock);
+            assert!(pulse.beat_if_due(Feed::Normal, &chunks).await.is_ok());
+        }
+        drop(body);
+        for clock in [Clock::Timeout(hour), Clock::Heartbeat(hour)] {
+            let mut pulse = Pulse::new(clock);
+            assert!(pulse.beat_if_due(Feed::Normal, &chunks).await.is_err());
         }
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct ServeArgs {
 
 /// Threads for reads and commits. None waits for a client there, so that more than a disk can serve at once would only
 /// take memory; but each database that is written without a pause keeps one.
-const BLOCKING_THREADS_MAX: usize = 128;
+const BLOCKING_THREADS_MAX: usize = 64;
 
 pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     start_log(args)?;

@@ -54,7 +54,11 @@ async fn run(app: &App, feed: Feed, clock: Clock, mut since: u64, chunks: &Chunk
             write_row(&mut out, feed, row, &app.boot, first);
             first = false;
         }
-        since = last.max(since);
+        // A `since` from the future is brought back to the present.
+        since = last;
+        if !rows.is_empty() {
+            pulse.row_sent();
+        }
         let ends = match feed {
             Feed::Normal => true,
             Feed::Longpoll => !first,

@@ -215,6 +215,20 @@ async fn updates_of_databases_are_followed() {
 }
 
 #[tokio::test]
+async fn updates_since_the_future_are_those_from_now_on() {
+    let server = Server::start().await;
+    server.put("/a", None).await;
+    let last = |answer: crate::harness::Answer| answer.json()["last_seq"].clone();
+    let now = last(server.get("/_db_updates").await);
+    assert_eq!(last(server.get("/_db_updates?since=1000").await), now);
+    let mut feed = Feed::open(&server, "/_db_updates?feed=continuous&since=1000&heartbeat=10").await;
+    feed.until("a heartbeat", |text| text.contains('\n')).await;
+    server.put("/b", None).await;
+    feed.until("created", |text| text.contains("\"db_name\":\"b\""))
+        .await;
+}
+
+#[tokio::test]
 async fn documents_that_were_looked_up_are_followed() {
     let server = Server::with_db().await;
     for id in ["a", "b", "c", "d"] {
