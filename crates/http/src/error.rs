@@ -204,7 +204,8 @@ impl IntoResponse for Error {
             tracing::error!(error = ?self, "request failed");
         }
         if let Error::NotModified(etag) = self {
-            return (status, [(header::ETAG, etag)]).into_response();
+            let nothing = HeaderValue::from_static("0");
+            return (status, [(header::ETAG, etag), (header::CONTENT_LENGTH, nothing)]).into_response();
         }
         let mut response = crate::respond::json(status, self.json());
         match self {
