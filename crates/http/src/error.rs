@@ -204,8 +204,7 @@ impl IntoResponse for Error {
             tracing::error!(error = ?self, "request failed");
         }
         if let Error::NotModified(etag) = self {
-            let nothing = HeaderValue::from_static("0");
-            return (status, [(header::ETAG, etag), (header::CONTENT_LENGTH, nothing)]).into_response();
+            return (status, [(header::ETAG, etag)]).into_response();
         }
         let mut response = crate::respond::json(status, self.json());
         match self {

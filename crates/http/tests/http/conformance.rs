@@ -65,11 +65,7 @@ async fn what_has_not_changed_is_not_sent_again() {
     for path in ["/db/a", "/db/_local/a", "/db/_changes"] {
         let etag = server.get(path).await.header("etag").to_owned();
         let again = server.get_with(path, "if-none-match", &etag).await;
-        assert_eq!(
-            (again.status, again.header("content-length")),
-            (304, "0"),
-            "{path}"
-        );
+        assert_eq!((again.status, again.bytes.len()), (304, 0), "{path}");
         assert_eq!(again.header("etag"), etag);
     }
     let etag = server.get("/db/_changes").await.header("etag").to_owned();
