@@ -51,6 +51,9 @@ pub const INLINE_BODY_BYTES_MAX: usize = 4096;
 pub const INLINE_ATTACHMENT_BYTES_MAX: usize = 16 << 10;
 /// Bytes of bodies that a leader puts into one commit while others wait.
 pub const COMMIT_BYTES_MAX: usize = 16 << 20;
+/// Bytes of edits that wait for a database's leader on behalf of asynchronous code, which may queue without end when the
+/// disk is slower than its producers: seconds of writing, and two of the longest requests.
+pub const QUEUE_BYTES_MAX: usize = 256 << 20;
 /// Milliseconds until a relaxed write is durable.
 pub const RELAXED_FLUSH_MS: u64 = 100;
 /// Bytes that a feed or scan reads from one snapshot before it lets it go.

@@ -234,6 +234,7 @@ impl From<store::Error> for Error {
             store::Error::DatabaseMissing(_) => Error::DatabaseMissing,
             store::Error::DatabaseExists(_) => Error::DatabaseExists,
             store::Error::Closed => Error::Closing,
+            store::Error::Busy => Error::Busy,
             store::Error::Refused(refused) => Error::refused(refused, ""),
             other => Error::Internal(other.to_string()),
         }

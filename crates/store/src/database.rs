@@ -33,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) queue: Queue,
     pub(crate) changed: Event,
     pub(crate) staged: Mutex<HashMap<ContentHash, Staged>>,
+    /// Whether the flusher is to come. It says no before it looks, so that a commit is either seen or brings it again.
+    pub(crate) watched: AtomicBool,
 }
 
 impl Inner {
@@ -46,6 +48,7 @@ impl Inner {
             queue: Queue::default(),
             changed: Event::new(),
             staged: Mutex::default(),
+            watched: AtomicBool::new(false),
         }
     }
 

@@ -134,16 +134,15 @@ impl Store {
         let inner = shared.databases.read().get(name).cloned();
         let inner = inner.ok_or_else(|| Error::DatabaseMissing(name.clone()))?;
         let grave = shared.dir.join(TMP).join(Uuid::new_v4().simple().to_string());
-        let file = inner.delete(|| {
-            fs::rename(shared.database_dir(name), &grave)?;
-            sync_dir(&shared.dir.join(DATABASES))
-        });
+        let file = inner.delete(|| fs::rename(shared.database_dir(name), &grave));
         let file = file.map_err(Error::io("deleting a database"))?;
         shared.databases.write().remove(name);
         shared.open.lock().retain(|open| !Arc::ptr_eq(open, &inner));
-        shared.discard(Rubbish { file, dir: grave });
         shared.updates.record(name, DbEvent::Deleted);
-        Ok(())
+        // It is gone for this process, whatever the disk says to this.
+        let synced = sync_dir(&shared.dir.join(DATABASES));
+        shared.discard(Rubbish { file, dir: grave });
+        synced.map_err(Error::io("deleting a database"))
     }
 
     /// All names, in byte order.
@@ -171,7 +170,9 @@ impl Store {
         }
         shared.flusher.stop();
         let open = std::mem::take(&mut *shared.open.lock());
-        let result = open.iter().try_for_each(|inner| inner.close());
+        // Every one of them, also when one fails.
+        let results: Vec<_> = open.iter().map(|inner| inner.close()).collect();
+        let result = results.into_iter().collect();
         for inner in shared.databases.read().values() {
             inner.discard_staged();
             inner.changed.notify(usize::MAX);
@@ -217,9 +218,12 @@ impl Shared {
             fs::create_dir(&making).map_err(Error::io("making a database directory"))?;
             create_file(&making, &incarnation, &self.options)?;
             let place = || -> io::Result<()> {
+                let dir = self.database_dir(name);
                 sync_dir(&making)?;
-                fs::rename(&making, self.database_dir(name))?;
-                sync_dir(&self.dir.join(DATABASES))
+                fs::rename(&making, &dir)?;
+                sync_dir(&self.dir.join(DATABASES)).inspect_err(|_| {
+                    let _ = fs::rename(&dir, &making);
+                })
             };
             place().map_err(Error::io("placing a new database"))
         };

@@ -14,6 +14,8 @@ pub enum Error {
     DatabaseExists(DbName),
     /// The store was closed.
     Closed,
+    /// Too many bytes wait to be written; the same call will do later.
+    Busy,
     /// Another process holds the directory.
     Locked(std::path::PathBuf),
     /// The directory or a value in it was written by a newer version, or is damaged; what and where.
@@ -56,6 +58,7 @@ impl fmt::Display for Error {
         match self {
             Error::DatabaseMissing(name) => write!(f, "there is no database {}", name.as_str()),
             Error::DatabaseExists(name) => write!(f, "there is a database {} already", name.as_str()),
+            Error::Busy => f.write_str("more writes are waiting than memory should hold; try again later"),
             Error::Closed => f.write_str("the store is closed"),
             Error::Locked(dir) => write!(f, "{} is in use by another process", dir.display()),
             Error::Corrupt(what) => write!(f, "damaged or written by a newer version: {what}"),

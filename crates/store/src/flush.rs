@@ -37,6 +37,9 @@ struct DutyState {
 impl Flusher {
     /// Sees to it that a database with relaxed writes is flushed.
     pub(crate) fn watch(&self, inner: &Arc<Inner>) {
+        if inner.watched.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let mut state = self.duty.state.lock();
         if state.stop {
             return;
@@ -77,6 +80,7 @@ impl Duty {
             let dirty = std::mem::take(&mut state.dirty);
             drop(state);
             for inner in dirty.iter().filter_map(Weak::upgrade) {
+                inner.watched.store(false, Ordering::Release);
                 // A closed file was made durable when it was closed.
                 let flushed = inner.open_file().map_or(Ok(()), |file| file.make_durable());
                 if let Err(error) = flushed {

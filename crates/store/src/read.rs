@@ -102,12 +102,13 @@ impl Snapshot {
             WantRevs::These { revs: wanted, latest } => {
                 let mut found = Vec::new();
                 for rev in wanted {
-                    let leaves = if *latest {
+                    let leaf = revs.leaf(rev);
+                    let leaves = if *latest && leaf.is_none() {
                         revs.descendant_leaves(rev)
                     } else {
                         Vec::new()
                     };
-                    match revs.leaf(rev) {
+                    match leaf {
                         Some(state) => push_new(&mut found, (rev, state)),
                         None if leaves.is_empty() => missing.push(rev.clone()),
                         None => leaves.into_iter().for_each(|leaf| push_new(&mut found, leaf)),

@@ -69,6 +69,7 @@ impl Database {
             return Ok(applied.answers);
         }
         txn.commit()?;
+        works.iter().try_for_each(|(work, _)| file.note_setting(work))?;
         self.publish(&file, &applied, durability);
         Ok(applied.answers)
     }
@@ -76,9 +77,8 @@ impl Database {
     /// Lets readers, feeds and the flusher know of a commit.
     fn publish(&self, file: &OpenFile, applied: &Applied, durability: Durability) {
         let before = std::mem::replace(&mut *file.state.lock(), applied.state);
-        let was_durable = file.is_durable();
         file.note_commit(durability, &applied.unreferenced);
-        if was_durable && durability == Durability::Relaxed {
+        if durability == Durability::Relaxed {
             self.store.shared.flusher.watch(&self.inner);
         }
         let seqs = (before.update_seq, applied.state.update_seq);

@@ -28,6 +28,12 @@ impl<'a> Commit<'a, '_> {
             Ok(parent) => parent,
             Err(refused) => return Ok(Err(refused)),
         };
+        if parent
+            .as_ref()
+            .is_some_and(|parent| parent.generation >= GENERATION_MAX)
+        {
+            return Ok(Err(Refused::Conflict));
+        }
         let attachments = match self.interactive_attachments(index, parent.as_ref(), edit)? {
             Ok(attachments) => attachments,
             Err(refused) => return Ok(Err(refused)),
@@ -61,7 +67,6 @@ impl<'a> Commit<'a, '_> {
         };
         Ok(match &edit.parent {
             // The winner is deleted when all leaves are: only a new life goes on from there.
-            _ if winner.generation >= GENERATION_MAX => Err(Refused::Conflict),
             parent if state.deleted => match parent {
                 None if !edit.deleted => Ok(Some(winner)),
                 _ => Err(Refused::Conflict),
@@ -146,23 +151,24 @@ impl<'a> Commit<'a, '_> {
                 let number = self.next_body();
                 let entry = self.entry_mut(index)?;
                 let tree = entry.decoded()?;
-                let before = tree.clone();
-                let merged = tree.merge(
-                    path,
-                    LeafState {
-                        deleted,
-                        body: number,
-                    },
-                );
+                let known = path.rev().is_some_and(|rev| tree.contains(&rev));
+                let before = known.then(|| tree.clone());
+                let state = LeafState {
+                    deleted,
+                    body: number,
+                };
+                tree.merge(path, state);
                 tree.stem(limit);
                 // Of a known revision older ancestors may be learnt, and with them, in odd histories, that what was
                 // a leaf is none.
-                if merged != Merged::Known {
-                    entry.now.fresh.push(fresh(number));
-                } else if tree.leaves() == before.leaves() {
-                    let learnt = *tree != before;
-                    entry.now.learnt |= learnt;
-                    return Ok(entry.now.seq);
+                match before {
+                    None => entry.now.fresh.push(fresh(number)),
+                    Some(before) if tree.leaves() == before.leaves() => {
+                        let learnt = *tree != before;
+                        entry.now.learnt |= learnt;
+                        return Ok(entry.now.seq);
+                    }
+                    Some(_) => {}
                 }
             }
         }

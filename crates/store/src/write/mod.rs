@@ -34,7 +34,8 @@ impl Database {
         }
     }
 
-    /// Queues edits without waiting; `done` is called exactly once, from whichever thread leads the commit. When a
+    /// Queues edits without waiting; `done` is called exactly once, from whichever thread leads the commit, or
+    /// from this one with [`Error::Busy`] when more than [`trunkline_core::limits::QUEUE_BYTES_MAX`] wait already. When a
     /// [`Leader`] comes back, the caller must run it on a thread that may block; until then nothing is written.
     pub fn submit(
         &self,

@@ -152,6 +152,14 @@ impl<'a> Commit<'a, '_> {
         let mut moved = Vec::new();
         let mut winner = None;
         for (place, (rev, state)) in leaves.iter().enumerate() {
+            let is_fresh = self
+                .entries
+                .get(index)
+                .is_some_and(|entry| entry.fresh(state.body).is_some());
+            if place > 0 && state.body != 0 && !is_fresh {
+                // It stays where it is: not even looked at, or a document of a thousand leaves would be read as a whole.
+                continue;
+            }
             let (fresh, stored) = self.content(index, *state, old_row)?;
             if fresh {
                 self.count_leaf(&stored, 1)?;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use trunkline_core::doc::Edit;
 use trunkline_core::doc_id::{DocId, LocalId};
-use trunkline_core::limits::COMMIT_BYTES_MAX;
+use trunkline_core::limits::{COMMIT_BYTES_MAX, QUEUE_BYTES_MAX};
 use trunkline_core::rev::Rev;
 
 /// What a job does.
@@ -201,6 +201,11 @@ impl Database {
         durability: Durability,
         done: impl FnOnce(Result<Answer, Error>) + Send + 'static,
     ) -> Option<Leader> {
+        if self.inner.queue.is_full(work.bytes()) {
+            self.release_staged(&work);
+            done(Err(Error::Busy));
+            return None;
+        }
         self.enqueue(work, durability, Box::new(done), None)
             .then(|| Leader {
                 database: Some(self.clone()),
@@ -337,6 +342,12 @@ impl Queue {
         }
         state.bytes = state.bytes.saturating_sub(bytes);
         taken
+    }
+
+    /// Whether so many bytes more are too many. One job alone is taken whatever its length.
+    fn is_full(&self, bytes: usize) -> bool {
+        let state = self.state.lock();
+        !state.jobs.is_empty() && state.bytes + bytes > QUEUE_BYTES_MAX
     }
 
     fn note_commit(&self, jobs: usize, took: Duration) {

@@ -2,6 +2,7 @@
 
 use super::apply::Commit;
 use super::queue::{Answer, Work};
+use crate::file::OpenFile;
 use crate::tables::{self, meta};
 use crate::{Database, Durability, Error, Refused};
 use std::sync::atomic::Ordering;
@@ -16,17 +17,13 @@ impl Database {
     /// Sets how many revisions each branch keeps, from the next edit of each document on. At least 1.
     pub fn set_revs_limit(&self, limit: u32) -> Result<(), Error> {
         let limit = limit.max(1);
-        self.set(meta::REVS_LIMIT, tables::encode_number(limit.into()))?;
-        self.file()?.revs_limit.store(limit, Ordering::Relaxed);
-        Ok(())
+        self.set(meta::REVS_LIMIT, tables::encode_number(limit.into()))
     }
 
     /// Sets how many purges `_purged_infos` remembers. At least 1.
     pub fn set_purged_infos_limit(&self, limit: u32) -> Result<(), Error> {
         let limit = limit.max(1);
-        self.set(meta::PURGED_INFOS_LIMIT, tables::encode_number(limit.into()))?;
-        self.file()?.purged_infos_limit.store(limit, Ordering::Relaxed);
-        Ok(())
+        self.set(meta::PURGED_INFOS_LIMIT, tables::encode_number(limit.into()))
     }
 
     fn set(&self, key: &'static [u8], value: Vec<u8>) -> Result<(), Error> {
@@ -34,6 +31,23 @@ impl Database {
             Answer::Done => Ok(()),
             _ => Err(super::misanswered()),
         }
+    }
+}
+
+impl OpenFile {
+    /// Keeps in memory what a commit wrote. Only the leader calls this: two settings at once end as they were written.
+    pub(super) fn note_setting(&self, work: &Work) -> Result<(), Error> {
+        let Work::Meta { key, value } = work else {
+            return Ok(());
+        };
+        let kept = match *key {
+            meta::REVS_LIMIT => &self.revs_limit,
+            meta::PURGED_INFOS_LIMIT => &self.purged_infos_limit,
+            _ => return Ok(()),
+        };
+        let limit = tables::decode_number(value)?;
+        kept.store(u32::try_from(limit).unwrap_or(u32::MAX), Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -61,18 +61,20 @@ impl Commit<'_, '_> {
             {
                 ancestor = self.leaf_attachments(index, nearest)?;
             }
-            for (leaf, _) in &leaves {
+            let from_ancestor = edit.attachments.iter().all(|wanted| match &wanted.source {
+                AttachmentSource::Stub { md5 } => ancestor.iter().any(|stored| fits(stored, wanted, *md5)),
+                AttachmentSource::Staged(_) => true,
+            });
+            for (leaf, _) in leaves.iter().filter(|_| !from_ancestor) {
                 others.extend(self.leaf_attachments(index, leaf)?);
             }
         }
         let generation = edit.path.generation;
         self.resolve(&edit.attachments, |wanted, source| match source {
             AttachmentSource::Stub { md5 } => {
-                let fits = |stored: &&Attachment| {
-                    stored.name == wanted.name && md5.is_none_or(|md5| md5 == stored.content.md5)
-                };
-                let by_digest = || others.iter().filter(|_| md5.is_some()).find(fits);
-                let stored = ancestor.iter().find(fits).or_else(by_digest)?;
+                let is_it = |stored: &&Attachment| fits(stored, wanted, *md5);
+                let by_digest = || others.iter().filter(|_| md5.is_some()).find(is_it);
+                let stored = ancestor.iter().find(is_it).or_else(by_digest)?;
                 Some(Attachment {
                     revpos: wanted.revpos.unwrap_or(stored.revpos),
                     ..stored.clone()
@@ -123,10 +125,9 @@ impl Commit<'_, '_> {
     /// The attachments of a leaf, be it stored or brought by this commit.
     fn leaf_attachments(&mut self, index: usize, leaf: &Rev) -> Result<Vec<Attachment>, Error> {
         let entry = self.entry_mut(index)?;
-        let head = entry.head()?;
-        let state = match head.filter(|head| head.winner == *leaf) {
-            Some(head) => Some(head.state),
-            None => entry.decoded()?.leaf(leaf),
+        let state = match entry.encoded()?.map(|tree| tree.winner()) {
+            Some((winner, state)) if winner == *leaf => Some(state),
+            _ => entry.decoded()?.leaf(leaf),
         };
         let Some(state) = state else { return Ok(Vec::new()) };
         if let Some(fresh) = entry.fresh(state.body) {
@@ -153,6 +154,11 @@ fn has_stubs(edits: &[AttachmentEdit]) -> bool {
     edits
         .iter()
         .any(|edit| matches!(edit.source, AttachmentSource::Stub { .. }))
+}
+
+/// Whether a stub may stand for stored bytes.
+fn fits(stored: &Attachment, wanted: &AttachmentEdit, md5: Option<[u8; 16]>) -> bool {
+    stored.name == wanted.name && md5.is_none_or(|md5| md5 == stored.content.md5)
 }
 
 fn new_attachment(edit: &AttachmentEdit, content: &Content, revpos: u64) -> Attachment {

@@ -310,3 +310,42 @@ fn changes_of_certain_documents() {
         .unwrap();
     assert_eq!((end.last, end.done), (Some(3), false));
 }
+
+#[test]
+fn a_branch_at_the_last_generation_holds_up_no_other() {
+    let (_dir, _store, database) = store();
+    let last = trunkline_core::limits::GENERATION_MAX;
+    one(&database, replica("a", last, &["end"], false, "{}")).unwrap();
+    one(&database, replica("a", 1, &["low"], false, "{}")).unwrap();
+    one(&database, deletion("a", Some(&rev("1-low")))).unwrap();
+    let end = database.get("a", None).unwrap().unwrap().rev;
+    assert_eq!(end.generation, last);
+    assert_eq!(
+        one(&database, edit("a", Some(&end), "{}")),
+        Err(Refused::Conflict)
+    );
+    clean(&database);
+}
+
+#[test]
+fn a_document_of_many_branches_keeps_each() {
+    let (_dir, _store, database) = store();
+    let branches: Vec<String> = (0..300).map(|n| format!("branch{n:03}")).collect();
+    let edits = branches.iter().map(|branch| {
+        replica(
+            "a",
+            2,
+            &[branch, "root"],
+            false,
+            &format!(r#"{{"is":"{branch}"}}"#),
+        )
+    });
+    assert!(update(&database, edits.collect()).iter().all(Result::is_ok));
+    // One by one from the winner down: the next one's body takes its place.
+    for branch in branches.iter().rev().take(20) {
+        let winner = database.get("a", None).unwrap().unwrap();
+        assert_eq!(winner.body.as_str(), format!(r#"{{"is":"{branch}"}}"#));
+        one(&database, deletion("a", Some(&winner.rev))).unwrap();
+    }
+    clean(&database);
+}

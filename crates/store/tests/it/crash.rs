@@ -114,6 +114,48 @@ fn a_failing_disk_refuses_writes_and_loses_none() {
     clean(&database);
 }
 
+#[test]
+fn closing_makes_every_database_durable_even_where_one_fails() {
+    let (sick, sound) = (Disk::default(), Disk::default());
+    let dir = tempfile::tempdir().unwrap();
+    let disks = (sick.clone(), sound.clone());
+    let backend = BackendSeam(Arc::new(move |path: &Path| {
+        // A new database's path does not have its name yet: the first one made is the sick one's.
+        let first = path.to_string_lossy().contains("/sick/") || disks.0.moment() == 0;
+        Ok(if first {
+            disks.0.backend()
+        } else {
+            disks.1.backend()
+        })
+    }));
+    let options = StoreOptions {
+        backend: Some(backend),
+        ..StoreOptions::default()
+    };
+    let store = Store::open_with(dir.path(), options).unwrap();
+    for text in ["sick", "sound"] {
+        let database = store.create(&name(text)).unwrap();
+        let batch = Batch {
+            edits: vec![edit("a", None, "{}")],
+            durability: Durability::Relaxed,
+            atomic: false,
+        };
+        database.update(batch).unwrap();
+        if text == "sick" {
+            sick.fail(true);
+        }
+    }
+    assert!(store.close().is_err());
+    let copy = store_on(&Disk::with(sound.synced()), dir.path());
+    assert!(
+        copy.database(&name("sound"))
+            .unwrap()
+            .get("a", None)
+            .unwrap()
+            .is_some()
+    );
+}
+
 /// A fault at each write and sync of a commit in turn, once or from there on: whatever was acknowledged is there, whatever
 /// was refused is there whole or not at all, and the first write on a disk that works again works.
 #[test]

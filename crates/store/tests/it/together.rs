@@ -5,7 +5,7 @@ use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use trunkline_store::{BackendSeam, Batch, Database, Refused, Store, StoreOptions};
+use trunkline_store::{BackendSeam, Batch, Database, Error, Refused, Store, StoreOptions};
 use trunkline_testkit::crash::Disk;
 
 #[test]
@@ -221,4 +221,29 @@ fn a_damaged_document_fails_no_other_writer() {
     assert!(submit(edit("new", None, "{}")).is_none());
     leader.unwrap().run();
     assert_eq!([receiver.recv(), receiver.recv()], [Ok(false), Ok(true)]);
+}
+
+#[test]
+fn what_asynchronous_code_may_queue_is_bounded() {
+    let (_dir, _store, database) = store();
+    let batch = |n| Batch {
+        // Nothing reads them before the leader: they need not be JSON, and are refused for their length.
+        edits: vec![edit(&format!("long{n}"), None, &" ".repeat(60 << 20))],
+        ..Batch::default()
+    };
+    let (sender, receiver) = channel();
+    let submit = |n| {
+        let sender = sender.clone();
+        database.submit(batch(n), move |answer| {
+            sender.send(matches!(answer, Err(Error::Busy))).unwrap()
+        })
+    };
+    let leader = submit(0).unwrap();
+    assert!((1..4).all(|n| submit(n).is_none()));
+    assert!(receiver.try_recv().is_err(), "four of 60 MiB find room");
+    assert!(submit(4).is_none());
+    assert!(receiver.recv().unwrap(), "the fifth does not");
+    leader.run();
+    assert!(receiver.iter().take(4).all(|busy| !busy));
+    put(&database, "a", None, "{}");
 }
