@@ -87,6 +87,8 @@ fn copy_tables(file: &OpenFile, path: &Path) -> Result<(), Error> {
     for table in [tables::BY_SEQ, tables::BODIES, tables::PURGES] {
         copy_table(&from, &to, table)?;
     }
+    // All of the copy is durable at once.
+    to.open_table(tables::META)?.remove(tables::meta::SEQ_FLOOR)?;
     to.commit()?;
     Ok(())
 }

@@ -80,7 +80,7 @@ impl Inner {
             return Ok(());
         };
         file.wait_for_commit()?;
-        file.make_durable()
+        file.finish()
     }
 
     /// The file, if it is open now.
@@ -133,6 +133,9 @@ impl Inner {
             .is_none_or(|file| Arc::strong_count(file) > 1 || !file.is_durable())
         {
             return false;
+        }
+        if let Some(Err(error)) = slot.as_ref().map(|file| file.finish()) {
+            tracing::warn!("{} was not closed as it should be: {error}", self.name.as_str());
         }
         // Dropped under the lock: whoever opens it again must find it closed.
         *slot = None;

@@ -42,6 +42,8 @@ pub(crate) struct OpenFile {
     /// The newest of them that is durable.
     pub(crate) durable: AtomicU64,
     pub(crate) marks: Marks,
+    /// The durable [`meta::SEQ_FLOOR`]; 0 for none.
+    pub(crate) seq_floor: AtomicU64,
     /// Set at the first failed access to the file.
     failed: Arc<AtomicBool>,
     /// Set when the file can be read only.
@@ -109,16 +111,23 @@ impl OpenFile {
                     .unwrap_or(default),
             ))
         };
+        let floor = meta.get(meta::SEQ_FLOOR)?;
+        let floor = floor.map(|row| tables::decode_number(row.value())).transpose()?;
+        let floor = floor.unwrap_or(0);
+        let mut state = State::decode(state.value())?;
+        // Readers may have seen any seq up to the floor.
+        state.update_seq = state.update_seq.max(floor);
         let file = OpenFile {
             dir: dir.to_owned(),
             incarnation: Incarnation::decode(incarnation.value())?,
-            state: Mutex::new(State::decode(state.value())?),
+            state: Mutex::new(state),
             revs_limit: number(meta::REVS_LIMIT, REVS_LIMIT_DEFAULT)?,
             purged_infos_limit: number(meta::PURGED_INFOS_LIMIT, PURGED_INFOS_LIMIT_DEFAULT)?,
             unreferenced: Mutex::default(),
             commits: AtomicU64::new(0),
             durable: AtomicU64::new(0),
             marks: Marks::default(),
+            seq_floor: AtomicU64::new(floor),
             failed,
             unwritable: None,
             redb,

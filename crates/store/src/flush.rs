@@ -2,8 +2,10 @@
 
 use crate::database::Inner;
 use crate::file::{OpenFile, content_path};
+use crate::tables::{self, State, meta};
 use crate::{Durability, Error};
 use parking_lot::{Condvar, Mutex};
+use redb::ReadableTable;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -105,6 +107,29 @@ impl OpenFile {
         // Those counted by now are part of what this transaction makes durable.
         let commits = self.commits.load(Ordering::Acquire);
         txn.commit()?;
+        self.note_durable(commits);
+        Ok(())
+    }
+
+    /// Makes every commit durable before the file is closed, after which no seq needs a floor.
+    pub(crate) fn finish(&self) -> Result<(), Error> {
+        if self.seq_floor.load(Ordering::Acquire) == 0 {
+            return self.make_durable();
+        }
+        let txn = self.redb.begin_write()?;
+        let commits = self.commits.load(Ordering::Acquire);
+        {
+            let mut rows = txn.open_table(tables::META)?;
+            // The row, and not what is kept of it: the leader may not have come to that.
+            let row = rows.get(meta::STATE)?.map(|row| State::decode(row.value()));
+            if let Some(mut state) = row.transpose()? {
+                state.update_seq = state.update_seq.max(self.state.lock().update_seq);
+                rows.insert(meta::STATE, state.encode().as_slice())?;
+            }
+            rows.remove(meta::SEQ_FLOOR)?;
+        }
+        txn.commit()?;
+        self.seq_floor.store(0, Ordering::Release);
         self.note_durable(commits);
         Ok(())
     }

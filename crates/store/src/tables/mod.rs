@@ -48,6 +48,8 @@ pub(crate) mod meta {
     pub(crate) const INCARNATION: &[u8] = b"incarnation";
     pub(crate) const REVS_LIMIT: &[u8] = b"revs_limit";
     pub(crate) const PURGED_INFOS_LIMIT: &[u8] = b"purged_infos_limit";
+    /// There while commits may be lost in a crash: no seq up to this one is given out again after it.
+    pub(crate) const SEQ_FLOOR: &[u8] = b"seq_floor";
     pub(crate) const SECURITY: &[u8] = b"security";
 }
 

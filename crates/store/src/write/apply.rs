@@ -5,8 +5,9 @@ use super::entry::{Entry, Now, Old};
 use super::queue::{Answer, Prepared, Work};
 use super::refs::Refs;
 use crate::file::OpenFile;
-use crate::tables::State;
+use crate::tables::{self, State, meta};
 use crate::{Database, Durability, Error, Outcome, Refused};
+use std::sync::atomic::Ordering;
 use trunkline_core::Seq;
 use trunkline_core::attachment::{AttachmentEdit, AttachmentSource, ContentHash};
 use trunkline_core::doc::Edit;
@@ -48,27 +49,33 @@ impl Database {
             return Ok(vec![Answer::Done]);
         }
         let file = self.file_to_write()?;
-        let durable = works
-            .iter()
-            .any(|(_, durability)| *durability == Durability::Durable);
-        let durability = if durable {
-            Durability::Durable
-        } else {
-            Durability::Relaxed
-        };
+        let asks = |durability| works.iter().any(|(_, asked)| *asked == durability);
         let mut txn = file.redb.begin_write()?;
-        if !durable {
-            txn.set_durability(redb::Durability::None)?;
-        }
         let applied = {
             let commit = Commit::new(self, &file, Tables::open(&txn)?, works)?;
             commit.run(works)?
         };
-        if !applied.wrote && (!durable || file.is_durable()) {
+        if !applied.wrote && (!asks(Durability::Durable) || file.is_durable()) {
             txn.abort()?;
             return Ok(applied.answers);
         }
+        let mut floor = file.seq_floor.load(Ordering::Acquire);
+        let durability = if asks(Durability::Durable) {
+            Durability::Durable
+        } else if applied.state.update_seq <= floor {
+            txn.set_durability(redb::Durability::None)?;
+            Durability::Relaxed
+        } else {
+            // Readers see relaxed writes before they are durable. So that a crash takes no seq back that they have seen,
+            // one write in many is made durable, and with it what covers the others.
+            floor = applied.state.update_seq.saturating_add(SEQ_FLOOR_STEP);
+            let row = tables::encode_number(floor);
+            txn.open_table(tables::META)?
+                .insert(meta::SEQ_FLOOR, row.as_slice())?;
+            Durability::Durable
+        };
         txn.commit()?;
+        file.seq_floor.store(floor, Ordering::Release);
         works.iter().try_for_each(|(work, _)| file.note_setting(work))?;
         self.publish(&file, &applied, durability);
         Ok(applied.answers)
@@ -104,6 +111,10 @@ impl Database {
         }
     }
 }
+
+/// How many seqs one durable write covers for relaxed ones: few enough to lose at each crash, many enough that the
+/// write is not noticed.
+const SEQ_FLOOR_STEP: Seq = 1 << 20;
 
 /// The attachments that an edit names.
 fn attachments_of(edit: &Edit) -> &[AttachmentEdit] {
@@ -160,7 +171,7 @@ impl<'a, 't> Commit<'a, 't> {
             file,
             tables,
             state,
-            revs_limit: file.revs_limit.load(std::sync::atomic::Ordering::Relaxed),
+            revs_limit: file.revs_limit.load(Ordering::Relaxed),
             entries,
             last_id,
             refs: Refs::default(),
