@@ -132,6 +132,14 @@ fn push_new<'a>(leaves: &mut Vec<(&'a Rev, LeafState)>, leaf: (&'a Rev, LeafStat
     }
 }
 
+/// What a file takes of the disk: redb's are longer than that, with holes.
+fn bytes_on_disk(data: &std::fs::Metadata) -> u64 {
+    #[cfg(unix)]
+    return std::os::unix::fs::MetadataExt::blocks(data) * 512;
+    #[cfg(not(unix))]
+    return data.len();
+}
+
 pub(crate) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
     Ok(std::str::from_utf8(bytes)?)
 }
@@ -142,7 +150,7 @@ impl Database {
         let file = self.file()?;
         let state = *file.state.lock();
         let file_bytes =
-            std::fs::metadata(file.dir.join(crate::file::FILE_NAME)).map_or(0, |data| data.len());
+            std::fs::metadata(file.dir.join(crate::file::FILE_NAME)).map_or(0, |data| bytes_on_disk(&data));
         Ok(Info {
             doc_count: state.doc_count,
             doc_del_count: state.doc_del_count,

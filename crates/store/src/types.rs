@@ -247,7 +247,7 @@ pub struct Info {
     pub created_ms: u64,
     /// Names this incarnation: 32 hexadecimal digits.
     pub uuid: String,
-    /// Bytes of the redb file and attachment files.
+    /// Bytes that the redb file and attachment files take of the disk.
     pub file_bytes: u64,
     /// Bytes of live bodies, attachments and their keys.
     pub active_bytes: u64,

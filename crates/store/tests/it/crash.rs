@@ -4,7 +4,8 @@ use crate::model::{Draw, Model, changes};
 use crate::support::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use trunkline_store::{BackendSeam, Batch, Durability, Error, Store, StoreOptions};
 use trunkline_testkit::crash::Disk;
@@ -28,7 +29,7 @@ struct Acknowledged {
 
 #[test]
 fn no_acknowledged_write_is_lost() {
-    with_seeds(2, |rng| {
+    with_seeds(5, |rng| {
         let disk = Disk::default();
         let dir = tempfile::tempdir().unwrap();
         let store = store_on(&disk, dir.path());
@@ -40,17 +41,19 @@ fn no_acknowledged_write_is_lost() {
             durable: true,
         }];
         let mut model = Model::default();
+        let mut files = Files::of(dir.path());
         for _ in 0..12 {
             let batch = Draw {
                 rng,
                 database: &database,
-                attachment_bytes_max: 3000,
+                attachment_bytes_max: 40_000,
             }
             .batch(&model);
             let durable = batch.durability == Durability::Durable;
             let before = model.seq;
             model.apply(&batch);
             database.update(batch).unwrap();
+            files.note(&disk);
             if model.seq != before {
                 acknowledged.push(Acknowledged {
                     moment: disk.moment(),
@@ -60,12 +63,64 @@ fn no_acknowledged_write_is_lost() {
             }
         }
         store.close().unwrap();
+        files.note(&disk);
         drop((store, database));
         let mut lots = StdRng::from_rng(rng);
         disk.crash_images(created, &mut lots, |moment, image| {
+            files.restore(moment);
             verify(dir.path(), &acknowledged, moment, image)
         });
     });
+}
+
+/// Attachment files as they were after each step.
+struct Files {
+    attachments: PathBuf,
+    /// Second names of all files that ever were.
+    kept: tempfile::TempDir,
+    steps: Vec<(usize, BTreeSet<PathBuf>)>,
+}
+
+impl Files {
+    fn of(store: &Path) -> Files {
+        Files {
+            attachments: store.join("databases/calls/attachments"),
+            kept: tempfile::tempdir_in(store).unwrap(),
+            steps: vec![(0, BTreeSet::new())],
+        }
+    }
+
+    fn note(&mut self, disk: &Disk) {
+        let mut now = BTreeSet::new();
+        let fans = std::fs::read_dir(&self.attachments).into_iter().flatten();
+        for fan in fans
+            .map(|entry| entry.unwrap())
+            .filter(|entry| entry.path().is_dir())
+        {
+            for file in std::fs::read_dir(fan.path()).unwrap() {
+                let file = file.unwrap();
+                // The flusher may be unlinking it.
+                let _ = std::fs::hard_link(file.path(), self.kept.path().join(file.file_name()));
+                now.insert(Path::new(&fan.file_name()).join(file.file_name()));
+            }
+        }
+        now.retain(|name| self.kept.path().join(name.file_name().unwrap()).exists());
+        // Asked last: a file that is unlinked meanwhile was there until then.
+        self.steps.push((disk.moment(), now));
+    }
+
+    /// Puts back the files that a crash at a moment could have left: while a step runs, those before and after it.
+    fn restore(&self, moment: usize) {
+        let step = self.steps.partition_point(|(end, _)| *end < moment);
+        let (end, after) = &self.steps[step.min(self.steps.len() - 1)];
+        let before = self.steps[..step].last().filter(|_| *end != moment);
+        let _ = std::fs::remove_dir_all(&self.attachments);
+        for name in before.iter().flat_map(|(_, names)| names).chain(after) {
+            let to = self.attachments.join(name);
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            let _ = std::fs::hard_link(self.kept.path().join(name.file_name().unwrap()), to);
+        }
+    }
 }
 
 #[test]
@@ -234,7 +289,7 @@ fn verify(dir: &Path, acknowledged: &[Acknowledged], moment: usize, image: Vec<u
         .expect("a state between two commits");
     held.model.assert_documents_equal(&database);
     // What readers saw before the crash, be it lost now, never names another change.
-    let seen = before().last().unwrap().model.seq;
+    let seen = before().next_back().unwrap().model.seq;
     assert!(
         database.last_seq().unwrap() >= seen,
         "seq {seen} is given out again"
