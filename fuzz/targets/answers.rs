@@ -25,7 +25,8 @@ fuzz_target!(|bytes: &[u8]| {
             end_last_seq: "1".into(),
             ..Default::default()
         };
-        replication_log::write(&mut text, &newest, stored.history.iter().map(String::as_str));
+        let older = stored.history.iter().map(String::as_str);
+        replication_log::write(&mut text, &newest, stored.source_refused, older);
         let next = replication_log::parse(&text).expect("what is written is a log");
         assert_eq!(&*next.log.session_id, "next");
     }

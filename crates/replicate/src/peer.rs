@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use trunkline_core::doc::ReplicatedEdit;
@@ -104,8 +106,9 @@ pub struct ChangesAsk {
     pub doc_ids: Option<Vec<String>>,
     /// Only documents that match.
     pub selector: Option<(String, trunkline_core::selector::Selector)>,
-    /// Rows may carry the document where it is its winner's whole history (generation 1); saves fetching it.
-    pub docs: bool,
+    /// While true, rows may carry the document where it is its winner's whole history (generation 1); saves fetching
+    /// it. It is turned off when the target turns out to have most of them.
+    pub docs: Arc<AtomicBool>,
 }
 
 /// Some rows of a feed, in order.

@@ -38,6 +38,8 @@ pub struct StoredLog {
     pub log: ReplicationLog,
     /// `history`, newest first, each entry's JSON text: to be kept by the next checkpoint.
     pub history: Vec<String>,
+    /// The source let no checkpoint be written when this one was: that it has none says nothing.
+    pub source_refused: bool,
 }
 
 /// Version of the format, and of the way replications are named, that CouchDB states.
@@ -69,14 +71,23 @@ pub fn write_entry(out: &mut Vec<u8>, entry: &Entry) {
 
 /// Appends the body (no `_id`, no `_rev`) of a checkpoint whose newest entry is `newest`. `older` as
 /// [`StoredLog::history`] has it; what is over [`trunkline_core::limits::REPLICATION_HISTORY_MAX`] is left out.
-pub fn write<'a>(out: &mut Vec<u8>, newest: &Entry, older: impl IntoIterator<Item = &'a str>) {
+pub fn write<'a>(
+    out: &mut Vec<u8>,
+    newest: &Entry,
+    source_refused: bool,
+    older: impl IntoIterator<Item = &'a str>,
+) {
     out.extend_from_slice(b"{\"session_id\":");
     json::quote(&newest.session_id, out);
     let _ = write!(
         out,
-        ",\"source_last_seq\":{},\"replication_id_version\":{REPLICATION_ID_VERSION},\"history\":[",
+        ",\"source_last_seq\":{},\"replication_id_version\":{REPLICATION_ID_VERSION}",
         newest.end_last_seq
     );
+    if source_refused {
+        out.extend_from_slice(b",\"source_refused\":true");
+    }
+    out.extend_from_slice(b",\"history\":[");
     write_entry(out, newest);
     for entry in older.into_iter().take(REPLICATION_HISTORY_MAX - 1) {
         out.push(b',');
@@ -96,6 +107,7 @@ pub fn parse(text: &[u8]) -> Result<StoredLog, BadAnswer> {
                 stored.log.session_id = id.into();
             }
             "source_last_seq" | "last_seq" => stored.log.source_last_seq = reader.raw()?.into(),
+            "source_refused" => stored.source_refused = reader.raw()? == "true",
             "history" if reader.peek() == Some(b'[') => {
                 reader.elements(|reader| entry(reader, &mut stored))?;
             }
@@ -157,7 +169,12 @@ mod tests {
     #[test]
     fn couchdbs_format() {
         let mut out = Vec::new();
-        write(&mut out, &newest(), [r#"{"session_id":"s1","recorded_seq":7}"#]);
+        write(
+            &mut out,
+            &newest(),
+            false,
+            [r#"{"session_id":"s1","recorded_seq":7}"#],
+        );
         assert_eq!(
             String::from_utf8(out.clone()).unwrap(),
             concat!(
@@ -187,7 +204,7 @@ mod tests {
     fn a_history_does_not_grow_for_ever() {
         let older = vec![r#"{"session_id":"s1","recorded_seq":7}"#; 80];
         let mut out = Vec::new();
-        write(&mut out, &newest(), older);
+        write(&mut out, &newest(), false, older);
         assert_eq!(parse(&out).unwrap().history.len(), 50);
         assert_eq!(out.windows(4).filter(|text| text == b"\"s1\"").count(), 49);
         let long = format!(
@@ -195,6 +212,15 @@ mod tests {
             vec![r#"{"session_id":"a","last_seq":1}"#; 90].join(",")
         );
         assert_eq!(parse(long.as_bytes()).unwrap().log.history.len(), 50);
+    }
+
+    #[test]
+    fn tells_whether_the_source_took_it() {
+        for source_refused in [false, true] {
+            let mut out = Vec::new();
+            write(&mut out, &newest(), source_refused, []);
+            assert_eq!(parse(&out).unwrap().source_refused, source_refused);
+        }
     }
 
     #[test]

@@ -60,7 +60,6 @@ pub(crate) struct Checkpointer {
     start_time: SystemTime,
     start_seq: Option<Box<str>>,
     recorded_seq: Option<Box<str>>,
-    common_seq: Option<Box<str>>,
     /// This run's entry, once it is recorded.
     newest: Option<replication_log::Entry>,
     /// Entries of earlier runs, newest first, as JSON text.
@@ -129,13 +128,15 @@ impl Checkpointer {
                 .unwrap_or_default()
         };
         let (source_log, target_log) = (parsed(source_log), parsed(target_log));
-        let common_seq = common_seq(&source_log.log, &target_log.log);
-        let mut older = if common_seq.is_some() {
-            source_log.history
-        } else {
-            Vec::new()
+        let alone = target_alone(&source_log.log, &target_log, &ends.source.update_seq);
+        let common_seq = common_seq(&source_log.log, &target_log.log).or(alone);
+        let kept = match &common_seq {
+            Some(_) if source_log.log.session_id.is_empty() => target_log,
+            Some(_) => source_log,
+            None => replication_log::StoredLog::default(),
         };
-        if source_log.log.session_id.as_ref() == session_id {
+        let mut older = kept.history;
+        if kept.log.session_id.as_ref() == session_id {
             // An earlier attempt of this run; its entry is written anew.
             older.drain(..1.min(older.len()));
         }
@@ -153,16 +154,15 @@ impl Checkpointer {
             writes: spec.use_checkpoints.unwrap_or(true),
             start_time: SystemTime::now(),
             start_seq: None,
-            recorded_seq: common_seq.clone(),
-            common_seq,
+            recorded_seq: common_seq,
             newest: None,
             older,
         })
     }
 
     /// The source seq that both ends know to be replicated.
-    pub(crate) fn common_seq(&self) -> Option<Box<str>> {
-        self.common_seq.clone()
+    pub(crate) fn recorded_seq(&self) -> Option<Box<str>> {
+        self.recorded_seq.clone()
     }
 
     /// Tells where the attempt really starts.
@@ -211,7 +211,11 @@ impl Checkpointer {
             if now {
                 let mark = marks.borrow_and_update().clone();
                 recorded_docs = mark.docs_written;
-                self.record(&mark, progress).await?;
+                tokio::select! {
+                    recorded = self.record(&mark, progress) => recorded?,
+                    // The last one has a time limit.
+                    () = stop.cancelled() => break,
+                }
                 due = None;
                 interval = INTERVAL;
             }
@@ -236,18 +240,28 @@ impl Checkpointer {
         let (target, source) = tokio::join!(self.target.commit(), self.source.commit());
         target.and(source)?;
         let newest = self.entry(mark, seq);
-        let mut body = Vec::new();
-        replication_log::write(&mut body, &newest, self.older.iter().map(String::as_str));
-        let body = String::from_utf8_lossy(&body);
+        let knew = self.source.refuses;
+        let body = self.body(&newest);
         let (target, source) = tokio::join!(
             self.target.put(&self.replication_id, &body),
             self.source.put(&self.replication_id, &body)
         );
         target.and(source)?;
+        if self.source.refuses && !knew {
+            let body = self.body(&newest);
+            self.target.put(&self.replication_id, &body).await?;
+        }
         self.recorded_seq = Some(seq.clone());
         self.newest = Some(newest);
         progress.send_modify(|progress| progress.checkpointed_source_seq = Some(seq.to_string()));
         Ok(())
+    }
+
+    fn body(&self, newest: &replication_log::Entry) -> String {
+        let mut body = Vec::new();
+        let older = self.older.iter().map(String::as_str);
+        replication_log::write(&mut body, newest, self.source.refuses, older);
+        String::from_utf8_lossy(&body).into_owned()
     }
 
     fn entry(&self, mark: &Mark, seq: &str) -> replication_log::Entry {
@@ -270,11 +284,6 @@ impl Checkpointer {
 /// counts where numbers can be seen in them: the end with the lower one may have been restored from a backup.
 fn common_seq(source: &ReplicationLog, target: &ReplicationLog) -> Option<Box<str>> {
     let common = trunkline_core::checkpoint::common_seq(source, target)?;
-    let number = |seq: &str| -> Option<u64> {
-        let digits = seq.trim_start_matches('"');
-        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-        digits.get(..end)?.parse().ok()
-    };
     if source.session_id == target.session_id
         && let (Some(ours), Some(theirs)) = (number(&common), number(&target.source_last_seq))
         && theirs < ours
@@ -282,6 +291,27 @@ fn common_seq(source: &ReplicationLog, target: &ReplicationLog) -> Option<Box<st
         return Some(target.source_last_seq.clone());
     }
     Some(common)
+}
+
+/// The number that a seq starts with, in those that show one.
+fn number(seq: &str) -> Option<u64> {
+    let digits = seq.trim_start_matches('"');
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits.get(..end)?.parse().ok()
+}
+
+/// The seq in the target's log, where the source has none because it let nobody write one, and has not visibly gone back
+/// since. The log cannot claim more than the target has, whatever becomes of the target: it is restored and deleted
+/// with it.
+fn target_alone(
+    source: &ReplicationLog,
+    target: &replication_log::StoredLog,
+    update_seq: &str,
+) -> Option<Box<str>> {
+    let seq = &target.log.source_last_seq;
+    let alone = target.source_refused && source.session_id.is_empty() && !seq.is_empty();
+    let gone_back = matches!((number(update_seq), number(seq)), (Some(now), Some(then)) if now < then);
+    (alone && !gone_back).then(|| seq.clone())
 }
 
 #[cfg(test)]
@@ -304,5 +334,24 @@ mod tests {
         assert_eq!(&*common("100", "7"), "7");
         assert_eq!(&*common("[1,2]", "[1,3]"), "[1,2]");
         assert!(common_seq(&log("s", "1"), &log("t", "1")).is_none());
+    }
+
+    #[test]
+    fn a_log_at_the_target_alone_counts_only_when_the_source_takes_none() {
+        let alone = |source_refused, source, update_seq| {
+            let log = log("s", "\"90-aa\"");
+            let target = replication_log::StoredLog {
+                log,
+                source_refused,
+                history: Vec::new(),
+            };
+            target_alone(&source, &target, update_seq).is_some()
+        };
+        let none = ReplicationLog::default;
+        assert!(alone(true, none(), "\"90-aa\""));
+        assert!(alone(true, none(), "[7]"));
+        assert!(!alone(false, none(), "\"99-aa\""));
+        assert!(!alone(true, log("t", "1"), "\"99-aa\""));
+        assert!(!alone(true, none(), "\"89-aa\""));
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use trunkline_core::json;
 use trunkline_wire::changes::{Event, IncomingRow, Reader};
@@ -28,7 +29,8 @@ pub(super) async fn open(
 ) -> Result<BoxStream<'static, Result<Changes, PeerError>>, PeerError> {
     let mut feed = Feed {
         since: ask.since.clone(),
-        with_docs: ask.docs && kind == PeerKind::Trunkline,
+        with_docs: ask.docs.load(Ordering::Relaxed) && kind == PeerKind::Trunkline,
+        carries_docs: kind == PeerKind::Trunkline,
         paged: kind == PeerKind::PouchDbServer,
         waiting: false,
         client,
@@ -44,7 +46,8 @@ pub(super) async fn open(
             return None;
         }
         let next = feed.next().await;
-        feed.ended = !matches!(next, Ok(Some(_)));
+        // Its last rows may have come with its end.
+        feed.ended |= !matches!(next, Ok(Some(_)));
         next.transpose().map(|changes| (changes, feed))
     })
     .boxed())
@@ -55,6 +58,8 @@ struct Feed {
     ask: ChangesAsk,
     since: Option<Box<str>>,
     with_docs: bool,
+    /// The peer is one that puts whole documents into rows.
+    carries_docs: bool,
     /// Asked for page by page.
     paged: bool,
     /// A page was not full: the next request waits for changes.
@@ -71,6 +76,9 @@ struct Open {
     reader: Reader,
     since: Instant,
     rows: usize,
+    /// It told of something new.
+    moved: bool,
+    waiting: bool,
 }
 
 impl Feed {
@@ -122,6 +130,8 @@ impl Feed {
             reader: Reader::new(),
             since: Instant::now(),
             rows: 0,
+            moved: false,
+            waiting: feed != "normal",
         })
     }
 
@@ -164,14 +174,15 @@ impl Feed {
             let moved = self.since.as_ref() != Some(&changes.last_seq) && !changes.last_seq.is_empty();
             if moved {
                 self.since = Some(changes.last_seq.clone());
+                open.moved = true;
             }
+            let with_docs = self.wants_docs();
             if end {
                 self.end(&open)?;
-            } else if self.docs_are_useless() {
-                self.with_docs = false;
-            } else {
+            } else if self.with_docs == with_docs {
                 self.open = Some(open);
             }
+            self.with_docs = with_docs;
             if moved {
                 return Ok(Some(changes));
             }
@@ -183,22 +194,17 @@ impl Feed {
 
     /// The answer is at its end; the feed may not be.
     fn end(&mut self, open: &Open) -> Result<(), PeerError> {
-        if self.paged {
-            let full = open.rows >= PAGE_ROWS;
-            self.waiting = !full;
-            self.ended = !full && !self.ask.continuous;
-            return Ok(());
+        let full = self.paged && open.rows >= PAGE_ROWS;
+        self.waiting = self.paged && !full;
+        self.ended = !full && !self.ask.continuous;
+        if open.waiting && self.ask.continuous {
+            return self.reopen(open);
         }
-        self.ended = !self.ask.continuous;
-        if self.ask.continuous {
-            self.reopen(open)
-        } else {
-            Ok(())
-        }
+        Ok(())
     }
 
     fn reopen(&self, open: &Open) -> Result<(), PeerError> {
-        if open.rows == 0 && open.since.elapsed() < SHORT_FEED {
+        if !open.moved && open.since.elapsed() < SHORT_FEED {
             return Err(self
                 .client
                 .error(PeerErrorKind::Unavailable, "the feed ended at once"));
@@ -211,7 +217,7 @@ impl Feed {
     }
 
     fn change(&mut self, row: IncomingRow) -> Change {
-        self.rows += 1;
+        self.rows += u64::from(self.with_docs);
         let doc = match (row.revs.as_slice(), row.doc) {
             ([rev], Some(doc)) if rev.generation == 1 && is_whole(&doc) => {
                 self.docs_used += 1;
@@ -231,9 +237,10 @@ impl Feed {
         }
     }
 
-    /// Most rows are of documents that must be fetched all the same.
-    fn docs_are_useless(&self) -> bool {
-        self.with_docs && self.rows >= DOCS_TRIAL_ROWS && self.docs_used * 2 < self.rows
+    /// Whether rows are to carry documents: not when most must be fetched all the same, or the target has most.
+    fn wants_docs(&self) -> bool {
+        let useless = self.rows >= DOCS_TRIAL_ROWS && self.docs_used * 2 < self.rows;
+        self.carries_docs && !useless && self.ask.docs.load(Ordering::Relaxed)
     }
 }
 

@@ -17,6 +17,16 @@ use trunkline_wire::revs_diff;
 
 /// Bytes of one `_bulk_docs` body, unless one document is longer: CouchDB's own replicator sends as much.
 const BODY_BYTES: usize = 4 << 20;
+/// Makes old CouchDBs write to disk before they answer: a run that goes on after one crashed counts on it.
+pub(super) const FULL_COMMIT: (&str, &str) = ("X-Couch-Full-Commit", "true");
+/// Error words of a row that speak of the server and not of the document: trying again may help.
+const PASSING_ERRORS: [&str; 5] = [
+    "internal_server_error",
+    "internal_error",
+    "unknown_error",
+    "service_unavailable",
+    "timeout",
+];
 
 pub(super) async fn revs_diff(client: &Client, asked: &[Change]) -> Result<Vec<Missing>, PeerError> {
     let mut body = Vec::new();
@@ -54,11 +64,7 @@ pub(super) async fn bulk_get(client: &Client, wanted: &[Missing]) -> Result<Vec<
             return Err(fault.error);
         }
         // An old server: what it has can be read document by document.
-        let one_by_one = |&(id, rev): &(&str, &Rev)| Fetched::HasAttachments {
-            id: id.into(),
-            rev: rev.clone(),
-        };
-        return Ok(asked.iter().map(one_by_one).collect());
+        return Ok(asked.iter().map(|(id, rev)| by_itself(id, rev)).collect());
     }
     if !answer.status().is_success() {
         return Err(client.fault(answer).await.error);
@@ -71,17 +77,30 @@ pub(super) async fn bulk_get(client: &Client, wanted: &[Missing]) -> Result<Vec<
     }
     let mut fetched = Vec::with_capacity(rows.len());
     for (row, (id, rev)) in rows.into_iter().zip(asked) {
+        if row.id != *id || row.docs.is_empty() {
+            fetched.push(by_itself(id, rev));
+            continue;
+        }
         for got in row.docs {
             fetched.push(match got {
                 Got::Doc(text) => doc(&body, text, id, rev),
-                Got::Error { .. } => Fetched::Missing {
+                Got::Error { error, .. } if error == "not_found" || error == "missing" => Fetched::Missing {
                     id: id.into(),
                     rev: rev.clone(),
                 },
+                Got::Error { .. } => by_itself(id, rev),
             });
         }
     }
     Ok(fetched)
+}
+
+/// A revision of which a batch did not tell.
+fn by_itself(id: &str, rev: &Rev) -> Fetched {
+    Fetched::HasAttachments {
+        id: id.into(),
+        rev: rev.clone(),
+    }
 }
 
 fn doc(body: &Bytes, text: &str, id: &str, asked: &Rev) -> Fetched {
@@ -174,7 +193,10 @@ async fn post_docs(client: &Client, docs: &[Doc]) -> Result<Result<Vec<RefusedDo
         writer.push(|out| doc.write(out));
     }
     let answer = client
-        .send(post(client, "_bulk_docs", writer.finish()), BATCH)
+        .send(
+            post(client, "_bulk_docs", writer.finish()).header(FULL_COMMIT.0, FULL_COMMIT.1),
+            BATCH,
+        )
         .await?;
     if !answer.status().is_success() {
         let fault = client.fault(answer).await;
@@ -186,6 +208,15 @@ async fn post_docs(client: &Client, docs: &[Doc]) -> Result<Result<Vec<RefusedDo
     }
     let rows =
         bulk_docs::parse_response(&client.body(answer).await?).map_err(|error| client.bad_answer(error))?;
+    let passing = |row: &&bulk_docs::ResponseRow| {
+        let word = row.error.as_ref().map(|(word, _)| word.as_str());
+        word.is_some_and(|word| PASSING_ERRORS.contains(&word))
+    };
+    if let Some(row) = rows.iter().find(passing) {
+        let (word, reason) = row.error.clone().unwrap_or_default();
+        let reason = format!("document {}: {word}: {reason}", row.id);
+        return Err(client.error(PeerErrorKind::Unavailable, reason));
+    }
     let refused = rows.into_iter().filter_map(|row| {
         let (error, reason) = row.error?;
         let rev = row
@@ -201,9 +232,14 @@ async fn post_docs(client: &Client, docs: &[Doc]) -> Result<Result<Vec<RefusedDo
     Ok(Ok(refused.collect()))
 }
 
-/// Refusals that fewer documents, or others, need not meet.
+/// Refusals that fewer documents, or others, need not meet. Without an error word they come from a proxy, which knows
+/// lengths and nothing else of documents.
 pub(super) fn is_about_documents(fault: &Fault) -> bool {
-    matches!(fault.status.as_u16(), 400 | 413 | 415 | 417 | 422)
+    match fault.status.as_u16() {
+        413 => true,
+        400 | 415 | 417 | 422 => !fault.word.is_empty(),
+        _ => false,
+    }
 }
 
 fn refusal(doc: &Doc, fault: Fault) -> Result<RefusedDoc, PeerError> {
@@ -228,6 +264,7 @@ async fn put(client: &Client, doc: &Doc) -> Result<Option<RefusedDoc>, PeerError
         .http
         .put(url)
         .header(CONTENT_TYPE, "application/json")
+        .header(FULL_COMMIT.0, FULL_COMMIT.1)
         .body(body);
     let answer = client.send(request, BATCH).await?;
     if answer.status().is_success() {

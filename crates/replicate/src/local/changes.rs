@@ -6,6 +6,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use trunkline_core::Seq;
 use trunkline_core::attachment::Attachment;
 use trunkline_core::doc::{Body, ReplicatedEdit};
@@ -92,7 +93,7 @@ struct Filter {
     main_only: bool,
     doc_ids: Option<HashSet<String>>,
     selector: Option<Selector>,
-    docs: bool,
+    docs: Arc<AtomicBool>,
 }
 
 impl Feed {
@@ -126,7 +127,7 @@ impl Feed {
             since: self.since,
             until: self.until,
             descending: false,
-            bodies: filter.docs || filter.selector.is_some(),
+            bodies: filter.docs.load(Ordering::Relaxed) || filter.selector.is_some(),
             limit: REPLICATION_BATCH_ROWS,
         };
         let scanned = move || {
@@ -173,7 +174,7 @@ impl Filter {
             revs.extend(leaves.map(|(rev, _)| rev));
         }
         let doc = match (revs.as_slice(), winners_body) {
-            ([only], Some(winner)) if self.docs => {
+            ([only], Some(winner)) if self.docs.load(Ordering::Relaxed) => {
                 whole_document(row.id, only, deleted, winner.body, &winner.attachments)
             }
             _ => None,

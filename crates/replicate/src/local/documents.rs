@@ -12,8 +12,8 @@ use trunkline_store::{Batch, Database, Durability, Found, Leaf, Refused, Want, W
 use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
 use trunkline_wire::document::{self, InvalidDoc};
 
-/// Documents read from one snapshot; bounds what is read beyond the limit.
-const WANTS_AT_ONCE: usize = 64;
+/// Documents read from one snapshot; bounds what is read beyond the limit, should each be as long as one may be.
+const WANTS_AT_ONCE: usize = 4;
 
 pub(super) fn bulk_get(
     peer: &LocalPeer,

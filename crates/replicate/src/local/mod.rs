@@ -176,13 +176,21 @@ impl Peer for LocalPeer {
     }
 
     async fn revs_diff(&self, asked: &[Change]) -> Result<Vec<Missing>, PeerError> {
-        let asked: Vec<_> = asked
-            .iter()
-            .filter_map(|change| Some((DocId::parse(&change.id).ok()?, change.revs.clone())))
-            .collect();
+        let (mut named, mut unnamed) = (Vec::with_capacity(asked.len()), Vec::new());
+        for change in asked {
+            match DocId::parse(&change.id) {
+                Ok(id) => named.push((id, change.revs.clone())),
+                // Missing for good: it is refused, and so told of, when it is written.
+                Err(_) => unnamed.push(Missing {
+                    id: change.id.clone(),
+                    revs: change.revs.clone(),
+                    possible_ancestors: Vec::new(),
+                }),
+            }
+        }
         self.with_database(move |peer, database| {
-            let compared = database.revs_diff(&asked).map_err(|error| peer.error(&error))?;
-            let missing = asked
+            let compared = database.revs_diff(&named).map_err(|error| peer.error(&error))?;
+            let missing = named
                 .into_iter()
                 .zip(compared)
                 .filter(|(_, (missing, _))| !missing.is_empty());
@@ -191,7 +199,7 @@ impl Peer for LocalPeer {
                 revs,
                 possible_ancestors,
             });
-            Ok(missing.collect())
+            Ok(unnamed.into_iter().chain(missing).collect())
         })
         .await
     }

@@ -5,6 +5,7 @@ use crate::peer::{Missing, Opened, PeerError, PeerErrorKind};
 use crate::session::RefusedDoc;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::sync::Arc;
+use trunkline_core::rev::Rev;
 
 /// Moves the documents, a few at a time. No document's bytes are held beyond some chunks.
 pub(super) async fn transfer(
@@ -41,28 +42,18 @@ async fn transfer_one(lane: Arc<Lane>, mut missing: Missing) -> Result<Moved, Pe
         Err(error) if error.kind == PeerErrorKind::MissingStub => {
             // The source left out bytes that it took the target to have; ask for all of them.
             missing.possible_ancestors.clear();
-            match attempt(&lane, &missing).await {
-                Err(error) if error.kind == PeerErrorKind::MissingStub => Ok(Moved {
-                    refused: missing
-                        .revs
-                        .iter()
-                        .map(|rev| refusal(&missing, &rev.to_string(), &error))
-                        .collect(),
-                    ..Moved::default()
-                }),
-                done => done,
-            }
+            attempt(&lane, &missing).await
         }
         done => done,
     }
 }
 
-fn refusal(missing: &Missing, rev: &str, error: &PeerError) -> RefusedDoc {
+fn refusal(id: &str, rev: &Rev, reason: String) -> RefusedDoc {
     RefusedDoc {
-        id: missing.id.to_string(),
-        rev: rev.to_owned(),
+        id: id.to_owned(),
+        rev: rev.to_string(),
         error: "missing_stub".to_owned(),
-        reason: error.reason.clone(),
+        reason,
     }
 }
 
@@ -76,11 +67,27 @@ async fn attempt(lane: &Lane, missing: &Missing) -> Result<Moved, PeerError> {
     while let Some(opened) = revs.recv().await {
         match opened? {
             Opened::Missing(rev) => absent.revs.push(rev),
-            Opened::Rev(rev) => match lane.target.put_open_rev(rev).await? {
-                Ok(()) => moved.written += 1,
-                Err(refused) => moved.refused.push(refused),
-            },
+            Opened::Rev(open) => {
+                let rev = open.rev.clone();
+                match lane.target.put_open_rev(open).await {
+                    // Nothing was left out on our account: there are no bytes to be had.
+                    Err(error)
+                        if error.kind == PeerErrorKind::MissingStub
+                            && missing.possible_ancestors.is_empty() =>
+                    {
+                        moved.refused.push(refusal(&missing.id, &rev, error.reason));
+                    }
+                    put => match put? {
+                        Ok(()) => moved.written += 1,
+                        Err(refused) => moved.refused.push(refused),
+                    },
+                }
+            }
         }
+    }
+    if moved.written == 0 && moved.refused.is_empty() && absent.revs.is_empty() {
+        // Said neither to be here nor to be missing: not to be passed over.
+        absent.revs.clone_from(&missing.revs);
     }
     moved.absent = Some(absent).filter(|absent| !absent.revs.is_empty());
     Ok(moved)

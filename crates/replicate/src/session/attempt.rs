@@ -6,6 +6,7 @@ use crate::checkpoint::{Checkpointer, Ends, Mark};
 use crate::peer::{Changes, ChangesAsk, PeerError, PeerErrorKind, PeerInfo, PeerKind};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinError;
@@ -26,6 +27,9 @@ const LINGER_LIVE: Duration = Duration::from_millis(2);
 pub(super) struct Resume {
     replication_id: String,
     seq: Box<str>,
+    /// The seq that both logs named when the attempt ended. Logs that name another are those of an end that was
+    /// restored from a backup meanwhile, and may lack what came after.
+    agreed: Option<Box<str>>,
 }
 
 /// An attempt that knows where it starts.
@@ -51,14 +55,14 @@ impl Attempt<'_> {
             seq: since.clone(),
             ..Mark::counted(&run.progress.borrow())
         });
+        let ask = changes_ask(&run.spec, &ends, since.clone());
         let lane = Arc::new(Lane {
             source: Arc::clone(&run.source),
             target: Arc::clone(&run.target),
-            tuning: Tuning::new(since.is_none()),
+            tuning: Tuning::new(since.is_none(), Arc::clone(&ask.docs)),
             held_kib: Semaphore::new(REPLICATION_BYTES_IN_FLIGHT >> 10),
             attachment_streams: Semaphore::new(REPLICATION_ATTACHMENT_STREAMS),
         });
-        let ask = changes_ask(&run.spec, &ends, since);
         let progress = run.progress.clone();
         let mut attempt = Attempt {
             run,
@@ -85,8 +89,18 @@ impl Attempt<'_> {
                 recorded
             },
         );
+        if let Some(resume) = &mut attempt.run.resume {
+            resume.agreed = checkpointer.recorded_seq();
+        }
         attempt.run.history = checkpointer.into_history();
-        moved.and(recorded)
+        moved.and(recorded)?;
+        if !attempt.run.spec.continuous {
+            attempt.run.progress.send_modify(|progress| {
+                let seq = || ends.source.update_seq.to_string();
+                progress.through_seq.get_or_insert_with(seq);
+            });
+        }
+        Ok(())
     }
 
     async fn pipeline(&mut self, lane: Arc<Lane>, ask: ChangesAsk) -> Result<(), PeerError> {
@@ -163,6 +177,7 @@ impl Attempt<'_> {
         self.run.resume = Some(Resume {
             replication_id: self.replication_id.clone(),
             seq: batch.last_seq.clone(),
+            agreed: None,
         });
         let counted = Mark::counted(&self.run.progress.borrow());
         self.mark.send_replace(Mark {
@@ -201,20 +216,32 @@ async fn prepare(run: &mut Run) -> Result<Prepared, PeerError> {
     let target_peer = Arc::clone(&run.target);
     let mut checkpointer =
         Checkpointer::open(source_peer, target_peer, &ends, &run.spec, &run.session_id).await?;
-    let since = match &run.resume {
-        Some(resume) if resume.replication_id == ends.replication_id => Some(resume.seq.clone()),
-        _ => checkpointer
-            .common_seq()
-            .or_else(|| run.spec.since_seq.as_deref().map(Box::from)),
-    };
+    let since = start(run, &ends, checkpointer.recorded_seq())?;
     checkpointer.starts_at(since.clone());
-    run.progress
-        .send_modify(|progress| progress.replication_id.clone_from(&ends.replication_id));
+    run.since.clone_from(&since);
+    run.progress.send_modify(|progress| {
+        progress.replication_id.clone_from(&ends.replication_id);
+        progress.through_seq = since.as_deref().map(str::to_owned);
+    });
     Ok(Prepared {
         ends,
         checkpointer,
         since,
     })
+}
+
+/// Where to start; `agreed` is what both logs name.
+fn start(run: &mut Run, ends: &Ends, agreed: Option<Box<str>>) -> Result<Option<Box<str>>, PeerError> {
+    let holds = |resume: &Resume| resume.replication_id == ends.replication_id && resume.agreed == agreed;
+    run.resume = run.resume.take().filter(holds);
+    let known = run.resume.as_ref().map(|resume| resume.seq.clone()).or(agreed);
+    let known = known.filter(|seq| run.stale.as_ref() != Some(seq));
+    let asked = run.spec.since_seq.as_deref().map(Box::from);
+    if known.is_none() && asked.is_some() && asked == run.stale {
+        let reason = "since_seq is of another incarnation of the database";
+        return Err(PeerError::new(run.source.label(), PeerErrorKind::Invalid, reason));
+    }
+    Ok(known.or(asked))
 }
 
 fn changes_ask(spec: &Spec, ends: &Ends, since: Option<Box<str>>) -> ChangesAsk {
@@ -224,6 +251,6 @@ fn changes_ask(spec: &Spec, ends: &Ends, since: Option<Box<str>>) -> ChangesAsk 
         main_only: spec.winning_revs_only,
         doc_ids: spec.doc_ids.clone(),
         selector: spec.selector.clone(),
-        docs: ends.source.kind == PeerKind::Trunkline,
+        docs: Arc::new(AtomicBool::new(ends.source.kind == PeerKind::Trunkline)),
     }
 }

@@ -4,7 +4,7 @@ use super::Tuning;
 use super::attachments;
 use crate::peer::{Change, Changes, Doc, Fetched, Missing, Peer, PeerError, PeerErrorKind};
 use crate::session::RefusedDoc;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -44,8 +44,9 @@ pub(super) async fn process(lane: Arc<Lane>, batch: Changes) -> Result<Finished,
         pending: batch.pending,
         ..Finished::default()
     };
-    finished.checked = batch.rows.iter().map(|row| row.revs.len() as u64).sum();
-    let (ready, wanted) = compare(&lane, batch.rows).await?;
+    let rows = newest(batch.rows);
+    finished.checked = rows.iter().map(|row| row.revs.len() as u64).sum();
+    let (ready, wanted) = compare(&lane, rows).await?;
     finished.missing = ready.len() as u64 + revs_in(&wanted);
     if !ready.is_empty() {
         finished.read += ready.len() as u64;
@@ -64,6 +65,16 @@ pub(super) async fn process(lane: Arc<Lane>, batch: Changes) -> Result<Finished,
         }
     }
     Ok(finished)
+}
+
+/// Keeps the last row of each document, which names all its leaves. A target may compare only one of several rows, and
+/// an older one may carry a document that the target has.
+fn newest(rows: Vec<Change>) -> Vec<Change> {
+    let mut seen = HashSet::with_capacity(rows.len());
+    let mut kept: Vec<bool> = rows.iter().rev().map(|row| seen.insert(&*row.id)).collect();
+    kept.reverse();
+    let kept = rows.into_iter().zip(kept).filter(|(_, kept)| *kept);
+    kept.map(|(row, _)| row).collect()
 }
 
 /// Splits rows into documents that came with them and revisions to fetch, both without what the target has.
@@ -95,8 +106,8 @@ async fn compare(lane: &Lane, rows: Vec<Change>) -> Result<(Vec<Doc>, Vec<Missin
     let (mut ready, mut wanted) = (Vec::new(), Vec::with_capacity(missing.len()));
     for missing in missing {
         match carried.remove(&missing.id) {
-            Some(doc) => ready.push(doc),
-            None => wanted.push(missing),
+            Some(doc) if missing.revs.iter().all(|rev| *rev == doc.rev) => ready.push(doc),
+            _ => wanted.push(missing),
         }
     }
     Ok((ready, wanted))

@@ -21,15 +21,17 @@ use crate::backoff::Backoff;
 use crate::peer::{Peer, PeerError, PeerErrorKind};
 use attempt::{Attempt, Resume};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::selector::Selector;
 use tuning::Tuning;
 
 /// Attempts without progress after which a one-shot replication gives up: eight seconds or so.
 const ONE_SHOT_TRIES: u32 = 6;
-/// An attempt that held for so long was no failure to connect, whatever ended it.
+/// A continuous attempt that held for so long was no failure to connect, or spent its pause waiting. A one-shot one that
+/// moved nothing counts, however long it took: a peer that never answers must be given up.
 const LONG_ENOUGH: Duration = Duration::from_secs(30);
 
 /// What to replicate, and how.
@@ -125,6 +127,8 @@ pub async fn run(
         refused: Vec::new(),
         history: Vec::new(),
         resume: None,
+        since: None,
+        stale: None,
         moved: false,
     };
     run.progress
@@ -140,7 +144,7 @@ pub async fn run(
         if cancel.is_cancelled() {
             return Ok(run.report());
         }
-        if run.moved || begun.elapsed() > LONG_ENOUGH {
+        if run.moved || run.spec.continuous && begun.elapsed() > LONG_ENOUGH {
             backoff.succeeded();
         }
         let wait = run.wait_after(&error, &mut backoff)?;
@@ -166,6 +170,10 @@ struct Run {
     refused: Vec<RefusedDoc>,
     history: Vec<String>,
     resume: Option<Resume>,
+    /// Where the newest attempt started.
+    since: Option<Box<str>>,
+    /// Where an attempt could not start, since the source's database is another one.
+    stale: Option<Box<str>>,
     /// Whether the attempt finished any batch.
     moved: bool,
 }
@@ -182,7 +190,10 @@ impl Run {
                 }
                 return Ok(backoff.longest_wait(jitter));
             }
-            PeerErrorKind::Recreated => self.resume = None,
+            PeerErrorKind::Recreated => {
+                self.resume = None;
+                self.stale = self.since.take();
+            }
             _ => {}
         }
         let wait = backoff.next_wait(jitter, error.retry_after);

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 use trunkline_core::rev::Rev;
-use trunkline_replicate::peer::{ChangesAsk, Doc, DocContent, Fetched, Missing};
+use trunkline_replicate::peer::{Change, ChangesAsk, Doc, DocContent, Fetched, Missing};
 use trunkline_replicate::{HttpOptions, HttpPeer, Peer, PeerErrorKind, Spec};
 
 async fn peer(script: impl Fn(&str, &str, &str) -> Answer + Send + Sync + 'static) -> HttpPeer {
@@ -164,4 +164,89 @@ async fn a_feed_that_is_cut_off_is_a_failure_and_not_an_end() {
         };
         assert!(!ended, "cut at {cut}");
     }
+}
+
+#[tokio::test]
+async fn a_batch_row_that_tells_nothing_is_asked_for_by_itself() {
+    let peer = peer(|_, _, _| {
+        let row = "{\"id\":\"a\",\"docs\":[]},{\"id\":\"b\",\"docs\":[{\"error\":{\"error\":\"timeout\",\"reason\":\"x\"}}]}";
+        answer("200 OK", format!("{{\"results\":[{row}]}}"))
+    })
+    .await;
+    let wanted = ["a", "b"].map(|id| Missing {
+        id: id.into(),
+        revs: vec![Rev::parse("1-a").unwrap()],
+        possible_ancestors: Vec::new(),
+    });
+    let fetched = peer.bulk_get(&wanted).await.unwrap();
+    let by_itself = |fetched: &Fetched| matches!(fetched, Fetched::HasAttachments { .. });
+    assert_eq!(fetched.iter().filter(|one| by_itself(one)).count(), 2);
+}
+
+#[tokio::test]
+async fn a_server_in_trouble_refuses_no_documents() {
+    for (status, body) in [
+        ("400 No", "<html>bad gateway</html>"),
+        (
+            "201 Yes",
+            "[{\"id\":\"a\",\"rev\":\"1-a\",\"error\":\"internal_server_error\",\"reason\":\"x\"}]",
+        ),
+    ] {
+        let peer = peer(move |_, _, _| answer(status, body)).await;
+        assert!(peer.bulk_docs(vec![doc("a")]).await.is_err(), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_document_whose_id_the_target_cannot_hold_is_told_of() {
+    let world = World::new();
+    let asked = Change {
+        id: "_odd".into(),
+        revs: vec![Rev::parse("1-a").unwrap()],
+        doc: None,
+    };
+    let missing = world.peer("target").revs_diff(&[asked]).await.unwrap();
+    assert_eq!(missing.len(), 1);
+}
+
+/// A Trunkline whose feed has a document twice: new, then edited.
+#[tokio::test]
+async fn an_edit_in_the_same_batch_as_its_document_is_not_lost() {
+    let world = World::new();
+    let rev = put(&world.database("target"), "d", None, "{}").to_string();
+    let first = rev.clone();
+    let source = peer(move |method, path, body| match (method, path.split('?').next().unwrap()) {
+        ("GET", "/") => answer("200 OK", "{\"couchdb\":\"Welcome\",\"uuid\":\"u\",\"vendor\":{\"name\":\"Trunkline\"}}"),
+        ("GET", "/db") => answer("200 OK", "{\"update_seq\":\"2-x\",\"instance_start_time\":\"0\"}"),
+        ("GET", "/db/_changes") => answer("200 OK", format!(
+            "{{\"results\":[\n{{\"seq\":\"1-x\",\"id\":\"d\",\"changes\":[{{\"rev\":\"{first}\"}}],\"doc\":{{\"_id\":\"d\",\"_rev\":\"{first}\"}}}},\n\
+             {{\"seq\":\"2-x\",\"id\":\"d\",\"changes\":[{{\"rev\":\"2-b\"}}]}}\n],\n\"last_seq\":\"2-x\",\"pending\":0}}\n")),
+        ("POST", "/db/_bulk_get") => {
+            assert!(body.contains("2-b"));
+            let digest = first.split_once('-').unwrap().1;
+            answer("200 OK", format!(
+                "{{\"results\":[{{\"id\":\"d\",\"docs\":[{{\"ok\":{{\"_id\":\"d\",\"_rev\":\"2-b\",\"_revisions\":{{\"start\":2,\"ids\":[\"b\",\"{digest}\"]}}}}}}]}}]}}"))
+        }
+        ("GET", _) => answer("404 No", "{\"error\":\"not_found\",\"reason\":\"missing\"}"),
+        ("PUT", _) => answer("201 Yes", "{\"ok\":true,\"id\":\"_local/x\",\"rev\":\"0-1\"}"),
+        _ => answer("201 Yes", "{\"ok\":true,\"instance_start_time\":\"0\"}"),
+    })
+    .await;
+    replicate(Arc::new(source), world.peer("target"), Spec::default())
+        .await
+        .unwrap();
+    assert!(crate::world::leaves(&world.database("target"))["d"].contains_key("2-b"));
+}
+
+#[tokio::test]
+async fn a_feed_that_repeats_itself_is_not_asked_again_and_again() {
+    let body = "{\"seq\":1,\"id\":\"a\",\"changes\":[{\"rev\":\"1-a\"}]}\n{\"last_seq\":1,\"pending\":0}\n";
+    let peer = peer(move |_, _, _| answer("200 OK", body)).await;
+    let ask = ChangesAsk {
+        continuous: true,
+        ..ChangesAsk::default()
+    };
+    let mut feed = peer.changes(ask).await.unwrap();
+    assert!(feed.next().await.unwrap().is_ok());
+    assert!(feed.next().await.unwrap().is_err());
 }

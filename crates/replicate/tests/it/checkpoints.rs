@@ -73,3 +73,16 @@ async fn a_seq_to_start_from_counts_without_a_checkpoint() {
     assert_eq!(report.progress.docs_written, 1);
     assert!(world.database("target").tree("a").unwrap().is_none());
 }
+
+#[tokio::test]
+async fn a_run_with_nothing_to_do_tells_how_far_the_source_is() {
+    let world = World::new();
+    let seq = async |world: &World| world.peer("source").info().await.unwrap().update_seq.to_string();
+    let empty = world.replicate(Spec::default()).await.unwrap();
+    assert_eq!(empty.progress.through_seq, Some(seq(&world).await));
+    put(&world.database("source"), "a", None, "{}");
+    world.replicate(Spec::default()).await.unwrap();
+    let again = world.replicate(Spec::default()).await.unwrap();
+    assert!(again.no_changes);
+    assert_eq!(again.progress.through_seq, Some(seq(&world).await));
+}

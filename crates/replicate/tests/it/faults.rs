@@ -7,13 +7,15 @@ use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 use trunkline_core::rev::Rev;
 use trunkline_replicate::peer::{
     Change, Changes, ChangesAsk, Doc, Fetched, Missing, OpenRev, Opened, PeerInfo, StoredLog,
 };
-use trunkline_replicate::{Peer, PeerError, PeerErrorKind, RefusedDoc, Spec};
+use trunkline_replicate::{Peer, PeerError, PeerErrorKind, Progress, RefusedDoc, Spec, run};
 use trunkline_store::Database;
 use trunkline_wire::replication_log;
 
@@ -21,6 +23,8 @@ use trunkline_wire::replication_log;
 struct Faulty {
     inner: Arc<dyn Peer>,
     dice: Mutex<(StdRng, u32)>,
+    /// Answers nothing: a call fails when it has waited long enough.
+    silent: AtomicBool,
     /// Source and target, for a target whose checkpoints are checked.
     checked: Option<(Database, Database)>,
 }
@@ -30,6 +34,7 @@ impl Faulty {
         Faulty {
             inner,
             dice: Mutex::new((StdRng::seed_from_u64(seed), faults)),
+            silent: AtomicBool::new(false),
             checked: None,
         }
     }
@@ -50,6 +55,10 @@ impl Faulty {
         &self,
         call: impl Future<Output = Result<T, PeerError>> + Send,
     ) -> Result<T, PeerError> {
+        if self.silent.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_secs(31)).await;
+            return Err(self.error());
+        }
         if self.fails() {
             return Err(self.error());
         }
@@ -204,4 +213,39 @@ async fn a_peer_that_stays_away_is_given_up() {
         }
     };
     assert_eq!(error.kind, PeerErrorKind::Unavailable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_answers_is_given_up() {
+    let world = World::new();
+    let source = Faulty::new(world.peer("source"), 1, 0);
+    source.silent.store(true, Ordering::Relaxed);
+    let run = replicate(Arc::new(source), world.peer("target"), Spec::default());
+    let ended = tokio::time::timeout(Duration::from_secs(3600), run).await;
+    assert!(ended.expect("ends").is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_cancelled_while_its_checkpoint_waits_for_a_dead_peer() {
+    let world = World::new();
+    put(&world.database("source"), "a", None, "{}");
+    let target = Arc::new(Faulty::new(world.peer("target"), 1, 0));
+    let (progress, mut watched) = watch::channel(Progress::default());
+    let cancel = CancellationToken::new();
+    let spec = Spec {
+        continuous: true,
+        ..Spec::default()
+    };
+    let peer: Arc<dyn Peer> = Arc::<Faulty>::clone(&target);
+    let running = tokio::spawn(run(world.peer("source"), peer, spec, progress, cancel.clone()));
+    watched
+        .wait_for(|progress| progress.docs_written == 1)
+        .await
+        .unwrap();
+    target.silent.store(true, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let asked = tokio::time::Instant::now();
+    cancel.cancel();
+    running.await.unwrap().unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
 }

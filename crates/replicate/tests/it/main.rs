@@ -11,6 +11,8 @@
 mod attachments;
 mod bad_servers;
 mod checkpoints;
+mod couch;
+mod couchdb;
 mod faults;
 mod moves;
 mod scripted;

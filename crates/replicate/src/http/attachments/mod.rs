@@ -5,7 +5,7 @@ mod stubs;
 
 use super::address::escaped;
 use super::client::{BATCH, Client, QUICK};
-use super::documents::is_about_documents;
+use super::documents::{FULL_COMMIT, is_about_documents};
 use crate::peer::{Missing, OpenRev, Opened, PeerError, PeerErrorKind};
 use crate::session::RefusedDoc;
 use bytes::Bytes;
@@ -40,18 +40,26 @@ pub(super) async fn open_revs(
     let (sender, receiver) = mpsc::channel(1);
     let (client, wanted) = (client.clone(), wanted.clone());
     tokio::spawn(async move {
-        let mut rest = wanted.revs.as_slice();
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at(fitting(rest, URL_REVS_BYTES).max(1));
-            rest = later;
-            if let Err(error) = read(&client, &wanted, now, &sender).await {
-                // The receiver may be gone; then nobody needs the error.
-                let _ = sender.send(Err(error)).await;
-                return;
-            }
+        // Whoever asked may go away while the source is silent, or sends without end.
+        tokio::select! {
+            () = sender.closed() => {}
+            () = read_all(&client, &wanted, &sender) => {}
         }
     });
     Ok(receiver)
+}
+
+async fn read_all(client: &Client, wanted: &Missing, sender: &mpsc::Sender<Result<Opened, PeerError>>) {
+    let mut rest = wanted.revs.as_slice();
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(fitting(rest, URL_REVS_BYTES).max(1));
+        rest = later;
+        if let Err(error) = read(client, wanted, now, sender).await {
+            // The receiver may be gone; then nobody needs the error.
+            let _ = sender.send(Err(error)).await;
+            return;
+        }
+    }
 }
 
 fn fitting(revs: &[Rev], bytes: usize) -> usize {
@@ -206,7 +214,7 @@ pub(super) async fn put_open_rev(client: &Client, rev: OpenRev) -> Result<Result
         Err(invalid) => return Ok(Err(refused(invalid.kind().word(), invalid.to_string()))),
     };
     let url = format!("{}?new_edits=false", client.address.document(&rev.id));
-    let mut request = client.http.put(url);
+    let mut request = client.http.put(url).header(FULL_COMMIT.0, FULL_COMMIT.1);
     let failed = Arc::new(Mutex::new(None));
     let mut limit = QUICK;
     if following.is_empty() {
