@@ -345,7 +345,7 @@ async fn open_revisions() {
             .map(str::to_owned)
     };
     let order: Vec<String> = mixed.as_array().unwrap().iter().filter_map(answers).collect();
-    assert_eq!(order, ["9-zz", &loser, "8-yy", &winner, "7-xx"]);
+    assert_eq!(order, ["9-zz", loser, "8-yy", winner, "7-xx"]);
     let latest = server
         .get("/db/doc?open_revs=[\"1-aa\"]&latest=true")
         .await
