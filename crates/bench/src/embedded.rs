@@ -1,7 +1,8 @@
 //! The lines without a network: a store in this process against redb in this process.
 
-use crate::bench::{self, BATCH_DOCS, Bench, WRITERS};
+use crate::bench::{BATCH_DOCS, Bench, WRITERS};
 use crate::cdr::{Cdr, Ids};
+use crate::load;
 use crate::measure::{Failure, alternate, pair, rate, rate_for};
 use crate::raw::Raw;
 use crate::report::{Goal, Line};
@@ -14,11 +15,11 @@ pub(crate) fn bulk(bench: &Bench, ids: Ids) -> Result<Line, Failure> {
     let records = Cdr::range(ids, 0..bench.docs);
     let mut ours = |_: usize| {
         let dir = bench.directory()?;
-        let (store, database) = bench::create(dir.path())?;
+        let (store, database) = load::create(dir.path())?;
         let rate = rate(records.len(), || {
             records
                 .chunks(BATCH_DOCS as usize)
-                .try_for_each(|batch| bench::update(&database, batch))
+                .try_for_each(|batch| load::update(&database, batch))
         })?;
         store.close()?;
         Ok(rate)
@@ -58,7 +59,7 @@ pub(crate) fn bulk(bench: &Bench, ids: Ids) -> Result<Line, Failure> {
 /// Single durable puts from one thread and from many, in one alternation, since they are held against each other.
 pub(crate) fn puts(bench: &Bench) -> Result<Vec<Line>, Failure> {
     let dir = bench.directory()?;
-    let (store, database) = bench::create(&dir.path().join("store"))?;
+    let (store, database) = load::create(&dir.path().join("store"))?;
     let raw = Raw::create(&dir.path().join("raw.redb"), bench.cache_bytes())?;
     let (next, next_raw) = (AtomicU64::new(0), AtomicU64::new(0));
     let mut one = |_: usize| put_from_threads(&database, &next, 1, bench.slice);
@@ -118,7 +119,7 @@ pub(crate) fn put_from_threads(
     let put_for_a_while = || {
         rate_for(time, || {
             let record = Cdr::new(Ids::Random, next.fetch_add(1, Ordering::Relaxed));
-            bench::update(database, std::slice::from_ref(&record))?;
+            load::update(database, std::slice::from_ref(&record))?;
             Ok(1)
         })
     };

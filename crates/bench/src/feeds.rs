@@ -2,11 +2,14 @@
 
 use crate::bench::{self, Bench, Measured};
 use crate::cdr::{Cdr, Ids};
-use crate::client::{Connection, Target};
+use crate::client::Connection;
+use crate::load;
 use crate::measure::{Failure, alternate, pair};
+use crate::memory::memory;
 use crate::raw::Raw;
 use crate::report::{Goal, Line};
 use crate::server::Server;
+use crate::target::Target;
 use std::time::Instant;
 
 /// `_changes` and `_all_docs` with bodies, and what memory the server took for both.
@@ -62,8 +65,8 @@ pub(crate) fn feeds(bench: &mut Bench) -> Result<Vec<Line>, Failure> {
 pub(crate) fn source(bench: &mut Bench) -> Result<Measured, Failure> {
     if let Some(target) = bench.external.clone() {
         bench.run(async {
-            bench::recreate(&target, bench::DATABASE).await?;
-            bench::bulk_docs(&target, bench::DATABASE, bench.big_docs).await
+            load::recreate(&target, bench::DATABASE).await?;
+            load::bulk_docs(&target, bench::DATABASE, bench.big_docs).await
         })?;
         return Ok(Measured { own: None, target });
     }
@@ -74,19 +77,6 @@ pub(crate) fn source(bench: &mut Bench) -> Result<Measured, Failure> {
         own: Some(server),
         target,
     })
-}
-
-/// A line about memory.
-pub(crate) fn memory(name: &'static str, what: &str, measured: f64, at_most: f64) -> Line {
-    Line {
-        name,
-        what: what.to_owned(),
-        unit: "MB",
-        measured,
-        floor: None,
-        ratio: None,
-        goal: Goal::AtMost(at_most),
-    }
 }
 
 /// Reads a whole answer of `docs` rows; MB (10^6 bytes) per second.

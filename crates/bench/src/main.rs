@@ -6,23 +6,27 @@ mod cdr;
 mod client;
 mod embedded;
 mod feeds;
+mod load;
 mod measure;
+mod memory;
 mod raw;
 mod replication;
 mod report;
 mod requests;
 mod server;
+mod table;
+mod target;
 
 use bench::Bench;
 use cdr::Ids;
 use clap::{Parser, Subcommand, ValueEnum};
-use client::Target;
 use measure::Failure;
 use report::Line;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use target::Target;
 
 /// Measures Trunkline, each line beside its floor in the same run
 #[derive(Debug, Parser)]
@@ -156,7 +160,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         writeln!(err, "measuring {name:?} ...")?;
         lines.extend(measure_line(&mut bench, name)?);
     }
-    writeln!(std::io::stdout(), "{}", report::table(&lines).trim_end())?;
+    writeln!(std::io::stdout(), "{}", table::table(&lines).trim_end())?;
     if let Some(file) = &args.json {
         std::fs::write(file, format!("{:#}\n", report::json(&lines, &facts)))?;
     }
@@ -188,7 +192,7 @@ fn measure_line(bench: &mut Bench, name: Name) -> Result<Vec<Line>, Failure> {
         Name::HttpGet => vec![requests::get(bench)?],
         Name::Feeds => feeds::feeds(bench)?,
         Name::Replicate => replication::one_shot(bench)?,
-        Name::Idle => vec![replication::idle(bench)?],
+        Name::Idle => vec![memory::idle(bench)?],
     })
 }
 

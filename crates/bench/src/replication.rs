@@ -1,11 +1,14 @@
 //! The lines of replication over loopback, and of memory that belongs to them.
 
 use crate::bench::{self, Bench, Measured};
-use crate::client::{self, Connection, Target};
-use crate::feeds::{memory, source};
+use crate::client::{self, Connection};
+use crate::feeds::source;
+use crate::load;
 use crate::measure::{Failure, alternate, median, pair, rate};
+use crate::memory::memory;
 use crate::report::{Goal, Line};
 use crate::server::Server;
+use crate::target::Target;
 use std::time::{Duration, Instant};
 
 /// How often the target is asked how far it is.
@@ -35,7 +38,7 @@ pub(crate) fn one_shot(bench: &mut Bench) -> Result<Vec<Line>, Failure> {
         let dir = bench.directory()?;
         let (target, database) = empty(bench, dir.path())?;
         rate(bench.big_docs as usize, || {
-            bench.run(bench::bulk_docs(&target.target, &database, bench.big_docs))
+            bench.run(load::bulk_docs(&target.target, &database, bench.big_docs))
         })
     };
     let samples = alternate(bench.repeat, &mut [&mut replicate, &mut bulk])?;
@@ -78,24 +81,13 @@ pub(crate) fn one_shot(bench: &mut Bench) -> Result<Vec<Line>, Failure> {
     Ok(lines)
 }
 
-/// Memory of a server that serves nobody.
-pub(crate) fn idle(bench: &Bench) -> Result<Line, Failure> {
-    let dir = bench.directory()?;
-    let server = bench.run(Server::start(dir.path()))?;
-    std::thread::sleep(Duration::from_secs(1));
-    let (now, _) = server
-        .memory_mb()
-        .ok_or("no /proc: memory cannot be measured here")?;
-    Ok(memory("idle", "memory of an idle server", now, 30.0))
-}
-
 /// A server with an empty database, and that database's name: on a server of ours, or another on the one of `--url`.
 fn empty(bench: &Bench, dir: &std::path::Path) -> Result<(Measured, String), Failure> {
     match &bench.external {
         None => Ok((bench.server(dir)?, bench::DATABASE.to_owned())),
         Some(target) => {
             let database = format!("{}-target", bench::DATABASE);
-            bench.run(bench::recreate(target, &database))?;
+            bench.run(load::recreate(target, &database))?;
             let target = target.clone();
             Ok((Measured { own: None, target }, database))
         }

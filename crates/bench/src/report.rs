@@ -1,7 +1,6 @@
-//! What was measured, beside its floor and its goal: as a table for people and as JSON for programs.
+//! What was measured, beside its floor and its goal.
 
 use serde_json::{Value, json};
-use std::fmt::Write;
 
 /// One row.
 #[derive(Clone, Debug)]
@@ -43,22 +42,6 @@ impl Line {
         }
     }
 
-    fn goal_text(&self) -> String {
-        match self.goal {
-            Goal::Ratio(goal) => format!("{goal}x"),
-            Goal::AtLeast(goal) => format!("at least {}", number(goal)),
-            Goal::AtMost(goal) => format!("at most {}", number(goal)),
-        }
-    }
-
-    fn verdict(&self) -> &'static str {
-        match self.met() {
-            Some(true) => "met",
-            Some(false) => "SHORT",
-            None => "",
-        }
-    }
-
     fn json(&self) -> Value {
         let (goal_kind, goal) = match self.goal {
             Goal::Ratio(goal) => ("ratio", goal),
@@ -74,52 +57,9 @@ impl Line {
     }
 }
 
-/// The table, as Markdown.
-pub(crate) fn table(lines: &[Line]) -> String {
-    let mut out = String::from(
-        "| line | measured | floor | ratio | goal | verdict |\n| --- | ---: | ---: | ---: | ---: | --- |\n",
-    );
-    for line in lines {
-        let floor = match &line.floor {
-            Some((what, value)) => format!("{} {} ({what})", number(*value), line.unit),
-            None => String::new(),
-        };
-        let ratio = line.ratio.map(|ratio| format!("{ratio:.2}x")).unwrap_or_default();
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            out,
-            "| {}: {} | {} {} | {floor} | {ratio} | {} | {} |",
-            line.name,
-            line.what,
-            number(line.measured),
-            line.unit,
-            line.goal_text(),
-            line.verdict(),
-        );
-    }
-    out
-}
-
-/// Everything, with the facts of the run.
+/// Every line with the facts of the run, for programs.
 pub(crate) fn json(lines: &[Line], facts: &Value) -> Value {
     json!({ "facts": facts, "lines": lines.iter().map(Line::json).collect::<Vec<_>>() })
-}
-
-/// A number as people read it: thousands apart, decimals only when small.
-fn number(value: f64) -> String {
-    if value.abs() < 100.0 {
-        let text = format!("{value:.1}");
-        return text.strip_suffix(".0").map_or(text.clone(), str::to_owned);
-    }
-    let digits = format!("{value:.0}");
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]
@@ -145,17 +85,5 @@ mod tests {
         assert_eq!(line(Goal::Ratio(0.6), 6.0, None).met(), None);
         assert_eq!(line(Goal::AtLeast(200.0), 199.0, None).met(), Some(false));
         assert_eq!(line(Goal::AtMost(64.0), 64.0, Some(9.0)).met(), Some(true));
-    }
-
-    #[test]
-    fn the_table_reads_well() {
-        let text = table(&[line(Goal::Ratio(0.5), 1_234_567.0, Some(0.5))]);
-        let last = text.lines().last().unwrap();
-        assert_eq!(
-            last,
-            "| put: puts | 1 234 567 docs/s | 2 469 134 docs/s (raw) | 0.50x | 0.5x | met |"
-        );
-        assert_eq!(number(7.26), "7.3");
-        assert_eq!(number(7.0), "7");
     }
 }

@@ -2,11 +2,13 @@
 
 use crate::bench::{self, Bench, WRITERS};
 use crate::cdr::{self, Cdr, Ids};
-use crate::client::{self, Connection, Target};
+use crate::client::{self, Connection};
 use crate::embedded::put_from_threads;
+use crate::load;
 use crate::measure::{Failure, alternate, pair};
 use crate::report::{Goal, Line};
 use crate::server::Server;
+use crate::target::Target;
 use std::cell::Cell;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -18,7 +20,7 @@ const READ_DOCS: u64 = 10_000;
 pub(crate) fn put(bench: &Bench) -> Result<Line, Failure> {
     let dir = bench.directory()?;
     let server = bench.server(&dir.path().join("server"))?;
-    let (store, database) = bench::create(&dir.path().join("embedded"))?;
+    let (store, database) = load::create(&dir.path().join("embedded"))?;
     let (next, next_embedded) = (Cell::new(0), AtomicU64::new(0));
     let mut ours = |_: usize| {
         let request = || {
@@ -52,7 +54,7 @@ pub(crate) fn get(bench: &Bench) -> Result<Line, Failure> {
     let server = bench.server(dir.path())?;
     let path = |number: u64| format!("/{}/{}", bench::DATABASE, cdr::id(Ids::Sequential, number));
     let answer = bench.run(async {
-        bench::bulk_docs(&server.target, bench::DATABASE, READ_DOCS).await?;
+        load::bulk_docs(&server.target, bench::DATABASE, READ_DOCS).await?;
         client::once(&server.target, "GET", &path(0), b"").await
     })?;
     if answer.status != 200 {

@@ -1,7 +1,8 @@
 //! Servers to measure, each a process of its own so that its memory is its own: this program, started again.
 
-use crate::client::{self, Target};
+use crate::client;
 use crate::measure::Failure;
+use crate::target::Target;
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
