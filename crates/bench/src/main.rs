@@ -51,7 +51,7 @@ struct Args {
     /// Where to write; must not be a file system in memory, where an fsync costs nothing
     #[arg(long, default_value = ".")]
     dir: PathBuf,
-    /// Measure this CouchDB-style server: http://[user:password@]host:port (its databases trunkline-bench and
+    /// Measure this CouchDB-style server: `http://[user:password@]host:port` (its databases trunkline-bench and
     /// trunkline-bench-target are deleted and made anew)
     #[arg(long)]
     url: Option<String>,

@@ -10,7 +10,7 @@ pub fn write(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-/// Takes an integer off the front; `None` when there is none, or it is spelled longer than [`write`] spells it.
+/// Takes an integer off the front; `None` when there is none, or it is spelled longer than [`write()`] spells it.
 pub fn read(bytes: &mut &[u8]) -> Option<u64> {
     let mut value: u64 = 0;
     for shift in (0..u64::BITS).step_by(7) {
