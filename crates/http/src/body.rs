@@ -9,6 +9,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use http_body_util::BodyExt;
+use std::io;
 use std::time::Duration;
 use trunkline_core::limits::REQUEST_SILENCE_MS;
 
@@ -103,11 +104,31 @@ pub(crate) async fn next(body: &mut Body) -> Result<Option<Bytes>> {
             }
             Err(error) => {
                 tracing::debug!(%error, "a request body ended early");
-                return Err(Error::Disconnected);
+                return Err(if is_badly_coded(&error) {
+                    Error::bad("Request body is not properly gzipped.")
+                } else {
+                    Error::Disconnected
+                });
             }
         }
     }
     Ok(None)
+}
+
+/// Whether a decoder gave up, and not the client.
+fn is_badly_coded(error: &axum::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(
+            kind,
+            Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+        ) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// The length the client announced.

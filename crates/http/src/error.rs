@@ -170,7 +170,7 @@ impl Error {
             }
             Error::BadContentEncoding => (
                 S::UNSUPPORTED_MEDIA_TYPE,
-                "bad_content_encoding",
+                "bad_content_type",
                 reasons::BAD_CONTENT_ENCODING.into(),
             ),
             Error::RangeNotSatisfiable(_) => (

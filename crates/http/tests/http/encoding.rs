@@ -67,8 +67,12 @@ async fn requests_are_decoded() {
     assert_eq!(request(docs.clone().into_bytes(), "identity").await.status, 201);
     request(docs.into_bytes(), "br")
         .await
-        .is(415, json!({ "error": "bad_content_encoding" }));
-    assert_eq!(request(b"no gzip".to_vec(), "gzip").await.status, 400);
+        .is(415, json!({ "error": "bad_content_type" }));
+    request(b"no gzip at all".to_vec(), "gzip").await.fails(
+        400,
+        "bad_request",
+        "Request body is not properly gzipped.",
+    );
 }
 
 #[tokio::test]
