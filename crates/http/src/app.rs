@@ -4,6 +4,7 @@ use crate::Config;
 use crate::error::{Error, Result};
 use crate::reads::Reads;
 use crate::room::{Room, Rooms};
+use crate::scans::Scans;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::oneshot;
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) replications: Scheduler,
     /// Reads of one document at a time.
     pub(crate) reads: Reads,
+    /// Feeds and listings, a chunk at a time.
+    pub(crate) scans: Scans,
     /// For request bodies held in memory.
     pub(crate) rooms: Rooms,
     /// Cancelled at the shutdown signal: feeds send their `last_seq` and end.
@@ -52,6 +55,7 @@ impl App {
             config,
             replications: Scheduler::default(),
             reads: Reads::default(),
+            scans: Scans::default(),
             stopping: CancellationToken::new(),
             compactions: parking_lot::Mutex::default(),
             boot: uuid::Uuid::new_v4()

@@ -20,6 +20,7 @@ mod request;
 mod respond;
 mod room;
 mod routes;
+mod scans;
 mod server;
 mod show;
 mod tasks;

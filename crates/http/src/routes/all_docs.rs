@@ -2,7 +2,7 @@
 
 mod listing;
 
-use crate::app::{App, blocking};
+use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::request::docs_range::DocsRange;
@@ -88,20 +88,21 @@ fn ranges(query: &Query, body: &[u8]) -> Result<Vec<DocsRange>> {
 
 /// One listing: in one piece when a chunk holds it all.
 async fn one(app: App, db: Database, kind: Kind, range: DocsRange) -> Result<Response> {
-    let (listing, mut out) = blocking(move || {
+    let opening = app.clone();
+    let opened = app.scans.run(move || {
         let mut out = Vec::with_capacity(1024);
-        let mut listing = Listing::open(&app, db, kind, range, &mut out)?;
+        let mut listing = Listing::open(&opening, db, kind, range, &mut out)?;
         listing.chunk(&mut out)?;
         Ok((listing, out))
-    })
-    .await?;
+    });
+    let (listing, mut out) = opened.await?;
     if listing.is_done() {
         listing.close(&mut out);
         return Ok(respond::json(StatusCode::OK, out));
     }
     let (chunks, body) = respond::chunks();
     tokio::spawn(async move {
-        let _ = finish(&mut out, listing, &chunks).await;
+        let _ = finish(&app, &mut out, listing, &chunks).await;
         let _ = chunks.send(out).await;
     });
     Ok(respond::streamed(body))
@@ -116,9 +117,9 @@ async fn many(app: App, db: Database, kind: Kind, ranges: Vec<DocsRange>) -> Res
             if place > 0 {
                 out.extend_from_slice(b",\r\n");
             }
-            let (app, db) = (app.clone(), db.clone());
-            let opened = blocking(move || {
-                let listing = Listing::open(&app, db, kind, range, &mut out)?;
+            let (opening, db) = (app.clone(), db.clone());
+            let opened = app.scans.run(move || {
+                let listing = Listing::open(&opening, db, kind, range, &mut out)?;
                 Ok((listing, out))
             });
             let listing;
@@ -126,7 +127,7 @@ async fn many(app: App, db: Database, kind: Kind, ranges: Vec<DocsRange>) -> Res
                 Ok(opened) => (listing, out) = opened,
                 Err(error) => return chunks.fail(error).await,
             }
-            if finish(&mut out, listing, &chunks).await.is_err() {
+            if finish(&app, &mut out, listing, &chunks).await.is_err() {
                 return;
             }
             if out.last() == Some(&b'\n') {
@@ -140,13 +141,13 @@ async fn many(app: App, db: Database, kind: Kind, ranges: Vec<DocsRange>) -> Res
 }
 
 /// Sends what is left of a listing, but for its last bytes, which stay in `out`.
-async fn finish(out: &mut Vec<u8>, mut listing: Listing, chunks: &Chunks) -> Result<(), Gone> {
+async fn finish(app: &App, out: &mut Vec<u8>, mut listing: Listing, chunks: &Chunks) -> Result<(), Gone> {
     while !listing.is_done() {
         if out.len() >= SCAN_CHUNK_BYTES / 2 {
             chunks.send(std::mem::take(out)).await?;
         }
         let mut text = std::mem::take(out);
-        let rendered = blocking(move || {
+        let rendered = app.scans.run(move || {
             text.reserve(SCAN_CHUNK_BYTES);
             listing.chunk(&mut text)?;
             Ok((listing, text))

@@ -47,9 +47,9 @@ pub(super) async fn read(
         accepts(&headers, "multipart/related"),
     );
     if !accepts(&headers, "application/json") && (mixed || related) {
-        return Ok(multipart(reader, mixed));
+        return Ok(multipart(app, reader, mixed));
     }
-    json(reader).await
+    json(app, reader).await
 }
 
 /// Documents read from one snapshot: at first, and at most. Between, as many as fill a chunk.
@@ -120,15 +120,15 @@ fn found_bytes(found: &Found) -> usize {
         .sum()
 }
 
-async fn json(mut reader: Reader) -> Result<Response> {
+async fn json(app: App, mut reader: Reader) -> Result<Response> {
     let mut out = Vec::new();
     let writer = Writer::open(&mut out);
-    let (mut reader, mut writer, mut out) = blocking(move || {
+    let first = app.scans.run(move || {
         let mut writer = writer;
         render(&mut reader, &mut writer, &mut out)?;
         Ok((reader, writer, out))
-    })
-    .await?;
+    });
+    let (mut reader, mut writer, mut out) = first.await?;
     if reader.is_done() {
         writer.close(&mut out);
         return Ok(respond::json(StatusCode::OK, out));
@@ -139,7 +139,7 @@ async fn json(mut reader: Reader) -> Result<Response> {
             if chunks.send(out).await.is_err() {
                 return;
             }
-            let rendered = blocking(move || {
+            let rendered = app.scans.run(move || {
                 let mut out = Vec::with_capacity(SCAN_CHUNK_BYTES);
                 render(&mut reader, &mut writer, &mut out)?;
                 Ok((reader, writer, out))
@@ -204,7 +204,7 @@ fn members(options: &ReadOptions, ask: &Ask) -> Members {
     }
 }
 
-fn multipart(reader: Reader, mixed: bool) -> Response {
+fn multipart(app: App, reader: Reader, mixed: bool) -> Response {
     let writer = MixedWriter::new(random());
     let mut content_type = writer.content_type();
     if !mixed {
@@ -212,7 +212,7 @@ fn multipart(reader: Reader, mixed: bool) -> Response {
     }
     let (chunks, body) = respond::chunks();
     tokio::spawn(async move {
-        let _ = send_multipart(reader, writer, &chunks).await;
+        let _ = send_multipart(&app, reader, writer, &chunks).await;
     });
     let mut response = Response::new(body);
     response.headers_mut().insert(
@@ -222,11 +222,16 @@ fn multipart(reader: Reader, mixed: bool) -> Response {
     response
 }
 
-async fn send_multipart(mut reader: Reader, writer: MixedWriter, chunks: &Chunks) -> Result<(), ()> {
+async fn send_multipart(
+    app: &App,
+    mut reader: Reader,
+    writer: MixedWriter,
+    chunks: &Chunks,
+) -> Result<(), ()> {
     let mut out = Vec::new();
     writer.open(&mut out);
     while !reader.is_done() {
-        let read = blocking(move || {
+        let read = app.scans.run(move || {
             let found = reader.read()?;
             Ok((reader, found))
         });

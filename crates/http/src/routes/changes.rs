@@ -46,7 +46,7 @@ async fn open(app: App, db: Database, options: Options, headers: HeaderMap) -> R
     let asked = Arc::clone(&options);
     // The first chunk is rendered before the answer starts: what is wrong with the request still gets its status, and
     // a short feed leaves in one piece.
-    let (state, progress, mut out, etag) = blocking(move || {
+    let first = app.scans.run(move || {
         let etag = etag(&db)?;
         if is_normal && matches_etag(&headers, &etag) {
             return Err(Error::not_modified(&etag));
@@ -60,8 +60,8 @@ async fn open(app: App, db: Database, options: Options, headers: HeaderMap) -> R
             Progress::More
         };
         Ok(((scan, writer), progress, out, etag))
-    })
-    .await?;
+    });
+    let (state, progress, mut out, etag) = first.await?;
     if is_normal && progress != Progress::More {
         close(state, &mut out).await?;
         return Ok(tagged(respond::json(StatusCode::OK, out), &etag));
@@ -182,7 +182,7 @@ impl Live {
     /// Renders and sends chunks until nothing more is there; the last one stays in `out`.
     async fn catch_up(&mut self, app: &App, chunks: &Chunks) -> Result<Progress, Stopped> {
         loop {
-            let progress = self.chunk().await?;
+            let progress = self.chunk(app).await?;
             if progress != Progress::More || (app.stopping.is_cancelled() && self.feed != Feed::Normal) {
                 return Ok(progress);
             }
@@ -201,15 +201,15 @@ impl Live {
         }
     }
 
-    async fn chunk(&mut self) -> Result<Progress, Stopped> {
+    async fn chunk(&mut self, app: &App) -> Result<Progress, Stopped> {
         // A copy: when the chunk fails, the feed still knows where it stood.
         let (mut scan, mut writer) = self.state.clone();
         let mut out = std::mem::take(&mut self.out);
-        let (state, progress, out) = blocking(move || {
+        let rendered = app.scans.run(move || {
             let progress = scan.chunk(&mut writer, &mut out)?;
             Ok(((scan, writer), progress, out))
-        })
-        .await?;
+        });
+        let (state, progress, out) = rendered.await?;
         self.state = state;
         self.out = out;
         Ok(progress)
