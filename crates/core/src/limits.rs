@@ -26,6 +26,14 @@ pub const REQUEST_SILENCE_MS: u64 = 60_000;
 pub const JSON_DEPTH_MAX: usize = 512;
 /// Nested operators and fields in a selector: no query is so deep, and matching recurses over it.
 pub const SELECTOR_DEPTH_MAX: usize = 64;
+/// Bytes of a selector's field paths, each test's written out from the document's top, and 64 for the test itself: a
+/// short text may spell a long path for very many tests. Room for an `$or` of 10 000 document ids.
+pub const SELECTOR_PATH_BYTES_MAX: usize = 1 << 20;
+/// Patterns of one selector: more than anyone writes by hand, while each may take [`PATTERN_BYTES_MAX`].
+pub const SELECTOR_PATTERNS_MAX: usize = 100;
+/// Bytes of a compiled pattern, and again of what matching keeps of it: room for a few hundred characters of any
+/// script. A pattern of ten bytes may otherwise ask for megabytes.
+pub const PATTERN_BYTES_MAX: usize = 1 << 20;
 /// Digits of an integer in a document: revision ids hash integers in binary, and conversion costs the square of
 /// their length; with this bound a document full of them still takes less than half a second.
 pub const INTEGER_DIGITS_MAX: usize = 10_000;

@@ -51,11 +51,13 @@ fn field_passes(field: &Field, test: &Test, subject: Subject<'_>) -> bool {
     };
     let special;
     let found = match (subject, field.path.split_first()) {
-        (Subject::Document { id, rev, deleted, .. }, Some((first, rest))) if first.starts_with('_') => {
+        (Subject::Document { id, rev, deleted, .. }, Some((first, rest)))
+            if matches!(&**first, "_id" | "_rev" | "_deleted") =>
+        {
             special = match &**first {
                 "_id" => quoted(id),
                 "_rev" => quoted(&rev.to_string()),
-                "_deleted" if deleted => "true".into(),
+                _ if deleted => "true".into(),
                 _ => String::new(),
             };
             match special.is_empty() {
@@ -119,9 +121,17 @@ fn passes(test: &Test, value: &str, order: fn(&str, &str) -> Ordering) -> bool {
     }
 }
 
-/// Of an array, one element is enough.
+/// Of an array, one element is enough. `items` are in the order of [`collate::compare`], and whatever is equal in
+/// another order is equal in that one.
 fn is_in(items: &[Box<str>], value: &str, order: fn(&str, &str) -> Ordering) -> bool {
-    let is_item = |value: &str| items.iter().any(|item| order(value, item).is_eq());
+    let is_item = |value: &str| {
+        let from = items.partition_point(|item| collate::compare(item, value).is_lt());
+        let mut equal = items
+            .iter()
+            .skip(from)
+            .take_while(|item| collate::compare(item, value).is_eq());
+        equal.any(|item| order(value, item).is_eq())
+    };
     match elements(value) {
         Some(elements) => elements.iter().any(|element| is_item(element)),
         None => is_item(value),

@@ -57,7 +57,9 @@ enum Condition {
 #[derive(Clone, Debug)]
 enum Test {
     Compare(Comparison, Box<str>),
+    /// In the order of [`crate::collate::compare`]: reports ask for hundreds of accounts.
     In(Vec<Box<str>>),
+    /// As `In`.
     NotIn(Vec<Box<str>>),
     Exists(bool),
     Type(Box<str>),
@@ -94,6 +96,8 @@ pub enum InvalidSelector {
     NotAnObject(Box<str>),
     /// Nested deeper than [`crate::limits::SELECTOR_DEPTH_MAX`].
     TooDeep,
+    /// More tests, longer paths or lists, or more patterns than [`crate::limits`] lets a selector have.
+    TooLarge,
     /// No operator of this name.
     InvalidOperator(Box<str>),
     /// An operator that Mango knows but cannot be used here.
@@ -116,6 +120,7 @@ impl fmt::Display for InvalidSelector {
         match self {
             InvalidSelector::NotAnObject(given) => write!(f, "Selector must be a JSON object, not: {given}"),
             InvalidSelector::TooDeep => f.write_str("Selector is nested too deep."),
+            InvalidSelector::TooLarge => f.write_str("Selector is too large."),
             InvalidSelector::InvalidOperator(operator) => write!(f, "Invalid operator: {operator}"),
             InvalidSelector::NotSupported(operator) => write!(f, "Unsupported operator: {operator}"),
             InvalidSelector::BadArgument { operator, argument } => {

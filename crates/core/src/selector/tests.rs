@@ -233,6 +233,10 @@ fn special_members_are_fields() {
         r#"{"_id":{"$lt":"Z"}}"#,
         r#"{"_attachments":{"$exists":true}}"#,
     ]);
+    // What a replicator writes into its documents is part of their bodies.
+    let selector = Selector::parse(r#"{"_replication_state":"completed"}"#).unwrap();
+    let body = Body::from_stored(r#"{"_replication_state":"completed"}"#);
+    assert!(selector.matches("x", &Rev::parse("1-a").unwrap(), false, &body));
     let deleted = Selector::parse(r#"{"_deleted":true}"#).unwrap();
     let rev = Rev::parse("1-a").unwrap();
     assert!(deleted.matches("x", &rev, true, &Body::empty()));
@@ -293,6 +297,38 @@ fn invalid_selectors_are_refused_with_couchdbs_reasons() {
     }
     let deep = format!("{}1{}", "{\"$not\":{\"a\":".repeat(100), "}}".repeat(100));
     assert_eq!(Selector::parse(&deep).unwrap_err(), InvalidSelector::TooDeep);
+}
+
+#[test]
+fn what_would_take_much_more_memory_than_its_text_is_refused() {
+    let check = |selector: &str| {
+        let refused = Selector::parse(selector).unwrap_err();
+        assert_eq!(refused, InvalidSelector::TooLarge, "{:.60}", selector);
+    };
+    // Each test carries the whole path of its field.
+    let fields: Vec<String> = (0..10_000).map(|n| format!("\"{n}\":1")).collect();
+    check(&format!(
+        "{{\"{}\":{{{}}}}}",
+        "x".repeat(100_000),
+        fields.join(",")
+    ));
+    let tests = vec!["{\"a\":1}"; 100_000].join(",");
+    check(&format!("{{\"$or\":[{tests}]}}"));
+    // A pattern of a few bytes may be compiled to millions.
+    assert!(Selector::parse(r#"{"a":{"$regex":"\\w{500}"}}"#).is_err());
+    let patterns = vec![r#"{"a":{"$regex":"\\w{9}"}}"#; 101].join(",");
+    check(&format!("{{\"$or\":[{patterns}]}}"));
+    let items = vec!["1"; crate::limits::REQUEST_ITEMS_MAX + 1].join(",");
+    for operator in ["$in", "$nin", "$all"] {
+        check(&format!("{{\"a\":{{\"{operator}\":[{items}]}}}}"));
+    }
+    // What people write is far below.
+    let prefixes: Vec<String> = (0..100)
+        .map(|n| format!("{{\"to\":{{\"$regex\":\"^\\\\+{n}[0-9]{{3,12}}(;ext=.*)?$\"}}}}"))
+        .collect();
+    assert!(Selector::parse(&format!("{{\"$or\":[{}]}}", prefixes.join(","))).is_ok());
+    let ids: Vec<String> = (0..10_000).map(|n| format!("{{\"_id\":\"call-{n}\"}}")).collect();
+    assert!(Selector::parse(&format!("{{\"$or\":[{}]}}", ids.join(","))).is_ok());
 }
 
 #[test]
@@ -399,6 +435,22 @@ proptest! {
         let is_match = matches(&format!("{{\"a\":{test}}}"), &body);
         prop_assert_eq!(matches(&format!("{{\"$not\":{{\"a\":{test}}}}}"), &body), !is_match);
         prop_assert_eq!(matches(&format!("{{\"a\":{{\"$not\":{test}}}}}"), &body), !is_match);
+    }
+
+    #[test]
+    fn a_list_holds_what_equals_one_of_its_items(
+        value in "-?[0-9](\\.[05])?|\"[a-cA-C\u{e9}]{0,2}\"|null|true|\\[\\]|\\{\\}",
+        items in prop::collection::vec("-?[0-9](\\.[05])?|\"[a-cA-C\u{e9}]{0,2}\"|null|true|\\[\\]|\\{\\}", 0..12),
+    ) {
+        let body = format!("{{\"a\":{value},\"e\":[{{\"_id\":{value}}}]}}");
+        for (start, end) in [("{\"a\":", "}"), ("{\"e\":{\"$elemMatch\":{\"_id\":", "}}}")] {
+            let one = |item: &String| matches(&format!("{start}{{\"$eq\":{item}}}{end}"), &body);
+            // Of an array its elements are looked up, of which this one has none.
+            let expected = value != "[]" && items.iter().any(one);
+            let list = items.join(",");
+            prop_assert_eq!(matches(&format!("{start}{{\"$in\":[{list}]}}{end}"), &body), expected);
+            prop_assert_eq!(matches(&format!("{start}{{\"$nin\":[{list}]}}{end}"), &body), !expected);
+        }
     }
 
     #[test]
