@@ -227,69 +227,47 @@ pub(super) fn compact(text: &str, out: &mut String) -> Result<(), JsonError> {
     Ok(())
 }
 
-/// Copies compact JSON; of equal keys in one object only the last stays, where it stands.
+/// Copies compact JSON; of equal keys in one object only the last stays, where it stands. Goes over the text twice,
+/// however deep it is: inner objects are not copied again for each object around them.
 fn last_of_equal_keys(text: &str) -> Result<Box<str>, JsonError> {
+    let mut repeated = Vec::new();
+    find_repeated(&mut Reader::new(text), &mut repeated)?;
+    repeated.sort_unstable();
     let mut out = String::with_capacity(text.len());
-    copy_value(&mut Reader::new(text), &mut out)?;
+    let mut from = 0;
+    for (start, end) in repeated {
+        // One inside another that is left out starts before `from`.
+        if let Some(piece) = text.get(from..start) {
+            out.push_str(piece);
+            from = end;
+        }
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
     Ok(out.into_boxed_str())
 }
 
-fn copy_value(reader: &mut Reader<'_>, out: &mut String) -> Result<(), JsonError> {
+/// Takes a value of compact JSON; tells where members are that have an equal key behind them, up to the next member.
+fn find_repeated(reader: &mut Reader<'_>, repeated: &mut Vec<(usize, usize)>) -> Result<(), JsonError> {
     match reader.peek() {
-        Some(b'{') => copy_object(reader, out),
-        Some(b'[') => {
-            out.push('[');
-            reader.elements(|reader| {
-                copy_value(reader, out)?;
-                out.push(',');
-                Ok::<_, JsonError>(())
+        Some(b'[') => reader.elements(|reader| find_repeated(reader, repeated)),
+        Some(b'{') => {
+            let mut members = Vec::new();
+            reader.raw_members(|key, reader| {
+                // Two quotes and the colon.
+                members.push((unescape(key), reader.at - key.len() - 3));
+                find_repeated(reader, repeated)
             })?;
-            close(out, ']');
-            Ok(())
-        }
-        _ => {
-            out.push_str(reader.raw()?);
-            Ok(())
-        }
-    }
-}
-
-fn copy_object(reader: &mut Reader<'_>, out: &mut String) -> Result<(), JsonError> {
-    let start = out.len();
-    let mut keys = Vec::new();
-    let mut starts = Vec::new();
-    out.push('{');
-    reader.raw_members(|key, reader| {
-        keys.push(unescape(key));
-        starts.push(out.len());
-        out.push('"');
-        out.push_str(key);
-        out.push_str("\":");
-        copy_value(reader, out)?;
-        out.push(',');
-        Ok::<_, JsonError>(())
-    })?;
-    close(out, '}');
-    let last: HashMap<&str, usize> = keys.iter().map(|key| &**key).zip(0..).collect();
-    if last.len() < keys.len() {
-        let all = out.split_off(start);
-        out.push('{');
-        let end = start + all.len();
-        let ends = starts.iter().skip(1).chain([&end]);
-        for (index, ((key, from), to)) in keys.iter().zip(&starts).zip(ends).enumerate() {
-            if last.get(&**key) == Some(&index) {
-                // The last member of all is always kept, and brings the closing brace.
-                out.push_str(all.get(from - start..to - start).unwrap_or_default());
+            let last: HashMap<&str, usize> = members.iter().map(|(key, start)| (&**key, *start)).collect();
+            if last.len() < members.len() {
+                // The last member of all is never one of them.
+                for ((key, start), (_, next)) in members.iter().zip(members.iter().skip(1)) {
+                    if last.get(&**key) != Some(start) {
+                        repeated.push((*start, *next));
+                    }
+                }
             }
+            Ok(())
         }
+        _ => reader.raw().map(|_| ()),
     }
-    Ok(())
-}
-
-/// Ends an array or object that has a comma behind each of its values.
-fn close(out: &mut String, bracket: char) {
-    if out.ends_with(',') {
-        out.pop();
-    }
-    out.push(bracket);
 }

@@ -379,3 +379,23 @@ proptest! {
         compact(&text, &mut String::new());
     }
 }
+#[test]
+fn equal_keys_inside_what_is_left_out_do_not_matter() {
+    for (text, body) in [
+        (r#"{"a":{"b":1,"b":2},"a":{"c":1,"c":2}}"#, r#"{"a":{"c":2}}"#),
+        (
+            r#"{"a":[{"b":1,"b":{"c":1,"c":2}}],"d":3,"a":[]}"#,
+            r#"{"d":3,"a":[]}"#,
+        ),
+        (
+            r#"{"\u0061":1,"x":{"a":{},"a":{"a":[],"a":7},"y":1},"a":2}"#,
+            r#"{"x":{"a":{"a":7},"y":1},"a":2}"#,
+        ),
+    ] {
+        assert_eq!(crate::doc::Body::parse(text).unwrap().as_str(), body, "{text}");
+    }
+    // As deep as can be, every key twice.
+    let text = format!("{}1{}", "{\"x\":0,\"\\u0078\":".repeat(512), "}".repeat(512));
+    let body = format!("{}1{}", "{\"\\u0078\":".repeat(512), "}".repeat(512));
+    assert_eq!(crate::doc::Body::parse(&text).unwrap().as_str(), body);
+}
