@@ -22,7 +22,7 @@ pub fn parse(text: &[u8]) -> Result<Query, Invalid> {
         return Ok(Query::default());
     }
     let mut reader = Reader::new(utf8(text)?);
-    let query = query(&mut reader)?;
+    let query = query(&mut reader, &mut 0)?;
     reader.end()?;
     Ok(query)
 }
@@ -30,6 +30,7 @@ pub fn parse(text: &[u8]) -> Result<Query, Invalid> {
 /// Reads `{"queries":[{..},..]}`.
 pub fn parse_queries(text: &[u8]) -> Result<Vec<Query>, Invalid> {
     let mut queries = None;
+    let mut items = 0;
     let mut reader = Reader::new(utf8(text)?);
     reader.members(|key, reader| {
         if key == "queries" && reader.peek() != Some(b'[') {
@@ -38,8 +39,9 @@ pub fn parse_queries(text: &[u8]) -> Result<Vec<Query>, Invalid> {
         if key == "queries" {
             let mut read = Vec::new();
             reader.elements(|reader| {
-                one_more(read.len())?;
-                read.push(query(reader)?);
+                one_more(items)?;
+                items += 1;
+                read.push(query(reader, &mut items)?);
                 Ok::<_, Invalid>(())
             })?;
             queries = Some(read);
@@ -50,10 +52,13 @@ pub fn parse_queries(text: &[u8]) -> Result<Vec<Query>, Invalid> {
     queries.ok_or_else(|| Invalid::bad_request("POST body must include `queries` parameter."))
 }
 
-fn query(reader: &mut Reader<'_>) -> Result<Query, Invalid> {
+/// `items` counts what all queries of the request list.
+fn query(reader: &mut Reader<'_>, items: &mut usize) -> Result<Query, Invalid> {
     let mut query = Query::default();
     reader.members(|name, reader| {
         if name != "keys" {
+            one_more(*items)?;
+            *items += 1;
             let value = reader.raw()?.to_owned();
             query.options.push((name.into_owned(), value));
             return Ok(());
@@ -63,7 +68,8 @@ fn query(reader: &mut Reader<'_>) -> Result<Query, Invalid> {
         }
         let mut keys = Vec::new();
         reader.elements(|reader| {
-            one_more(keys.len())?;
+            one_more(*items)?;
+            *items += 1;
             keys.push(reader.raw()?.to_owned());
             Ok::<_, Invalid>(())
         })?;
@@ -155,6 +161,7 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::invalid::Kind;
 
     #[test]
     fn rows_of_each_kind() {
@@ -197,5 +204,12 @@ mod tests {
         for wrong in ["[]", r#"{"keys":1}"#, "{", "{} {}"] {
             assert!(parse(wrong.as_bytes()).is_err(), "{wrong}");
         }
+        let half = format!(
+            "\"keys\":[{}1]",
+            "1,".repeat(trunkline_core::limits::REQUEST_ITEMS_MAX / 2)
+        );
+        assert!(parse(format!("{{{half}}}").as_bytes()).is_ok());
+        let twice = format!("{{\"queries\":[{{{half}}},{{{half}}}]}}");
+        assert_eq!(parse_queries(twice.as_bytes()).unwrap_err().kind, Kind::TooLarge);
     }
 }

@@ -57,13 +57,16 @@ fn text_or_null(out: &mut Vec<u8>, text: Option<&str>) {
 /// Reads a request: `{"docs":[..]}`.
 pub fn parse(text: &[u8]) -> Result<Vec<Result<Ask, BadAsk>>, Invalid> {
     let mut asks = None;
+    let mut items = 0;
     let mut reader = Reader::new(utf8(text)?);
     reader.members(|key, reader| {
         if key == "docs" && reader.peek() == Some(b'[') {
             let mut read = Vec::new();
             reader.elements(|reader| {
-                one_more(read.len())?;
-                read.push(ask(reader)?);
+                one_more(items)?;
+                let ask = ask(reader)?;
+                items += 1 + ask.as_ref().map_or(0, |ask| ask.atts_since.len());
+                read.push(ask);
                 Ok::<_, Invalid>(())
             })?;
             asks = Some(read);
@@ -375,6 +378,15 @@ mod tests {
             })
         };
         assert_eq!(parse(&out).unwrap(), [ask("d\"", &since), ask("e", &[])]);
+    }
+
+    #[test]
+    fn revisions_that_the_asker_has_count_as_items() {
+        let half = "\"1-a\",".repeat(trunkline_core::limits::REQUEST_ITEMS_MAX / 2);
+        let ask = format!("{{\"id\":\"d\",\"atts_since\":[{half}\"1-b\"]}}");
+        assert!(parse(format!("{{\"docs\":[{ask}]}}").as_bytes()).is_ok());
+        let refused = parse(format!("{{\"docs\":[{ask},{ask},{ask}]}}").as_bytes()).unwrap_err();
+        assert_eq!(refused.kind, crate::invalid::Kind::TooLarge);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `open_revs`: revisions of one document, as a query value and as an answer in JSON.
 
-use crate::invalid::{BadAnswer, Invalid, utf8};
+use crate::invalid::{BadAnswer, Invalid, one_more, utf8};
 use crate::rev_text;
 use trunkline_core::json::{self, JsonError, Reader};
 use trunkline_core::rev::Rev;
@@ -26,6 +26,7 @@ pub fn parse(text: &str) -> Result<OpenRevs, Invalid> {
 pub fn parse_revs(text: &str) -> Result<Vec<Rev>, Invalid> {
     let mut revs = Vec::new();
     json::elements(text, |rev| {
+        one_more(revs.len())?;
         let rev = json::string(rev).and_then(|rev| Rev::parse(&rev).ok());
         revs.push(rev.ok_or_else(|| Invalid::bad_request("Invalid rev format"))?);
         Ok::<_, Invalid>(())

@@ -4,6 +4,7 @@ use super::{IncomingDoc, InvalidDoc};
 use crate::attachments;
 use crate::invalid::utf8;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use trunkline_core::doc::{Body, RevPath};
 use trunkline_core::json::{self, JsonError, Reader};
 use trunkline_core::limits::DOCUMENT_BYTES_MAX;
@@ -78,7 +79,6 @@ impl<'a> Special<'a> {
     fn keep(&mut self, key: &str, value: &str) {
         let mut compact = String::new();
         json::compact(value, &mut compact);
-        self.kept.retain(|(kept, _)| kept != key);
         self.kept.push((key.into(), compact));
     }
 
@@ -106,11 +106,15 @@ impl<'a> Special<'a> {
     }
 }
 
-/// The body with more members at its end.
+/// The body with more members at its end; of equal keys the last stays.
 fn with_kept(body: &Body, kept: &[(String, String)]) -> Body {
+    let last: HashMap<&str, usize> = kept.iter().map(|(key, _)| key.as_str()).zip(0..).collect();
     let mut text = Vec::from(body.as_str());
     text.pop();
-    for (key, value) in kept {
+    for (index, (key, value)) in kept.iter().enumerate() {
+        if last.get(key.as_str()) != Some(&index) {
+            continue;
+        }
         if text.len() > 1 {
             text.push(b',');
         }

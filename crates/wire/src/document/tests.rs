@@ -250,3 +250,15 @@ proptest! {
         let _ = parse(text.as_bytes());
     }
 }
+
+#[test]
+fn members_that_belong_to_the_body_are_kept_once_each_however_many() {
+    let members: Vec<String> = (0..100_000)
+        .map(|number| format!("\"_replication_{}\":{number}", number % 50_000))
+        .collect();
+    let doc = parse(format!("{{\"a\":1,{}}}", members.join(",")).as_bytes()).unwrap();
+    let body = doc.body.as_str();
+    assert!(body.starts_with("{\"a\":1,\"_replication_0\":50000,\"_replication_1\":50001,"));
+    assert!(body.ends_with(",\"_replication_49999\":99999}"));
+    assert_eq!(body.matches("_replication_").count(), 50_000);
+}
