@@ -79,9 +79,7 @@ impl AsyncDatabase {
         F: FnOnce(&Database) -> Result<R> + Send + 'static,
     {
         let database = self.database.clone();
-        spawn_blocking(move || call(&database))
-            .await
-            .unwrap_or(Err(Error::Store(engine::Error::Closed)))
+        blocking(move || call(&database)).await
     }
 
     async fn write_one(&self, edit: Edit) -> Result<Rev> {
@@ -101,5 +99,20 @@ impl AsyncDatabase {
             spawn_blocking(move || leader.run());
         }
         Ok(told.await.unwrap_or(Err(engine::Error::Closed))?)
+    }
+}
+
+/// Runs a call on a thread that may block. A panic in it goes on here; a runtime that ends answers as a closed store.
+pub(crate) async fn blocking<R, F>(call: F) -> Result<R>
+where
+    R: Send + 'static,
+    F: FnOnce() -> Result<R> + Send + 'static,
+{
+    match spawn_blocking(call).await {
+        Ok(answer) => answer,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Error::Store(engine::Error::Closed)),
+        },
     }
 }

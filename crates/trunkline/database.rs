@@ -1,6 +1,6 @@
 //! One database: documents as values of the caller's types, blocking calls.
 
-use crate::doc::{Doc, creation, deletion, parse_id, value_of};
+use crate::doc::{Doc, body_of, creation, deletion, parse_id, value_of};
 use crate::{AsyncDatabase, Changes, Docs, Edits, Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -188,12 +188,9 @@ impl Database {
     /// Writes a local document: kept on this node, never replicated.
     pub fn put_local<T: Serialize + ?Sized>(&self, id: &str, value: &T) -> Result<()> {
         let id = parse_local(id)?;
-        let json = serde_json::to_string(value).map_err(|cause| Error::Value {
-            id: id.as_str().to_owned(),
-            cause,
-        })?;
+        let body = body_of(id.as_str(), value)?;
         let number = self.engine.local(&id)?.map_or(0, |(number, _)| number);
-        self.engine.put_local(&id, number, Some(&json))?;
+        self.engine.put_local(&id, number, Some(body.as_str()))?;
         Ok(())
     }
 
@@ -202,6 +199,14 @@ impl Database {
         match self.engine.local(&parse_local(id)?)? {
             Some((_, json)) => value_of(id, &json).map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// Deletes a local document, where there is one. It leaves no tombstone.
+    pub fn delete_local(&self, id: &str) -> Result<()> {
+        match self.engine.put_local(&parse_local(id)?, 0, None) {
+            Err(engine::Error::Refused(Refused::Missing)) => Ok(()),
+            deleted => Ok(deleted.map(|_| ())?),
         }
     }
 

@@ -97,7 +97,7 @@ pub(crate) fn value_of<T: DeserializeOwned>(id: &str, json: &str) -> Result<T> {
     })
 }
 
-fn body_of<T: Serialize + ?Sized>(id: &str, value: &T) -> Result<Body> {
+pub(crate) fn body_of<T: Serialize + ?Sized>(id: &str, value: &T) -> Result<Body> {
     let json = serde_json::to_string(value).map_err(|cause| Error::Value {
         id: id.to_owned(),
         cause,

@@ -28,7 +28,7 @@
 //! let mut call = cdrs.get::<Cdr>("call-1")?.expect("it was just written");
 //! assert_eq!(call.value.seconds, 42);
 //!
-//! // Saving edits the revision that was read. Had anybody else edited it meanwhile, this were refused.
+//! // Saving edits the revision that was read. Had anybody else edited it meanwhile, this would be refused.
 //! call.value.seconds = 43;
 //! cdrs.save(&mut call)?;
 //!
@@ -160,6 +160,7 @@
 //!
 //! [`Database::to_async`] gives the same database with calls that never block the runtime: a write waits in the
 //! database's queue without a thread of its own, a read runs on a thread that may block, and changes are a stream.
+//! [`Store::blocking`] opens and creates databases there.
 //!
 //! ```
 //! # use serde_json::{Value, json};
@@ -167,7 +168,7 @@
 //! # async fn main() -> trunkline::Result<()> {
 //! # let temp = tempfile::tempdir().unwrap();
 //! # let store = trunkline::Store::open(temp.path())?;
-//! let db = store.database("cdrs")?.to_async();
+//! let db = store.blocking(|store| store.database("cdrs")).await?.to_async();
 //! let mut changes = db.changes(0);
 //! db.put("call-1", &json!({"seconds": 42})).await?;
 //! if let Some(change) = changes.next().await {

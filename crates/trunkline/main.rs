@@ -108,7 +108,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("trunkline: {failure}");
+            cli::output::tell(format_args!("trunkline: {failure}"));
             ExitCode::FAILURE
         }
     }

@@ -80,16 +80,23 @@ impl Replication {
         Ok(replicate::run(self.source, self.target, self.spec, progress, cancel).await?)
     }
 
-    /// Runs to the end on the calling thread, for programs without a runtime.
+    /// Runs to the end while the calling thread waits, for programs without a runtime.
     pub fn run_blocking(self) -> Result<Report> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|cause| Error::Invalid(format!("no runtime for the replication: {cause}")))?;
-        runtime.block_on(self.run())
+        let run = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|cause| Error::Invalid(format!("no runtime for the replication: {cause}")))?;
+            runtime.block_on(self.run())
+        };
+        // A thread of its own: tokio lets no runtime start where another one runs.
+        match std::thread::spawn(run).join() {
+            Ok(report) => report,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
     }
 
-    /// Starts it as a task of the current tokio runtime.
+    /// Starts it as a task of the current tokio runtime; without one it panics, as `tokio::spawn` does.
     pub fn start(self) -> RunningReplication {
         let (tell, progress) = watch::channel(Progress::default());
         let cancel = CancellationToken::new();

@@ -1,5 +1,6 @@
 //! A directory of databases, by plain names.
 
+use crate::asynchronous::blocking;
 use crate::{Database, Error, Result};
 use std::future::Future;
 use std::path::Path;
@@ -66,6 +67,17 @@ impl Store {
             .iter()
             .map(|name| name.as_str().to_owned())
             .collect()
+    }
+
+    /// Runs a call of the store on a thread that may block: opening, creating and deleting databases read and write
+    /// files, which code under tokio must not wait for.
+    pub async fn blocking<R, F>(&self, call: F) -> Result<R>
+    where
+        R: Send + 'static,
+        F: FnOnce(&Store) -> Result<R> + Send + 'static,
+    {
+        let store = self.clone();
+        blocking(move || call(&store)).await
     }
 
     /// Serves every database of the store over HTTP until `shutdown` resolves; running requests finish first. The

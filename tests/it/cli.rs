@@ -43,6 +43,11 @@ fn failures_are_one_line_and_say_what_to_do() {
     let nowhere = nowhere.to_str().unwrap();
     assert!(fails(&["info", &format!("{nowhere}/cdrs")]).contains("holds no store"));
     assert!(fails(&["check", &format!("{nowhere}/cdrs")]).contains("holds no store"));
+    // The directory that was named, not the one above it.
+    assert!(fails(&["info", nowhere]).contains(&format!("{nowhere} holds no store")));
+    assert!(fails(&["check", nowhere]).contains(&format!("{nowhere} holds no store")));
+    let sub = temp.path().join("Not-A-Name");
+    assert!(fails(&["info", sub.to_str().unwrap()]).contains("holds no store"));
     assert!(fails(&["export", "cdrs"]).contains("./data/cdrs"));
     assert!(fails(&["export", &format!("{nowhere}/CDRS")]).contains("lower-case"));
     // Port 9 is closed on any machine this runs on.
@@ -191,4 +196,52 @@ async fn a_stop_ends_feeds_and_keeps_what_was_written() {
     );
     let exported = ok(&["export", &format!("{}/cdrs", temp.path().display())]);
     assert!(exported.starts_with("{\"_id\":\"a\""), "{exported}");
+}
+
+#[test]
+fn a_server_that_is_no_database_is_told_as_such() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://user:secret@{}/cdrs", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>";
+            let _ = std::io::Write::write_all(&mut stream, answer.as_bytes());
+        }
+    });
+    for args in [
+        &["info", &url][..],
+        &["export", &url],
+        &["import", &url, "examples/data/sip-cdrs.ndjson"],
+    ] {
+        let told = fails(args);
+        assert!(told.contains("/cdrs") && told.contains("no database"), "{told}");
+        assert!(!told.contains("secret"), "{told}");
+    }
+}
+
+#[test]
+fn nobody_need_read_what_is_told_on_standard_error() {
+    let temp = tempfile::tempdir().unwrap();
+    let database = format!("{}/cdrs", temp.path().display());
+    let file = temp.path().join("some.ndjson");
+    std::fs::write(&file, "7\n{\"_id\":\"a\"}\n8\n{\"_id\":\"b\"}\n").unwrap();
+    let file = file.to_str().unwrap();
+    for (args, code) in [
+        (&["import", &database, file, "--batch", "1"][..], 1),
+        (&["export", &database], 0),
+        (&["info", "./no/such"], 1),
+    ] {
+        let mut child = std::process::Command::new(crate::node::BINARY)
+            .args(args)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stderr.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
+    }
+    assert_eq!(ok(&["export", &database]).lines().count(), 2);
 }

@@ -204,3 +204,32 @@ fn a_filtered_replication_moves_what_matches() {
     );
     assert!(Replication::pull("no url", &some).is_err());
 }
+
+#[test]
+fn a_local_document_is_an_object_as_any_other() {
+    let (_temp, _store, cdrs) = open();
+    assert!(matches!(cdrs.put_local("place", &7), Err(Error::Invalid(_))));
+    let reserved = cdrs.put_local("place", &json!({"_id": "x"}));
+    assert!(matches!(reserved, Err(Error::Invalid(_))));
+    assert_eq!(cdrs.local::<Value>("place").unwrap(), None);
+}
+
+#[test]
+fn a_local_document_is_deleted() {
+    let (_temp, _store, cdrs) = open();
+    cdrs.put_local("place", &json!({"last": 7})).unwrap();
+    cdrs.delete_local("place").unwrap();
+    assert_eq!(cdrs.local::<Value>("place").unwrap(), None);
+    cdrs.delete_local("place").unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_async_runs_beside_the_runtime() {
+    let (temp, store, cdrs) = open();
+    cdrs.put("a", &cdr(1)).unwrap();
+    let reports = store.blocking(|store| store.database("reports")).await.unwrap();
+    // Meant for programs without a runtime; under one it is no more than slow.
+    let report = Replication::local(&cdrs, &reports).run_blocking().unwrap();
+    assert_eq!(report.progress.docs_written, 1);
+    drop(temp);
+}

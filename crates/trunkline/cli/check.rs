@@ -17,7 +17,7 @@ pub(crate) struct CheckArgs {
 }
 
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
-    let (dir, only) = match Place::parse(&args.dir)? {
+    let (dir, only) = match Place::existing(&args.dir)? {
         Place::Store(dir) => (dir, None),
         Place::Database(Location::Local { dir, name }) => (dir, Some(name)),
         Place::Database(Location::Remote(_)) => {

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::location::Location;
-use super::output::count;
+use super::output::{count, tell};
 use super::progress;
 use super::remote::{Remote, runtime};
 use clap::Args;
@@ -106,7 +106,7 @@ impl Lines {
     fn finish(mut self) -> Result<(), Failure> {
         self.output()?.flush().map_err(Failure::output)?;
         self.bar.finish_and_clear();
-        eprintln!("{} exported", count(self.written, "document"));
+        tell(format_args!("{} exported", count(self.written, "document")));
         Ok(())
     }
 }
@@ -289,8 +289,7 @@ async fn export_remote(args: &ExportArgs, remote: &Remote, lines: &mut Lines) ->
     let mut since = "0".to_owned();
     loop {
         let page = format!("/_changes?style={style}&limit={limit}&since={since}");
-        let page = remote.ask(Method::GET, &page, None).await?;
-        let page: ChangesPage = serde_json::from_str(&page)?;
+        let page: ChangesPage = remote.ask_json(Method::GET, &page, None).await?;
         let asked: Vec<_> = page
             .results
             .iter()
@@ -303,10 +302,9 @@ async fn export_remote(args: &ExportArgs, remote: &Remote, lines: &mut Lines) ->
             .collect();
         if !asked.is_empty() {
             let path = format!("/_bulk_get?revs={}&attachments={}", args.revs, args.attachments);
-            let told = remote
-                .ask(Method::POST, &path, Some(json!({"docs": asked}).to_string()))
+            let told: Fetched = remote
+                .ask_json(Method::POST, &path, Some(json!({"docs": asked}).to_string()))
                 .await?;
-            let told: Fetched = serde_json::from_str(&told)?;
             // A revision that was superseded meanwhile has no document any more; its successor comes later in the feed.
             for document in told.results.into_iter().flat_map(|doc| doc.docs) {
                 if let Some(document) = document.ok {

@@ -23,7 +23,7 @@ pub(crate) struct InfoArgs {
 }
 
 pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, Failure> {
-    match Place::parse(&args.place)? {
+    match Place::existing(&args.place)? {
         Place::Store(dir) => of_store(&dir, args.json)?,
         Place::Database(Location::Local { dir, name }) => {
             let database = Location::open(&dir, &name, false)?;
@@ -33,8 +33,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, Failure> {
         }
         Place::Database(Location::Remote(url)) => {
             let remote = Remote::new(&url)?;
-            let text = runtime()?.block_on(remote.ask(Method::GET, "", None))?;
-            let told: Value = serde_json::from_str(&text)?;
+            let told: Value = runtime()?.block_on(remote.ask_json(Method::GET, "", None))?;
             print(&super::remote::without_credentials(&url), &told, args.json)?;
         }
     }

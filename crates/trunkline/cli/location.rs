@@ -59,26 +59,25 @@ impl Location {
 }
 
 impl Place {
+    /// As [`Place::parse`], for what must be there.
+    pub(crate) fn existing(text: &str) -> Result<Place, Failure> {
+        let path = Path::new(text);
+        if !is_url(text) && !holds_store(path) && store_above(path).is_none() {
+            return Err(Failure::new(format!("{text} holds no store, and is in none")));
+        }
+        Place::parse(text)
+    }
+
     /// Reads a URL, `DIR` or `DIR/database`.
     pub(crate) fn parse(text: &str) -> Result<Place, Failure> {
-        if text.starts_with("http://") || text.starts_with("https://") {
+        if is_url(text) {
             return Ok(Place::Database(Location::Remote(text.to_owned())));
         }
         let path = Path::new(text);
         if holds_store(path) {
             return Ok(Place::Store(path.to_owned()));
         }
-        let above = path.ancestors().skip(1);
-        let dir = above
-            .map(|dir| {
-                if dir.as_os_str().is_empty() {
-                    Path::new(".")
-                } else {
-                    dir
-                }
-            })
-            .find(|dir| holds_store(dir));
-        let (dir, name) = match (dir, text.trim_end_matches('/').rsplit_once('/')) {
+        let (dir, name) = match (store_above(path), text.trim_end_matches('/').rsplit_once('/')) {
             (Some(dir), _) => {
                 let below = path.strip_prefix(dir).unwrap_or(path);
                 (dir.to_owned(), below.to_string_lossy().into_owned())
@@ -126,6 +125,22 @@ pub(crate) fn explain(error: Error, dir: &Path) -> Failure {
         )),
         error => Failure::from(error),
     }
+}
+
+fn is_url(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
+/// The nearest directory above a path that holds a store.
+fn store_above(path: &Path) -> Option<&Path> {
+    let mut above = path.ancestors().skip(1).map(|dir| {
+        if dir.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            dir
+        }
+    });
+    above.find(|dir| holds_store(dir))
 }
 
 fn holds_store(dir: &Path) -> bool {

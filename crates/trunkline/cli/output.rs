@@ -12,6 +12,11 @@ pub(crate) fn say(line: impl Display) -> Result<(), Failure> {
         .map_err(Failure::output)
 }
 
+/// Prints a line on standard error. When nobody reads there, the work goes on.
+pub(crate) fn tell(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// A text that a file or a server chose, kept on one line.
 pub(crate) fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")

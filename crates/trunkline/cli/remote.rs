@@ -2,6 +2,7 @@
 
 use super::Failure;
 use reqwest::{Client, Method, StatusCode};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// A database behind a URL.
@@ -63,6 +64,22 @@ impl Remote {
             return Err(refusal(answer).await);
         }
         Ok(answer.text().await?)
+    }
+
+    /// Asks, and reads what is answered as a value.
+    pub(crate) async fn ask_json<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<T, Failure> {
+        let answer = self.ask(method, path, body).await?;
+        serde_json::from_str(&answer).map_err(|cause| {
+            Failure::new(format!(
+                "{}: there is no database, or none that this program knows: {cause}",
+                without_credentials(&self.url)
+            ))
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::location::{Location, open_store};
-use super::output::{count, one_line, say};
+use super::output::{self, count, one_line, say};
 use super::progress;
 use super::signals::Stop;
 use clap::Args;
@@ -196,7 +196,7 @@ fn tell(report: &Report, elapsed: Duration, as_json: bool) -> Result<ExitCode, F
                 "refused: {} {}: {}: {}",
                 refused.id, refused.rev, refused.error, refused.reason
             );
-            eprintln!("{}", one_line(&told));
+            output::tell(one_line(&told));
         }
     }
     Ok(match counts.doc_write_failures {

@@ -101,7 +101,9 @@ fn start_log(args: &ServeArgs) -> Result<(), Failure> {
         .map_err(|cause| Failure::new(format!("--log {:?}: {cause}", args.log)))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // Told on standard error, which is what fails then: a panic in whoever logs.
+        .log_internal_errors(false);
     if args.log_json {
         log.json().init();
     } else {

@@ -5,7 +5,7 @@ mod records;
 mod target;
 
 use super::location::Location;
-use super::output::{count, one_line, say};
+use super::output::{self, count, one_line, say};
 use super::{Failure, progress};
 use clap::Args;
 use indicatif::ProgressBar;
@@ -218,9 +218,9 @@ fn refuse(refusal: &Refusal, counts: &mut Counts, bar: &ProgressBar) {
     match counts.refused {
         ..=REFUSALS_TOLD => {
             let told = format!("refused: line {}{id}: {}", refusal.line, refusal.reason);
-            bar.suspend(|| eprintln!("{}", one_line(&told)));
+            bar.suspend(|| output::tell(one_line(&told)));
         }
-        told if told == REFUSALS_TOLD + 1 => bar.suspend(|| eprintln!("refused: and more")),
+        told if told == REFUSALS_TOLD + 1 => bar.suspend(|| output::tell("refused: and more")),
         _ => {}
     }
 }

@@ -54,8 +54,8 @@ impl Target {
                     asked.entry(id.as_str()).or_default().push(rev.to_string());
                 }
                 let body = json!(asked).to_string();
-                let told = runtime.block_on(remote.ask(Method::POST, "/_revs_diff", Some(body)))?;
-                let told: Value = serde_json::from_str(&told)?;
+                let told: Value =
+                    runtime.block_on(remote.ask_json(Method::POST, "/_revs_diff", Some(body)))?;
                 let lacks = |(id, rev): &(DocId, Rev)| {
                     let missing = told.get(id.as_str()).and_then(|doc| doc.get("missing"));
                     let rev = rev.to_string();
