@@ -48,6 +48,15 @@ fn failures_are_one_line_and_say_what_to_do() {
     assert!(fails(&["check", nowhere]).contains(&format!("{nowhere} holds no store")));
     let sub = temp.path().join("Not-A-Name");
     assert!(fails(&["info", sub.to_str().unwrap()]).contains("holds no store"));
+    let told = fails(&["import", "ftp://host/cdrs", "examples/data/sip-cdrs.ndjson"]);
+    assert!(
+        told.contains("ftp://host/cdrs") && told.contains("http://"),
+        "{told}"
+    );
+    assert!(!std::path::Path::new("ftp:").exists());
+    assert!(fails(&["info", "http://"]).starts_with("trunkline: http:"));
+    let told = fails(&["serve", "/dev/null/data", "--listen", "127.0.0.1:0"]);
+    assert!(told.contains("/dev/null/data"), "{told}");
     assert!(fails(&["export", "cdrs"]).contains("./data/cdrs"));
     assert!(fails(&["export", &format!("{nowhere}/CDRS")]).contains("lower-case"));
     // Port 9 is closed on any machine this runs on.
@@ -219,6 +228,13 @@ fn a_server_that_is_no_database_is_told_as_such() {
         assert!(told.contains("/cdrs") && told.contains("no database"), "{told}");
         assert!(!told.contains("secret"), "{told}");
     }
+}
+
+#[test]
+fn a_log_that_is_no_terminal_has_no_colours() {
+    let temp = tempfile::tempdir().unwrap();
+    let log = Node::start(temp.path()).stop();
+    assert!(log.contains("stopping") && !log.contains('\u{1b}'), "{log:?}");
 }
 
 #[test]

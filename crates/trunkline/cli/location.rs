@@ -1,6 +1,7 @@
 //! Where a database is: behind a URL, or in a directory of this machine.
 
 use super::Failure;
+use super::remote::without_credentials;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use trunkline::core::db_name::DbName;
@@ -73,6 +74,12 @@ impl Place {
         if is_url(text) {
             return Ok(Place::Database(Location::Remote(text.to_owned())));
         }
+        if text.contains("://") {
+            return Err(Failure::new(format!(
+                "{}: a URL must start with http:// or https://",
+                without_credentials(text)
+            )));
+        }
         let path = Path::new(text);
         if holds_store(path) {
             return Ok(Place::Store(path.to_owned()));
@@ -102,7 +109,7 @@ impl Place {
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Location::Remote(url) => f.write_str(&super::remote::without_credentials(url)),
+            Location::Remote(url) => f.write_str(&without_credentials(url)),
             Location::Local { dir, name } => write!(f, "{}/{}", dir.display(), name.as_str()),
         }
     }
@@ -123,7 +130,7 @@ pub(crate) fn explain(error: Error, dir: &Path) -> Failure {
             "{} is in use by another process: stop it, or, if it is a server, use its URL (http://127.0.0.1:5984/DATABASE) instead of the directory",
             dir.display()
         )),
-        error => Failure::from(error),
+        error => Failure::new(format!("{}: {}", dir.display(), Failure::from(error))),
     }
 }
 

@@ -36,7 +36,12 @@ impl Remote {
 
     /// Creates the database; answers whether it was not there before.
     pub(crate) async fn create(&self) -> Result<bool, Failure> {
-        let answer = self.client.put(&self.url).send().await.map_err(unreachable)?;
+        let answer = self
+            .client
+            .put(&self.url)
+            .send()
+            .await
+            .map_err(|error| self.unreachable(&error))?;
         match answer.status() {
             StatusCode::PRECONDITION_FAILED => Ok(false),
             status if status.is_success() => Ok(true),
@@ -59,7 +64,7 @@ impl Remote {
             .header("Accept", "application/json")
             .send()
             .await
-            .map_err(unreachable)?;
+            .map_err(|error| self.unreachable(&error))?;
         if !answer.status().is_success() {
             return Err(refusal(answer).await);
         }
@@ -81,6 +86,14 @@ impl Remote {
             ))
         })
     }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(below) = cause.source() {
+            cause = below;
+        }
+        Failure::new(format!("{}: {cause}", without_credentials(&self.url)))
+    }
 }
 
 /// A runtime for commands that talk to one server and do nothing else meanwhile.
@@ -101,15 +114,6 @@ async fn refusal(answer: reqwest::Response) -> Failure {
         ("", _) => Failure::new(format!("{url} answered {status}")),
         (error, reason) => Failure::new(format!("{url} answered {status}: {error}: {reason}")),
     }
-}
-
-fn unreachable(error: reqwest::Error) -> Failure {
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(below) = cause.source() {
-        cause = below;
-    }
-    let url = error.url().map(|url| without_credentials(url.as_str()));
-    Failure::new(format!("{}: {cause}", url.unwrap_or_default()))
 }
 
 #[cfg(test)]

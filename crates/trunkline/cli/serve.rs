@@ -5,6 +5,7 @@ use super::location::explain;
 use super::output::say;
 use super::signals::Stop;
 use clap::Args;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -102,6 +103,7 @@ fn start_log(args: &ServeArgs) -> Result<(), Failure> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         // Told on standard error, which is what fails then: a panic in whoever logs.
         .log_internal_errors(false);
     if args.log_json {

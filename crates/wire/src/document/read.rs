@@ -4,7 +4,6 @@ use super::{IncomingDoc, InvalidDoc};
 use crate::attachments;
 use crate::invalid::utf8;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use trunkline_core::doc::{Body, RevPath};
 use trunkline_core::json::{self, JsonError, Reader};
 use trunkline_core::limits::DOCUMENT_BYTES_MAX;
@@ -70,7 +69,12 @@ impl<'a> Special<'a> {
                 self.attachments = attachments::parse(value)?;
             }
             "_revs_info" | "_local_seq" | "_conflicts" | "_deleted_conflicts" => {}
-            _ if key == "_access" || key.starts_with("_replication_") => self.keep(key, value),
+            "_access"
+            | "_replication_id"
+            | "_replication_state"
+            | "_replication_state_time"
+            | "_replication_state_reason"
+            | "_replication_stats" => self.keep(key, value),
             _ => return Err(bad_member()),
         }
         Ok(())
@@ -79,6 +83,8 @@ impl<'a> Special<'a> {
     fn keep(&mut self, key: &str, value: &str) {
         let mut compact = String::new();
         json::compact(value, &mut compact);
+        // Of equal keys the last stays. There are six keys at most.
+        self.kept.retain(|(kept, _)| kept != key);
         self.kept.push((key.into(), compact));
     }
 
@@ -106,15 +112,11 @@ impl<'a> Special<'a> {
     }
 }
 
-/// The body with more members at its end; of equal keys the last stays.
+/// The body with more members at its end.
 fn with_kept(body: &Body, kept: &[(String, String)]) -> Body {
-    let last: HashMap<&str, usize> = kept.iter().map(|(key, _)| key.as_str()).zip(0..).collect();
     let mut text = Vec::from(body.as_str());
     text.pop();
-    for (index, (key, value)) in kept.iter().enumerate() {
-        if last.get(key.as_str()) != Some(&index) {
-            continue;
-        }
+    for (key, value) in kept {
         if text.len() > 1 {
             text.push(b',');
         }
