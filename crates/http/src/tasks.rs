@@ -7,6 +7,8 @@ use trunkline_replicate::Job;
 
 /// The node name in task rows: that of a single CouchDB.
 const NODE: &str = "nonode@nohost";
+/// Refused documents that a task row shows, the newest: enough to see what is wrong.
+const REFUSED_SHOWN: usize = 10;
 
 /// Every task that runs now.
 pub(crate) fn active(app: &App) -> Vec<Value> {
@@ -37,6 +39,9 @@ fn replication(job: &Job, now: u64) -> Value {
             .and_then(|text| serde_json::from_str(text).ok())
             .unwrap_or(Value::Null)
     };
+    let refused = progress.refused.iter().rev().take(REFUSED_SHOWN);
+    let refused =
+        refused.map(|doc| json!({ "id": doc.id, "rev": doc.rev, "error": doc.error, "reason": doc.reason }));
     json!({
         "node": NODE,
         "pid": "<0.0.0>",
@@ -61,6 +66,7 @@ fn replication(job: &Job, now: u64) -> Value {
         "checkpointed_source_seq": seq(&progress.checkpointed_source_seq),
         "waiting_for": progress.waiting_for,
         "last_error": progress.last_error,
+        "refused": refused.collect::<Vec<_>>(),
     })
 }
 

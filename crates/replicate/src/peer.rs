@@ -35,6 +35,8 @@ pub trait Peer: Send + Sync {
     ) -> Result<u64, PeerError>;
     /// Makes everything written so far durable; answers `instance_start_time`.
     async fn ensure_full_commit(&self) -> Result<Box<str>, PeerError>;
+    /// Counts the changes behind a seq (JSON text), filters aside, where the peer can tell. For feeds that do not say.
+    async fn pending(&self, since: &str) -> Result<Option<u64>, PeerError>;
     /// Opens a feed of changes.
     async fn changes(
         &self,
@@ -43,13 +45,14 @@ pub trait Peer: Send + Sync {
     /// Which of the documents' revisions are missing here. Documents that lack nothing are left out.
     async fn revs_diff(&self, asked: &[Change]) -> Result<Vec<Missing>, PeerError>;
     /// Reads revisions, with their ancestors, without attachment bytes; an inner revision is replaced by the leaves
-    /// below it. `TooLarge` when they are more than a peer holds in memory: ask for fewer.
+    /// below it. `TooLarge` when they are more than a peer holds in memory: ask for fewer. `Unserved` when one of them may
+    /// be the reason that none came.
     async fn bulk_get(&self, wanted: &[Missing]) -> Result<Vec<Fetched>, PeerError>;
     /// Writes revisions made elsewhere (`new_edits=false`); answers those that were refused. Durable when it returns.
     /// Whatever the peer's limits are, it splits the documents to fit them.
     async fn bulk_docs(&self, docs: Vec<Doc>) -> Result<Vec<RefusedDoc>, PeerError>;
     /// Reads one document's revisions with attachment bytes, one after the other. With an empty `possible_ancestors`
-    /// every attachment comes with its bytes.
+    /// every attachment comes with its bytes. `Unserved` when this document, and perhaps no other, cannot be read.
     async fn open_revs(
         &self,
         wanted: &Missing,
@@ -252,6 +255,10 @@ pub enum PeerErrorKind {
     MissingStub,
     /// The answer was not what the protocol says.
     Protocol,
+    /// What was asked for could not be read (500, malformed, not allowed); other documents may well be.
+    Unserved,
+    /// The peer's certificate is not one that this machine trusts.
+    Untrusted,
     /// The URL or the options are wrong; trying again is no use.
     Invalid,
 }
@@ -264,6 +271,17 @@ impl PeerError {
             kind,
             reason: reason.into(),
             retry_after: None,
+        }
+    }
+
+    /// As said in answer to a question for documents: what is malformed may be one of them.
+    pub(crate) fn about_documents(self) -> PeerError {
+        match self.kind {
+            PeerErrorKind::Protocol => PeerError {
+                kind: PeerErrorKind::Unserved,
+                ..self
+            },
+            _ => self,
         }
     }
 }

@@ -15,7 +15,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use trunkline::core::selector::Selector;
 use trunkline::engine::Store;
-use trunkline::replicate::{self, HttpOptions, HttpPeer, LocalPeer, Peer, Progress, Report, Spec};
+use trunkline::replicate::{
+    self, HttpOptions, HttpPeer, LocalPeer, Peer, Progress, RefusedDoc, Report, Spec,
+};
 
 /// What `replicate` takes.
 #[derive(Debug, Args)]
@@ -53,16 +55,22 @@ pub(crate) fn run(args: &ReplicateArgs) -> Result<ExitCode, Failure> {
     let target = stores.peer(&target, args.create_target)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let started = Instant::now();
+    let (tell, told) = watch::channel(Progress::default());
     let result = runtime.block_on(async {
         let stop = Stop::new()?;
-        Ok::<_, Failure>(replicate(source, target, spec, stop, args.json).await)
+        Ok::<_, Failure>(replicate(source, target, spec, tell, stop, args.json).await)
     })?;
     let elapsed = started.elapsed();
     stores.close()?;
+    // Of a run that failed, too: checkpoints may have passed them.
+    let refused = Arc::clone(&told.borrow().refused);
+    if !args.json {
+        show_refused(&refused);
+    }
     match result {
-        Ok(report) => tell(&report, elapsed, args.json),
+        Ok(report) => show_report(&report, elapsed, args.json),
         Err(error) if args.json => {
-            say(json!({"ok": false, "error": error.to_string()}))?;
+            say(json!({"ok": false, "error": error.to_string(), "refused": as_json(&refused)}))?;
             Ok(ExitCode::FAILURE)
         }
         Err(error) => Err(error.into()),
@@ -137,10 +145,11 @@ async fn replicate(
     source: Arc<dyn Peer>,
     target: Arc<dyn Peer>,
     spec: Spec,
+    tell: watch::Sender<Progress>,
     mut stop: Stop,
     quiet: bool,
 ) -> Result<Report, replicate::PeerError> {
-    let (tell, told) = watch::channel(Progress::default());
+    let told = tell.subscribe();
     let cancel = CancellationToken::new();
     let bar = progress::line(quiet);
     let shown = tokio::spawn(show(told, bar.clone()));
@@ -174,9 +183,9 @@ async fn show(mut told: watch::Receiver<Progress>, bar: indicatif::ProgressBar) 
     }
 }
 
-fn tell(report: &Report, elapsed: Duration, as_json: bool) -> Result<ExitCode, Failure> {
+fn show_report(report: &Report, elapsed: Duration, json: bool) -> Result<ExitCode, Failure> {
     let counts = &report.progress;
-    if as_json {
+    if json {
         say(as_line(report, elapsed))?;
     } else {
         let rate = progress::rate(counts.docs_written, elapsed);
@@ -191,13 +200,6 @@ fn tell(report: &Report, elapsed: Duration, as_json: bool) -> Result<ExitCode, F
                 ""
             }
         ))?;
-        for refused in &report.refused {
-            let told = format!(
-                "refused: {} {}: {}: {}",
-                refused.id, refused.rev, refused.error, refused.reason
-            );
-            output::tell(one_line(&told));
-        }
     }
     Ok(match counts.doc_write_failures {
         0 => ExitCode::SUCCESS,
@@ -205,9 +207,21 @@ fn tell(report: &Report, elapsed: Duration, as_json: bool) -> Result<ExitCode, F
     })
 }
 
+fn show_refused(refused: &[RefusedDoc]) {
+    for doc in refused {
+        let told = format!("refused: {} {}: {}: {}", doc.id, doc.rev, doc.error, doc.reason);
+        output::tell(one_line(&told));
+    }
+}
+
+fn as_json(refused: &[RefusedDoc]) -> Value {
+    let row =
+        |doc: &RefusedDoc| json!({"id": doc.id, "rev": doc.rev, "error": doc.error, "reason": doc.reason});
+    refused.iter().map(row).collect()
+}
+
 fn as_line(report: &Report, elapsed: Duration) -> Value {
     let counts = &report.progress;
-    let refused = |doc: &replicate::RefusedDoc| json!({"id": doc.id, "rev": doc.rev, "error": doc.error, "reason": doc.reason});
     json!({
         "ok": counts.doc_write_failures == 0,
         "no_changes": report.no_changes,
@@ -219,7 +233,7 @@ fn as_line(report: &Report, elapsed: Duration) -> Value {
         "missing_checked": counts.revisions_checked,
         "missing_found": counts.missing_revisions_found,
         "source_last_seq": seq(counts.source_seq.as_deref()),
-        "refused": report.refused.iter().map(refused).collect::<Vec<_>>(),
+        "refused": as_json(&report.refused),
         "seconds": (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
     })
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use trunkline_replicate::Spec;
 use trunkline_store::Store;
 
-async fn attach(url: &str, id: &str, rev: &str, name: &str, bytes: Vec<u8>) -> String {
+pub(super) async fn attach(url: &str, id: &str, rev: &str, name: &str, bytes: Vec<u8>) -> String {
     let request = client()
         .put(format!("{url}/{id}/{name}?rev={rev}"))
         .header("Content-Type", "audio/wav");
@@ -28,7 +28,7 @@ async fn bytes_of(url: &str) -> Vec<u8> {
         .to_vec()
 }
 
-fn pattern(length: usize) -> Vec<u8> {
+pub(super) fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at % 253) as u8).collect()
 }
 

@@ -3,4 +3,7 @@
 mod attachments;
 mod interrupted;
 mod moves;
+mod pending;
+mod selectors;
+mod unserved;
 mod world;

@@ -20,6 +20,16 @@ impl Ends {
             replication_id,
         }
     }
+
+    /// Whether nothing was ever written to the target.
+    pub(crate) fn target_is_empty(&self) -> bool {
+        super::number(&self.target.update_seq) == Some(0)
+    }
+
+    /// Whether a seq, as JSON text, is where the source stood.
+    pub(crate) fn source_is_at(&self, seq: Option<&str>) -> bool {
+        seq == Some(&*self.source.update_seq)
+    }
 }
 
 /// 32 hexadecimal digits naming a replication between two ends. Stable over restarts; of the options, those that

@@ -6,7 +6,7 @@ mod id;
 
 pub(crate) use id::{Ends, digest};
 
-use crate::peer::{Peer, PeerError, PeerErrorKind, StoredLog};
+use crate::peer::{Peer, PeerError, PeerErrorKind, PeerKind, StoredLog};
 use crate::session::{Progress, Spec};
 use id::same_incarnation;
 use std::sync::Arc;
@@ -237,7 +237,14 @@ impl Checkpointer {
         if !self.writes || self.recorded_seq.as_ref() == Some(seq) {
             return Ok(());
         }
-        let (target, source) = tokio::join!(self.target.commit(), self.source.commit());
+        // A Trunkline's checkpoint is durable together with everything before it, and bears its incarnation in its name.
+        let source = async {
+            match self.source.begun.kind {
+                PeerKind::Trunkline => Ok(()),
+                _ => self.source.commit().await,
+            }
+        };
+        let (target, source) = tokio::join!(self.target.commit(), source);
         target.and(source)?;
         let newest = self.entry(mark, seq);
         let knew = self.source.refuses;

@@ -1,7 +1,8 @@
 //! A peer's `_changes`, read row by row as they arrive.
 
 use super::address::escaped;
-use super::client::{Client, SILENCE};
+use super::client::{Client, QUICK, SILENCE};
+use super::documents::speaks_of_attachments;
 use crate::peer::{Change, Changes, ChangesAsk, Doc, DocContent, PeerError, PeerErrorKind, PeerKind};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
@@ -10,6 +11,7 @@ use reqwest::header::CONTENT_TYPE;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use trunkline_core::json;
+use trunkline_core::rev::Rev;
 use trunkline_wire::changes::{Event, IncomingRow, Reader};
 use trunkline_wire::replication;
 
@@ -51,6 +53,28 @@ pub(super) async fn open(
         next.transpose().map(|changes| (changes, feed))
     })
     .boxed())
+}
+
+/// How many changes there are behind a seq.
+pub(super) async fn pending(client: &Client, since: &str) -> Result<Option<u64>, PeerError> {
+    let url = client
+        .address
+        .below(&format!("_changes?limit=0&since={}", since_text(since)));
+    let answer = client.read(client.http.get(url), QUICK).await?;
+    let mut reader = Reader::new();
+    reader.feed(&answer);
+    while let Some(event) = reader.next_event().map_err(|error| client.bad_answer(error))? {
+        if let Event::End { pending, .. } = event {
+            return Ok(pending);
+        }
+    }
+    Ok(None)
+}
+
+/// A seq as it goes into a URL: a string as it is, anything else as JSON.
+fn since_text(since: &str) -> String {
+    let text = json::string(since);
+    escaped(text.as_deref().unwrap_or(since))
 }
 
 struct Feed {
@@ -107,9 +131,7 @@ impl Feed {
             url.push_str("&include_docs=true");
         }
         if let Some(since) = &self.since {
-            // A string is sent as it is, anything else as JSON.
-            let text = json::string(since);
-            url.push_str(&format!("&since={}", escaped(text.as_deref().unwrap_or(since))));
+            url.push_str(&format!("&since={}", since_text(since)));
         }
         let mut body = Vec::new();
         if let Some(ids) = &self.ask.doc_ids {
@@ -219,7 +241,8 @@ impl Feed {
     fn change(&mut self, row: IncomingRow) -> Change {
         self.rows += u64::from(self.with_docs);
         let doc = match (row.revs.as_slice(), row.doc) {
-            ([rev], Some(doc)) if rev.generation == 1 && is_whole(&doc) => {
+            // The document is the winner; a selector may have taken another leaf.
+            ([rev], Some(doc)) if rev.generation == 1 && is_whole(&doc, rev) => {
                 self.docs_used += 1;
                 let json = Bytes::from(doc.into_boxed_bytes());
                 Some(Doc {
@@ -244,8 +267,8 @@ impl Feed {
     }
 }
 
-/// Whether the text is a document without attachments. One that only speaks of attachments is fetched by itself,
+/// Whether the text is this revision, without attachments. One that only speaks of attachments is fetched by itself,
 /// which is as right.
-fn is_whole(doc: &str) -> bool {
-    doc.starts_with('{') && !super::documents::speaks_of_attachments(doc.as_bytes())
+fn is_whole(doc: &str, rev: &Rev) -> bool {
+    replication::rev_of(doc).as_ref() == Some(rev) && !speaks_of_attachments(doc.as_bytes())
 }

@@ -81,6 +81,10 @@ impl Client {
     pub(super) async fn send(&self, request: RequestBuilder, limit: Duration) -> Result<Response, PeerError> {
         match tokio::time::timeout(limit, request.send()).await {
             Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) if causes_of(&error).any(distrusts) => {
+                let reason = format!("its certificate is not trusted here: {}", causes(&error));
+                Err(self.error(PeerErrorKind::Untrusted, reason))
+            }
             Ok(Err(error)) => Err(self.error(PeerErrorKind::Unavailable, causes(&error))),
             Err(_) => Err(self.error(PeerErrorKind::Unavailable, format!("no answer within {limit:?}"))),
         }
@@ -165,6 +169,30 @@ impl Client {
     }
 }
 
+impl Fault {
+    /// As said in answer to a question for documents: a server that breaks over one may have others.
+    pub(super) fn about_documents(self) -> PeerError {
+        match self.status {
+            StatusCode::INTERNAL_SERVER_ERROR => PeerError {
+                kind: PeerErrorKind::Unserved,
+                ..self.error
+            },
+            _ => self.error.about_documents(),
+        }
+    }
+
+    /// The same, of a single document: what this client may not read may be that document alone.
+    pub(super) fn about_one_document(self) -> PeerError {
+        match self.error.kind {
+            PeerErrorKind::Unauthorized | PeerErrorKind::Forbidden => PeerError {
+                kind: PeerErrorKind::Unserved,
+                ..self.error
+            },
+            _ => self.about_documents(),
+        }
+    }
+}
+
 /// An answer that says no.
 pub(super) struct Fault {
     pub(super) status: StatusCode,
@@ -209,19 +237,33 @@ fn basic(user: &str, password: &str) -> Result<HeaderValue, String> {
     Ok(value)
 }
 
+/// Whether a connection failed for the peer's certificate.
+fn distrusts(cause: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(error) = cause.downcast_ref() {
+        return matches!(error, rustls::Error::InvalidCertificate(_));
+    }
+    // An I/O error does not name what it wraps as its source.
+    let wrapped = cause
+        .downcast_ref::<std::io::Error>()
+        .and_then(|error| error.get_ref());
+    wrapped.is_some_and(|wrapped| distrusts(wrapped))
+}
+
+fn causes_of(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(std::error::Error::source(error), |cause| cause.source())
+}
+
 /// An error with its causes, but without the URL, which the peer's label tells.
 fn causes(error: &reqwest::Error) -> String {
-    let mut cause = std::error::Error::source(error);
     let mut text = String::new();
-    while let Some(error) = cause {
-        let this = error.to_string();
+    for cause in causes_of(error) {
+        let this = cause.to_string();
         if !text.contains(&this) {
             if !text.is_empty() {
                 text.push_str(": ");
             }
             text.push_str(&this);
         }
-        cause = error.source();
     }
     if text.is_empty() {
         "the connection failed".to_owned()

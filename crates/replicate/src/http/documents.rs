@@ -1,6 +1,6 @@
 //! Documents without attachments: compared, read and written many at once.
 
-use super::client::{BATCH, Client, Fault};
+use super::client::{BATCH, Client, Fault, QUICK};
 use crate::peer::{Change, Doc, DocContent, Fetched, Missing, PeerError, PeerErrorKind, PeerKind};
 use crate::session::RefusedDoc;
 use bytes::Bytes;
@@ -67,7 +67,7 @@ pub(super) async fn bulk_get(client: &Client, wanted: &[Missing]) -> Result<Vec<
         return Ok(asked.iter().map(|(id, rev)| by_itself(id, rev)).collect());
     }
     if !answer.status().is_success() {
-        return Err(client.fault(answer).await.error);
+        return Err(client.fault(answer).await.about_documents());
     }
     let body = client.body(answer).await?;
     let rows = bulk_get::parse_response(&body).map_err(|error| client.bad_answer(error))?;
@@ -140,7 +140,7 @@ pub(super) async fn bulk_docs(
             _ => match post_docs(client, now).await? {
                 Ok(rows) => refused.extend(rows),
                 Err(fault) => match now {
-                    [only] => refused.push(refusal(only, fault)?),
+                    [only] => refused.push(refusal(only, fault)),
                     _ => {
                         let (front, back) = now.split_at(now.len() / 2);
                         rest.push_front(back);
@@ -242,8 +242,8 @@ pub(super) fn is_about_documents(fault: &Fault) -> bool {
     }
 }
 
-fn refusal(doc: &Doc, fault: Fault) -> Result<RefusedDoc, PeerError> {
-    Ok(RefusedDoc {
+fn refusal(doc: &Doc, fault: Fault) -> RefusedDoc {
+    RefusedDoc {
         id: doc.id.to_string(),
         rev: doc.rev.to_string(),
         error: if fault.word.is_empty() {
@@ -252,7 +252,7 @@ fn refusal(doc: &Doc, fault: Fault) -> Result<RefusedDoc, PeerError> {
             fault.word
         },
         reason: fault.reason,
-    })
+    }
 }
 
 /// Writes one document; a refusal of it is a value.
@@ -271,10 +271,25 @@ async fn put(client: &Client, doc: &Doc) -> Result<Option<RefusedDoc>, PeerError
         return Ok(None);
     }
     let fault = client.fault(answer).await;
-    if is_about_documents(&fault) || matches!(fault.status.as_u16(), 401 | 403) {
-        return refusal(doc, fault).map(Some);
+    if is_about_documents(&fault) || is_barred(client, &fault).await? {
+        return Ok(Some(refusal(doc, fault)));
     }
     Err(fault.error)
+}
+
+/// Whether this document alone may not be written: a design document wants an administrator, for one. The error says
+/// that nothing may be.
+pub(super) async fn is_barred(client: &Client, fault: &Fault) -> Result<bool, PeerError> {
+    if !matches!(
+        fault.error.kind,
+        PeerErrorKind::Unauthorized | PeerErrorKind::Forbidden
+    ) {
+        return Ok(false);
+    }
+    let nothing = RequestWriter::new().finish();
+    let request = post(client, "_bulk_docs", nothing).header(FULL_COMMIT.0, FULL_COMMIT.1);
+    client.ok(request, QUICK).await?;
+    Ok(true)
 }
 
 fn post(client: &Client, below: &str, body: Vec<u8>) -> RequestBuilder {

@@ -214,6 +214,10 @@ impl Peer for HttpPeer {
         info::parse_full_commit(&body).map_err(|error| client.bad_answer(error))
     }
 
+    async fn pending(&self, since: &str) -> Result<Option<u64>, PeerError> {
+        changes::pending(&self.client, since).await
+    }
+
     async fn changes(
         &self,
         ask: ChangesAsk,
@@ -226,7 +230,8 @@ impl Peer for HttpPeer {
     }
 
     async fn bulk_get(&self, wanted: &[Missing]) -> Result<Vec<Fetched>, PeerError> {
-        documents::bulk_get(&self.client, wanted).await
+        let fetched = documents::bulk_get(&self.client, wanted).await;
+        fetched.map_err(PeerError::about_documents)
     }
 
     async fn bulk_docs(&self, docs: Vec<Doc>) -> Result<Vec<RefusedDoc>, PeerError> {

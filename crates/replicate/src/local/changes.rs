@@ -14,7 +14,7 @@ use trunkline_core::doc_id::DocId;
 use trunkline_core::limits::REPLICATION_BATCH_ROWS;
 use trunkline_core::rev::Rev;
 use trunkline_core::selector::Selector;
-use trunkline_store::{ChangeRow, ChangesScan, Database};
+use trunkline_store::{ChangeRow, ChangesScan, Database, Error, Want, WantRevs};
 use trunkline_wire::seq::{self, Since};
 
 pub(super) async fn open(
@@ -48,6 +48,25 @@ pub(super) async fn open(
         feed.next().await.map(|changes| (changes, feed))
     })
     .boxed())
+}
+
+/// How many changes there are behind a seq.
+pub(super) async fn pending(peer: &LocalPeer, since: &str) -> Result<Option<u64>, PeerError> {
+    let (database, suffix) = looked_up(peer).await?;
+    let since = start(peer, Some(since), &suffix, &database).await?;
+    peer.with_database(move |peer, database| {
+        let count = database.count_changes(since);
+        count.map(Some).map_err(|error| peer.error(&error))
+    })
+    .await
+}
+
+async fn looked_up(peer: &LocalPeer) -> Result<(Database, Box<str>), PeerError> {
+    peer.with_database(|peer, database| {
+        let info = database.info().map_err(|error| peer.error(&error))?;
+        Ok((database, seq::suffix(&info.uuid).into()))
+    })
+    .await
 }
 
 async fn start(
@@ -132,14 +151,19 @@ impl Feed {
         };
         let scanned = move || {
             let newest = database.last_seq().map_err(|error| peer.error(&error))?;
-            let mut rows = Vec::new();
+            let (mut rows, mut failed) = (Vec::new(), None);
             let mut take = |row: ChangeRow<'_>| {
-                rows.extend(filter.change(row));
+                match filter.change(&database, row) {
+                    Ok(change) => rows.extend(change),
+                    Err(error) => {
+                        failed = Some(error);
+                        return ControlFlow::Break(());
+                    }
+                }
                 ControlFlow::Continue(())
             };
-            let end = database
-                .changes(&scan, &mut take)
-                .map_err(|error| peer.error(&error))?;
+            let end = database.changes(&scan, &mut take);
+            let end = failed.map_or(end, Err).map_err(|error| peer.error(&error))?;
             Ok((rows, end.last, newest))
         };
         let (rows, last, newest) = self.peer.blocking(scanned).await?;
@@ -156,35 +180,53 @@ impl Feed {
 }
 
 impl Filter {
-    fn change(&self, row: ChangeRow<'_>) -> Option<Change> {
+    fn change(&self, database: &Database, row: ChangeRow<'_>) -> Result<Option<Change>, Error> {
         if self.doc_ids.as_ref().is_some_and(|ids| !ids.contains(row.id)) {
-            return None;
+            return Ok(None);
         }
-        let mut leaves = row.leaves;
-        let (winner, deleted) = leaves.next()?;
-        let winners_body = row.winner.as_ref();
-        if let Some(selector) = &self.selector {
-            let body = Body::from_stored(winners_body?.body);
-            if !selector.matches(row.id, &winner, deleted, &body) {
-                return None;
+        let mut leaves = row.leaves.clone();
+        let Some((winner, deleted)) = leaves.next() else {
+            return Ok(None);
+        };
+        let shown = if self.main_only { 1 } else { usize::MAX };
+        let revs: Vec<Rev> = match &self.selector {
+            Some(selector) if !self.main_only && leaves.next().is_some() => {
+                passing(database, row.id, selector)?
             }
+            Some(selector) => {
+                let passes = |body| selector.matches(row.id, &winner, deleted, &Body::from_stored(body));
+                let passes = row.winner.as_ref().is_some_and(|winner| passes(winner.body));
+                passes.then(|| winner.clone()).into_iter().collect()
+            }
+            None => row.leaves.map(|(rev, _)| rev).take(shown).collect(),
+        };
+        if revs.is_empty() {
+            return Ok(None);
         }
-        let mut revs = vec![winner];
-        if !self.main_only {
-            revs.extend(leaves.map(|(rev, _)| rev));
-        }
-        let doc = match (revs.as_slice(), winners_body) {
-            ([only], Some(winner)) if self.docs.load(Ordering::Relaxed) => {
-                whole_document(row.id, only, deleted, winner.body, &winner.attachments)
+        let doc = match (revs.as_slice(), &row.winner) {
+            ([only], Some(body)) if *only == winner && self.docs.load(Ordering::Relaxed) => {
+                whole_document(row.id, only, deleted, body.body, &body.attachments)
             }
             _ => None,
         };
-        Some(Change {
+        Ok(Some(Change {
             id: row.id.into(),
             revs,
             doc,
-        })
+        }))
     }
+}
+
+/// The leaves that a selector takes: each is judged by its own body, as in CouchDB.
+fn passing(database: &Database, id: &str, selector: &Selector) -> Result<Vec<Rev>, Error> {
+    let want = Want {
+        id: id.to_owned(),
+        revs: WantRevs::All,
+    };
+    let found = database.bulk_get(&[want])?.into_iter().flatten();
+    let leaves = found.flat_map(|found| found.leaves);
+    let passing = leaves.filter(|leaf| selector.matches(id, &leaf.rev, leaf.deleted, &leaf.body));
+    Ok(passing.map(|leaf| leaf.rev).collect())
 }
 
 /// The document, where its row tells all of it.

@@ -24,7 +24,7 @@ pub(super) fn bulk_get(
     let mut bytes = 0;
     for some in wanted.chunks(WANTS_AT_ONCE) {
         let wants: Vec<Want> = some.iter().map(want).collect();
-        let found = database.bulk_get(&wants).map_err(|error| peer.error(&error))?;
+        let found = database.bulk_get(&wants).map_err(|error| peer.unserved(&error))?;
         for (asked, found) in some.iter().zip(found) {
             let before = fetched.len();
             collect(asked, found, &mut fetched);

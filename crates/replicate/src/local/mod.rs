@@ -91,6 +91,16 @@ impl LocalPeer {
         };
         PeerError::new(self.label(), kind, error.to_string())
     }
+
+    /// As [`LocalPeer::error`], where a document was read: it alone may be damaged.
+    fn unserved(&self, error: &Error) -> PeerError {
+        match error {
+            Error::Corrupt(_) | Error::Io(..) | Error::Refused(_) => {
+                PeerError::new(self.label(), PeerErrorKind::Unserved, error.to_string())
+            }
+            _ => self.error(error),
+        }
+    }
 }
 
 impl From<&Database> for LocalPeer {
@@ -166,6 +176,10 @@ impl Peer for LocalPeer {
             Ok(info.created_ms.to_string().into())
         })
         .await
+    }
+
+    async fn pending(&self, since: &str) -> Result<Option<u64>, PeerError> {
+        changes::pending(self, since).await
     }
 
     async fn changes(

@@ -1,6 +1,7 @@
 //! Documents with attachments: moved one by one, streamed from source to target.
 
 use super::batch::{Finished, Lane};
+use super::unserved::{Left, only_these};
 use crate::peer::{Missing, Opened, PeerError, PeerErrorKind};
 use crate::session::RefusedDoc;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -11,7 +12,7 @@ use trunkline_core::rev::Rev;
 pub(super) async fn transfer(
     lane: &Arc<Lane>,
     wanted: Vec<Missing>,
-    absent: &mut Vec<Missing>,
+    left: &mut Left,
     finished: &mut Finished,
 ) -> Result<(), PeerError> {
     let mut running: FuturesUnordered<_> = wanted
@@ -23,7 +24,13 @@ pub(super) async fn transfer(
         finished.read += moved.written + moved.refused.len() as u64;
         finished.written += moved.written;
         finished.refused.extend(moved.refused);
-        absent.extend(moved.absent);
+        left.absent.extend(moved.absent);
+        if let Some(unserved) = moved.unserved {
+            left.unserved.push(unserved);
+            if left.unserved.len() == 1 {
+                only_these(lane, &left.unserved).await?;
+            }
+        }
     }
     Ok(())
 }
@@ -32,20 +39,34 @@ pub(super) async fn transfer(
 struct Moved {
     written: u64,
     refused: Vec<RefusedDoc>,
+    /// Revisions that came.
+    seen: Vec<Rev>,
     absent: Option<Missing>,
+    unserved: Option<(Missing, PeerError)>,
 }
 
 async fn transfer_one(lane: Arc<Lane>, mut missing: Missing) -> Result<Moved, PeerError> {
     let _stream = lane.attachment_streams.acquire().await;
-    let first = attempt(&lane, &missing).await;
-    match first {
-        Err(error) if error.kind == PeerErrorKind::MissingStub => {
-            // The source left out bytes that it took the target to have; ask for all of them.
-            missing.possible_ancestors.clear();
-            attempt(&lane, &missing).await
-        }
-        done => done,
+    let mut moved = Moved::default();
+    let mut done = attempt(&lane, &missing, &mut moved).await;
+    if matches!(&done, Err(error) if error.kind == PeerErrorKind::MissingStub) {
+        // The source left out bytes that it took the target to have; ask for all of them.
+        missing.possible_ancestors.clear();
+        moved = Moved::default();
+        done = attempt(&lane, &missing, &mut moved).await;
     }
+    match done {
+        Err(error) if error.kind == PeerErrorKind::Unserved => {
+            missing.revs.retain(|rev| !moved.seen.contains(rev));
+            moved.unserved = Some((missing, error)).filter(|(missing, _)| !missing.revs.is_empty());
+        }
+        Err(error) if matches!(error.kind, PeerErrorKind::Unavailable | PeerErrorKind::Protocol) => {
+            let reason = format!("document {}: {}", missing.id, error.reason);
+            return Err(PeerError { reason, ..error });
+        }
+        done => done?,
+    }
+    Ok(moved)
 }
 
 fn refusal(id: &str, rev: &Rev, reason: String) -> RefusedDoc {
@@ -57,8 +78,7 @@ fn refusal(id: &str, rev: &Rev, reason: String) -> RefusedDoc {
     }
 }
 
-async fn attempt(lane: &Lane, missing: &Missing) -> Result<Moved, PeerError> {
-    let mut moved = Moved::default();
+async fn attempt(lane: &Lane, missing: &Missing, moved: &mut Moved) -> Result<(), PeerError> {
     let mut absent = Missing {
         revs: Vec::new(),
         ..missing.clone()
@@ -82,13 +102,14 @@ async fn attempt(lane: &Lane, missing: &Missing) -> Result<Moved, PeerError> {
                         Err(refused) => moved.refused.push(refused),
                     },
                 }
+                moved.seen.push(rev);
             }
         }
     }
-    if moved.written == 0 && moved.refused.is_empty() && absent.revs.is_empty() {
+    if moved.seen.is_empty() && absent.revs.is_empty() {
         // Said neither to be here nor to be missing: not to be passed over.
         absent.revs.clone_from(&missing.revs);
     }
     moved.absent = Some(absent).filter(|absent| !absent.revs.is_empty());
-    Ok(moved)
+    Ok(())
 }

@@ -1,10 +1,12 @@
 //! One attempt: look at both ends, find where to start, drive the stages, record checkpoints.
 
 use super::batch::{Finished, Lane, process};
-use super::{Run, Spec, Tuning, feed};
+use super::pending::Pending;
+use super::{CONTINUOUS_TRIES, ONE_SHOT_TRIES, Run, Spec, Tuning, feed};
 use crate::checkpoint::{Checkpointer, Ends, Mark};
 use crate::peer::{Changes, ChangesAsk, PeerError, PeerErrorKind, PeerInfo, PeerKind};
 use futures_util::stream::{FuturesOrdered, StreamExt};
+use std::future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -37,6 +39,7 @@ pub(super) struct Attempt<'a> {
     run: &'a mut Run,
     replication_id: String,
     mark: watch::Sender<Mark>,
+    pending: Pending,
 }
 
 impl Attempt<'_> {
@@ -55,28 +58,26 @@ impl Attempt<'_> {
             seq: since.clone(),
             ..Mark::counted(&run.progress.borrow())
         });
+        let nothing_new = !run.spec.continuous && ends.source_is_at(since.as_deref());
         let ask = changes_ask(&run.spec, &ends, since.clone());
-        let lane = Arc::new(Lane {
-            source: Arc::clone(&run.source),
-            target: Arc::clone(&run.target),
-            tuning: Tuning::new(since.is_none(), Arc::clone(&ask.docs)),
-            held_kib: Semaphore::new(REPLICATION_BYTES_IN_FLIGHT >> 10),
-            attachment_streams: Semaphore::new(REPLICATION_ATTACHMENT_STREAMS),
-        });
+        let tuning = Tuning::new(since.is_none(), ends.target_is_empty(), Arc::clone(&ask.docs));
+        let lane = Arc::new(lane(run, tuning));
         let progress = run.progress.clone();
         let mut attempt = Attempt {
             run,
             replication_id: ends.replication_id.clone(),
             mark,
+            pending: Pending::new(Arc::clone(&lane.source)),
         };
         let stop = CancellationToken::new();
         let broken = CancellationToken::new();
         let (moved, recorded) = tokio::join!(
             async {
                 let moved = tokio::select! {
-                    moved = attempt.pipeline(lane, ask) => moved,
+                    moved = attempt.pipeline(lane, ask), if !nothing_new => moved,
                     () = cancel.cancelled() => Ok(()),
                     () = broken.cancelled() => Ok(()),
+                    () = future::ready(()), if nothing_new => Ok(()),
                 };
                 stop.cancel();
                 moved
@@ -105,7 +106,11 @@ impl Attempt<'_> {
 
     async fn pipeline(&mut self, lane: Arc<Lane>, ask: ChangesAsk) -> Result<(), PeerError> {
         let continuous = ask.continuous;
+        let since = ask.since.clone();
         let changes = lane.source.changes(ask).await?;
+        if continuous {
+            self.pending.ask(since.as_deref().unwrap_or("0"));
+        }
         let linger = if continuous { LINGER_LIVE } else { LINGER_ONE_SHOT };
         let (sender, mut batches) = mpsc::channel(2);
         let _gathering = AbortOnDropHandle::new(tokio::spawn(feed::gather(changes, linger, sender)));
@@ -120,6 +125,9 @@ impl Attempt<'_> {
                 Some(finished) = running.next(), if !running.is_empty() => {
                     let finished: Result<Result<Finished, PeerError>, JoinError> = finished;
                     self.finished(finished.map_err(|error| lost(&lane, &error))??);
+                }
+                left = self.pending.answered() => {
+                    self.run.progress.send_modify(|progress| progress.changes_pending = left);
                 }
                 batch = batches.recv(), if open && running.len() < REPLICATION_BATCHES_IN_FLIGHT => match batch {
                     Some(Ok(batch)) => {
@@ -154,25 +162,31 @@ impl Attempt<'_> {
     /// Batches come here in order: this is the low-water mark.
     fn finished(&mut self, batch: Finished) {
         self.run.moved = true;
-        let room = REFUSED_LISTED_MAX.saturating_sub(self.run.refused.len());
         let failures = batch.refused.len() as u64;
+        let left = self.pending.finished(batch.rows, &batch.last_seq, batch.pending);
         for refused in &batch.refused {
             tracing::warn!(
                 id = refused.id,
                 rev = refused.rev,
                 error = refused.error,
-                "document refused"
+                reason = refused.reason,
+                "document not replicated"
             );
         }
-        self.run.refused.extend(batch.refused.into_iter().take(room));
         self.run.progress.send_modify(|progress| {
             progress.revisions_checked += batch.checked;
             progress.missing_revisions_found += batch.missing;
             progress.docs_read += batch.read;
             progress.docs_written += batch.written;
             progress.doc_write_failures += failures;
+            if failures > 0 {
+                let listed = Arc::make_mut(&mut progress.refused);
+                let room = REFUSED_LISTED_MAX.saturating_sub(listed.len());
+                listed.extend(batch.refused.into_iter().take(room));
+            }
             progress.through_seq = Some(batch.last_seq.to_string());
-            progress.changes_pending = batch.pending.or(progress.changes_pending);
+            progress.changes_pending = left.or(progress.changes_pending);
+            progress.waiting_for = None;
         });
         self.run.resume = Some(Resume {
             replication_id: self.replication_id.clone(),
@@ -184,6 +198,22 @@ impl Attempt<'_> {
             seq: Some(batch.last_seq),
             ..counted
         });
+    }
+}
+
+fn lane(run: &Run, tuning: Tuning) -> Lane {
+    Lane {
+        source: Arc::clone(&run.source),
+        target: Arc::clone(&run.target),
+        tuning,
+        progress: run.progress.clone(),
+        tries: if run.spec.continuous {
+            CONTINUOUS_TRIES
+        } else {
+            ONE_SHOT_TRIES
+        },
+        held_kib: Semaphore::new(REPLICATION_BYTES_IN_FLIGHT >> 10),
+        attachment_streams: Semaphore::new(REPLICATION_ATTACHMENT_STREAMS),
     }
 }
 

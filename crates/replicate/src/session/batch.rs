@@ -1,13 +1,14 @@
 //! One batch on its way: compared with the target, fetched, written.
 
-use super::Tuning;
 use super::attachments;
+use super::unserved::{self, Left};
+use super::{Progress, Tuning};
 use crate::peer::{Change, Changes, Doc, Fetched, Missing, Peer, PeerError, PeerErrorKind};
 use crate::session::RefusedDoc;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use trunkline_core::limits::{REPLICATION_BATCH_BYTES, REPLICATION_BYTES_IN_FLIGHT};
 use trunkline_core::rev::Rev;
 
@@ -19,6 +20,9 @@ pub(super) struct Lane {
     pub(super) source: Arc<dyn Peer>,
     pub(super) target: Arc<dyn Peer>,
     pub(super) tuning: Tuning,
+    pub(super) progress: watch::Sender<Progress>,
+    /// How often a document is asked for that the source does not serve.
+    pub(super) tries: u32,
     /// KiB of documents that may be held at once.
     pub(super) held_kib: Semaphore,
     /// Documents with attachments under way.
@@ -30,6 +34,8 @@ pub(super) struct Lane {
 pub(super) struct Finished {
     pub(super) last_seq: Box<str>,
     pub(super) pending: Option<u64>,
+    /// Rows of the feed.
+    pub(super) rows: u64,
     pub(super) checked: u64,
     pub(super) missing: u64,
     pub(super) read: u64,
@@ -42,6 +48,7 @@ pub(super) async fn process(lane: Arc<Lane>, batch: Changes) -> Result<Finished,
     let mut finished = Finished {
         last_seq: batch.last_seq,
         pending: batch.pending,
+        rows: batch.rows.len() as u64,
         ..Finished::default()
     };
     let rows = newest(batch.rows);
@@ -52,17 +59,16 @@ pub(super) async fn process(lane: Arc<Lane>, batch: Changes) -> Result<Finished,
         finished.read += ready.len() as u64;
         write(&lane, ready, &mut finished).await?;
     }
-    let absent = fetch_all(&lane, wanted, &mut finished).await?;
+    let mut left = Left::default();
+    fetch_all(&lane, wanted, &mut left, &mut finished).await?;
+    let absent = std::mem::take(&mut left.absent);
     if !absent.is_empty() {
         tokio::time::sleep(MISSING_RETRY).await;
-        for missing in fetch_all(&lane, absent, &mut finished).await? {
-            finished.refused.extend(missing.revs.iter().map(|rev| RefusedDoc {
-                id: missing.id.to_string(),
-                rev: rev.to_string(),
-                error: "not_found".to_owned(),
-                reason: "the source announced this revision but does not have it".to_owned(),
-            }));
-        }
+        fetch_all(&lane, absent, &mut left, &mut finished).await?;
+    }
+    for missing in &left.absent {
+        let reason = "the source announced this revision but does not have it";
+        finished.refuse(missing, "not_found", reason);
     }
     Ok(finished)
 }
@@ -113,39 +119,43 @@ async fn compare(lane: &Lane, rows: Vec<Change>) -> Result<(Vec<Doc>, Vec<Missin
     Ok((ready, wanted))
 }
 
-/// Fetches and writes in portions that fit the byte bounds; answers revisions that the source does not have.
+/// Fetches and writes in portions that fit the byte bounds.
 async fn fetch_all(
     lane: &Arc<Lane>,
     wanted: Vec<Missing>,
+    left: &mut Left,
     finished: &mut Finished,
-) -> Result<Vec<Missing>, PeerError> {
-    let mut absent = Vec::new();
+) -> Result<(), PeerError> {
     let mut rest = wanted.as_slice();
+    // Falls to one where a document spoils the answer for those that share it, and rises again behind it.
+    let mut most = usize::MAX;
     while !rest.is_empty() {
-        let portion = lane.tuning.portion(rest);
+        let portion = lane.tuning.portion(rest).min(most);
         let (now, later) = rest.split_at(portion.min(rest.len()));
-        match fetch(lane, now, &mut absent, finished).await {
+        match fetch(lane, now, left, finished).await {
             Err(error) if error.kind == PeerErrorKind::TooLarge && now.len() > 1 => {
                 lane.tuning.fetched_too_much(now.len());
             }
-            Err(error) if error.kind == PeerErrorKind::TooLarge => {
+            Err(error) if error.kind == PeerErrorKind::Unserved && now.len() > 1 => most = now.len() / 2,
+            Err(error) if matches!(error.kind, PeerErrorKind::TooLarge | PeerErrorKind::Unserved) => {
                 tracing::debug!(%error, "a document is fetched by itself");
-                attachments::transfer(lane, now.to_vec(), &mut absent, finished).await?;
+                attachments::transfer(lane, now.to_vec(), left, finished).await?;
                 rest = later;
             }
             done => {
                 done?;
+                most = most.saturating_mul(2);
                 rest = later;
             }
         }
     }
-    Ok(absent)
+    unserved::settle(lane, left, finished).await
 }
 
 async fn fetch(
     lane: &Arc<Lane>,
     wanted: &[Missing],
-    absent: &mut Vec<Missing>,
+    left: &mut Left,
     finished: &mut Finished,
 ) -> Result<(), PeerError> {
     let kib = lane
@@ -164,7 +174,7 @@ async fn fetch(
         match one {
             Fetched::Doc(doc) => docs.push(doc),
             Fetched::HasAttachments { id, rev } => add(&mut with_attachments, id, rev),
-            Fetched::Missing { id, rev } => add(absent, id, rev),
+            Fetched::Missing { id, rev } => add(&mut left.absent, id, rev),
         }
     }
     for missing in &mut with_attachments {
@@ -176,7 +186,7 @@ async fn fetch(
         .fetched(wanted.len(), docs.iter().map(Doc::bytes).sum());
     finished.read += docs.len() as u64;
     write(lane, docs, finished).await?;
-    attachments::transfer(lane, with_attachments, absent, finished).await
+    attachments::transfer(lane, with_attachments, left, finished).await
 }
 
 fn add(list: &mut Vec<Missing>, id: Box<str>, rev: Rev) {

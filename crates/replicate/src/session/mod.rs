@@ -6,6 +6,8 @@
 //! | `feed` | changes of the source, gathered into batches |
 //! | `batch` | revs_diff, fetch and write of one batch; several are under way at once |
 //! | `attachments` | documents with attachments, streamed one by one |
+//! | `unserved` | documents that the source does not serve |
+//! | `pending` | how many changes are left, where the feed does not say |
 //! | `tuning` | what earlier batches teach about the next |
 //!
 //! Batches may overlap but are finished in order, so that the seq of the last finished one is the low-water mark:
@@ -15,11 +17,14 @@ mod attachments;
 mod attempt;
 mod batch;
 mod feed;
+mod pending;
 mod tuning;
+mod unserved;
 
 use crate::backoff::Backoff;
 use crate::peer::{Peer, PeerError, PeerErrorKind};
 use attempt::{Attempt, Resume};
+use std::future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -30,6 +35,9 @@ use tuning::Tuning;
 
 /// Attempts without progress after which a one-shot replication gives up: eight seconds or so.
 const ONE_SHOT_TRIES: u32 = 6;
+/// Times that a continuous replication asks for a document that alone is not served, over a minute or more: longer than
+/// a part of a cluster takes to start.
+const CONTINUOUS_TRIES: u32 = 11;
 /// A continuous attempt that held for so long was no failure to connect, or spent its pause waiting. A one-shot one that
 /// moved nothing counts, however long it took: a peer that never answers must be given up.
 const LONG_ENOUGH: Duration = Duration::from_secs(30);
@@ -70,9 +78,9 @@ pub struct Progress {
     pub docs_read: u64,
     /// Documents the target took.
     pub docs_written: u64,
-    /// Documents the target refused.
+    /// Documents the target refused, or the source never served.
     pub doc_write_failures: u64,
-    /// Changes at the source not yet handled, where known.
+    /// Changes at the source not yet handled, where known. A peer over HTTP counts those that a filter will hold back.
     pub changes_pending: Option<u64>,
     /// Source seq (JSON text) up to which changes were read.
     pub source_seq: Option<String>,
@@ -82,18 +90,20 @@ pub struct Progress {
     pub checkpointed_source_seq: Option<String>,
     /// The newest failure that was retried.
     pub last_error: Option<String>,
+    /// Documents that did not get to the target, up to a bound; `doc_write_failures` counts all.
+    pub refused: Arc<Vec<RefusedDoc>>,
 }
 
-/// A document the target refused.
+/// A document that did not get to the target: refused there, or not served by the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedDoc {
     /// Its id.
     pub id: String,
     /// Its revision.
     pub rev: String,
-    /// The target's error word.
+    /// The target's error word; `not_found` or `unserved` when it was the source.
     pub error: String,
-    /// The target's reason.
+    /// The reason in words.
     pub reason: String,
 }
 
@@ -124,7 +134,6 @@ pub async fn run(
         spec,
         progress,
         session_id: uuid::Uuid::new_v4().simple().to_string(),
-        refused: Vec::new(),
         history: Vec::new(),
         resume: None,
         since: None,
@@ -156,6 +165,7 @@ pub async fn run(
         tokio::select! {
             () = cancel.cancelled() => return Ok(run.report()),
             () = tokio::time::sleep(wait) => {}
+            () = run.counts_what_waits() => {}
         }
     }
 }
@@ -167,7 +177,6 @@ struct Run {
     spec: Spec,
     progress: watch::Sender<Progress>,
     session_id: String,
-    refused: Vec<RefusedDoc>,
     history: Vec<String>,
     resume: Option<Resume>,
     /// Where the newest attempt started.
@@ -184,7 +193,10 @@ impl Run {
         let jitter = rand::random::<f64>();
         match error.kind {
             PeerErrorKind::Invalid => return Err(error.clone()),
-            PeerErrorKind::Unauthorized | PeerErrorKind::Forbidden | PeerErrorKind::DatabaseMissing => {
+            PeerErrorKind::Unauthorized
+            | PeerErrorKind::Forbidden
+            | PeerErrorKind::Untrusted
+            | PeerErrorKind::DatabaseMissing => {
                 if !self.spec.continuous {
                     return Err(error.clone());
                 }
@@ -203,14 +215,25 @@ impl Run {
         Ok(wait)
     }
 
+    /// Tells how many changes wait at the source meanwhile, once; never ends.
+    async fn counts_what_waits(&self) {
+        let through = self.progress.borrow().through_seq.clone();
+        let seq = through.as_deref().unwrap_or("0");
+        if let Ok(Some(left)) = self.source.pending(seq).await {
+            self.progress
+                .send_modify(|progress| progress.changes_pending = Some(left));
+        }
+        future::pending().await
+    }
+
     fn report(self) -> Report {
         self.progress.send_modify(|progress| progress.waiting_for = None);
         let progress = self.progress.borrow().clone();
         let no_changes = progress.revisions_checked == 0 && progress.checkpointed_source_seq.is_none();
         Report {
             no_changes,
+            refused: progress.refused.to_vec(),
             progress,
-            refused: self.refused,
             history: self.history,
         }
     }

@@ -40,16 +40,16 @@ struct Averages {
 }
 
 impl Tuning {
-    /// `initial` when the target is known to hold next to nothing.
-    pub(super) fn new(initial: bool, docs: Arc<AtomicBool>) -> Tuning {
+    /// `initial` when the target is likely to hold next to nothing, `empty` when it is known to hold nothing.
+    pub(super) fn new(initial: bool, empty: bool, docs: Arc<AtomicBool>) -> Tuning {
         Tuning {
             carries_docs: docs.load(Ordering::Relaxed),
             docs,
             averages: Mutex::new(Averages {
-                missing_share: if initial { 1.0 } else { 0.0 },
+                missing_share: if initial || empty { 1.0 } else { 0.0 },
                 carried_share: 1.0,
-                // The first batch is compared in any case: the target may have been filled some other way.
-                since_probe: PROBE_EVERY - 1,
+                // The first batch is compared where the target may have been filled some other way.
+                since_probe: if empty { 0 } else { PROBE_EVERY - 1 },
                 doc_bytes: FIRST_GUESS_BYTES,
             }),
         }
@@ -136,7 +136,7 @@ mod tests {
     }
 
     fn started(initial: bool) -> Tuning {
-        Tuning::new(initial, Arc::new(AtomicBool::new(true)))
+        Tuning::new(initial, false, Arc::new(AtomicBool::new(true)))
     }
 
     #[test]

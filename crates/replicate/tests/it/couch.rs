@@ -21,6 +21,12 @@ pub(crate) struct Couch {
     pub(crate) forgets_seqs: bool,
     /// Answers that are 503 before the next good one.
     pub(crate) failing: u32,
+    /// Documents that break each answer they are in: its head, and what is no JSON. A 403 is for them alone.
+    pub(crate) broken: BTreeMap<String, &'static str>,
+    /// Requests that are 401.
+    pub(crate) denies: Option<fn(&Request) -> bool>,
+    /// `vendor.name`.
+    pub(crate) vendor: &'static str,
     /// Paths asked for, in order.
     pub(crate) asked: Vec<String>,
 }
@@ -159,14 +165,18 @@ impl Couch {
             self.failing -= 1;
             return refusal("503 No", "service_unavailable", "starting");
         }
+        if self.denies.is_some_and(|denies| denies(request)) {
+            return refusal("401 No", "unauthorized", "Name or password is incorrect.");
+        }
         let body = || serde_json::from_slice::<Value>(&request.body).unwrap();
         let below = path.strip_prefix("/db/").unwrap_or_default();
         let resource = below.split('?').next().unwrap();
         let committed = || assert!(request.headers.contains("x-couch-full-commit: true"), "{path}");
         match (request.method.as_str(), resource) {
-            ("GET", "") if path == "/" => {
-                ok(&json!({"couchdb": "Welcome", "version": "3.5.0", "uuid": format!("{:p}", self)}))
-            }
+            ("GET", "") if path == "/" => ok(
+                &json!({"couchdb": "Welcome", "version": "3.5.0", "uuid": format!("{:p}", self),
+                    "vendor": {"name": self.vendor}}),
+            ),
             ("GET", "") => {
                 ok(&json!({"update_seq": Couch::seq(self.seq), "instance_start_time": "1700000000"}))
             }
@@ -218,6 +228,11 @@ impl Couch {
     }
 
     fn changes(&self, path: &str) -> Answer {
+        let pending = if query(path, "limit").is_some() {
+            self.docs.len()
+        } else {
+            0
+        };
         let since = match query(path, "since").as_deref() {
             None | Some("0") => 0,
             Some(_) if self.forgets_seqs => return refusal("409 No", "stale_seq", "of another incarnation"),
@@ -233,7 +248,7 @@ impl Couch {
         });
         let rows: Vec<String> = rows.collect();
         let end = format!(
-            "\n],\n\"last_seq\":\"{}\",\"pending\":0}}\n",
+            "\n],\n\"last_seq\":\"{}\",\"pending\":{pending}}}\n",
             Couch::seq(self.seq)
         );
         answer("200 OK", format!("{{\"results\":[\n{}{end}", rows.join(",\n")))
@@ -278,8 +293,25 @@ impl Couch {
     }
 
     fn bulk_get(&self, asked: &Value) -> Answer {
+        let asked_for = |id: &str| {
+            asked["docs"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|ask| ask["id"] == id)
+        };
+        let broken = self
+            .broken
+            .iter()
+            .find(|(id, head)| asked_for(id) && !head.starts_with("403"));
+        if let Some((_, head)) = broken {
+            return answer(*head, "oops");
+        }
         let row = |ask: &Value| {
             let (id, rev) = (&ask["id"], ask["rev"].as_str().unwrap());
+            if self.broken.contains_key(id.as_str().unwrap()) {
+                return json!({"id": id, "docs": [{"error": {"id": id, "rev": rev, "error": "forbidden", "reason": "not yours"}}]});
+            }
             let leaf = self
                 .docs
                 .get(id.as_str().unwrap())
@@ -295,6 +327,9 @@ impl Couch {
     }
 
     fn open_revs(&self, id: &str, path: &str) -> Answer {
+        if let Some(head) = self.broken.get(id) {
+            return answer(*head, "oops");
+        }
         let list = |name: &str| {
             let text = query(path, name).unwrap_or_else(|| "[]".to_owned());
             serde_json::from_str::<Vec<String>>(&text).unwrap()

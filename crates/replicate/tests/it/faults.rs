@@ -20,23 +20,37 @@ use trunkline_store::Database;
 use trunkline_wire::replication_log;
 
 /// Fails by seed until `faults` are used up.
-struct Faulty {
+pub(crate) struct Faulty {
     inner: Arc<dyn Peer>,
     dice: Mutex<(StdRng, u32)>,
     /// Answers nothing: a call fails when it has waited long enough.
     silent: AtomicBool,
+    /// Documents that it never serves: an answer with one of them breaks.
+    pub(crate) cursed: Vec<String>,
     /// Source and target, for a target whose checkpoints are checked.
-    checked: Option<(Database, Database)>,
+    pub(crate) checked: Option<(Database, Database)>,
 }
 
 impl Faulty {
-    fn new(inner: Arc<dyn Peer>, seed: u64, faults: u32) -> Faulty {
+    pub(crate) fn new(inner: Arc<dyn Peer>, seed: u64, faults: u32) -> Faulty {
         Faulty {
             inner,
             dice: Mutex::new((StdRng::seed_from_u64(seed), faults)),
             silent: AtomicBool::new(false),
+            cursed: Vec::new(),
             checked: None,
         }
+    }
+
+    fn curse(&self, wanted: &[Missing]) -> Result<(), PeerError> {
+        match wanted.iter().any(|one| self.is_cursed(&one.id)) {
+            true => Err(PeerError::new("faulty", PeerErrorKind::Unserved, "500: cursed")),
+            false => Ok(()),
+        }
+    }
+
+    fn is_cursed(&self, id: &str) -> bool {
+        self.cursed.iter().any(|cursed| cursed == id)
     }
 
     fn fails(&self) -> bool {
@@ -87,7 +101,7 @@ impl Faulty {
                 .is_some_and(|tree| tree.revs.contains(rev))
         };
         for (id, leaves) in rows(source) {
-            if source.tree(&id).unwrap().unwrap().seq <= seq {
+            if source.tree(&id).unwrap().unwrap().seq <= seq && !self.is_cursed(&id) {
                 for rev in leaves {
                     assert!(
                         holds(&id, &rev),
@@ -121,16 +135,33 @@ impl Peer for Faulty {
     async fn ensure_full_commit(&self) -> Result<Box<str>, PeerError> {
         self.perhaps(self.inner.ensure_full_commit()).await
     }
+    async fn pending(&self, since: &str) -> Result<Option<u64>, PeerError> {
+        self.perhaps(self.inner.pending(since)).await
+    }
     async fn changes(
         &self,
         ask: ChangesAsk,
     ) -> Result<BoxStream<'static, Result<Changes, PeerError>>, PeerError> {
+        if ask.continuous {
+            let cursed = self.cursed.clone();
+            let feed = self.inner.changes(ask).await?;
+            let strip = move |mut changes: Changes| {
+                let rows = changes.rows.iter_mut();
+                rows.filter(|row| cursed.contains(&row.id.to_string()))
+                    .for_each(|row| row.doc = None);
+                changes
+            };
+            return Ok(feed.map(move |item| item.map(&strip)).boxed());
+        }
         let mut feed = self.perhaps(self.inner.changes(ask)).await?;
         let mut items = Vec::new();
         while let Some(item) = feed.next().await {
             // Small pieces, some of them twice, perhaps cut off.
             let changes = item?;
             let mut rows = changes.rows;
+            rows.iter_mut()
+                .filter(|row| self.is_cursed(&row.id))
+                .for_each(|row| row.doc = None);
             if self.fails() {
                 rows.extend(rows.clone());
             }
@@ -146,7 +177,9 @@ impl Peer for Faulty {
         self.perhaps(self.inner.revs_diff(asked)).await
     }
     async fn bulk_get(&self, wanted: &[Missing]) -> Result<Vec<Fetched>, PeerError> {
-        self.perhaps(self.inner.bulk_get(wanted)).await
+        let cursed = self.curse(wanted);
+        self.perhaps(async { cursed.and(self.inner.bulk_get(wanted).await) })
+            .await
     }
     async fn bulk_docs(&self, docs: Vec<Doc>) -> Result<Vec<RefusedDoc>, PeerError> {
         self.perhaps(self.inner.bulk_docs(docs)).await
@@ -155,14 +188,16 @@ impl Peer for Faulty {
         &self,
         wanted: &Missing,
     ) -> Result<mpsc::Receiver<Result<Opened, PeerError>>, PeerError> {
-        self.perhaps(self.inner.open_revs(wanted)).await
+        let cursed = self.curse(std::slice::from_ref(wanted));
+        self.perhaps(async { cursed.and(self.inner.open_revs(wanted).await) })
+            .await
     }
     async fn put_open_rev(&self, rev: OpenRev) -> Result<Result<(), RefusedDoc>, PeerError> {
         self.perhaps(self.inner.put_open_rev(rev)).await
     }
 }
 
-fn fill(database: &Database, dice: &mut StdRng) {
+pub(crate) fn fill(database: &Database, dice: &mut StdRng) {
     for at in 0..dice.random_range(1..700) {
         let id = format!("doc-{at}");
         let rev = put(database, &id, None, &format!("{{\"n\":{at}}}"));

@@ -15,5 +15,8 @@ mod couch;
 mod couchdb;
 mod faults;
 mod moves;
+mod requests;
 mod scripted;
+mod tls;
+mod unserved;
 mod world;

@@ -143,6 +143,21 @@ fn has_meta(options: &ReadOptions, found: &Found) -> bool {
         || (members.deleted_conflicts && others(true))
 }
 
+/// Attachments that are lost are told of while there is a status to tell it with: a client whose answer breaks off
+/// would take it for the network's fault.
+fn readable(db: &Database, opened: &[Opened], tree: &RevTree, options: &ReadOptions) -> Result<()> {
+    let since = options.atts_since.as_deref().unwrap_or_default();
+    for leaf in opened.iter().flatten() {
+        let sent = show::with_bytes(leaf, tree, since);
+        let sent = leaf.attachments.iter().zip(sent).filter(|(_, sent)| *sent);
+        for (attachment, _) in sent {
+            let lost = |error| Error::Internal(format!("attachment {}: {error}", attachment.name));
+            db.open_content(&attachment.content).map_err(lost)?;
+        }
+    }
+    Ok(())
+}
+
 async fn read_open_revs(
     app: App,
     db: Database,
@@ -150,11 +165,19 @@ async fn read_open_revs(
     options: ReadOptions,
     headers: &HeaderMap,
 ) -> Result<Response> {
+    let streams = accepts(headers, "multipart/mixed");
     let (opened, tree) = {
         let (db, id, options) = (db.clone(), id.clone(), options.clone());
-        blocking(move || opened(&db, &id, &options)).await?
+        let look = move || {
+            let (opened, tree) = opened(&db, &id, &options)?;
+            if streams {
+                readable(&db, &opened, &tree, &options)?;
+            }
+            Ok((opened, tree))
+        };
+        blocking(look).await?
     };
-    if accepts(headers, "multipart/mixed") {
+    if streams {
         return Ok(stream::mixed(db, id, opened, tree, options));
     }
     let bytes_max = app.config.request_buffer_bytes_max as u64;

@@ -5,7 +5,7 @@ mod stubs;
 
 use super::address::escaped;
 use super::client::{BATCH, Client, QUICK};
-use super::documents::{FULL_COMMIT, is_about_documents};
+use super::documents::{FULL_COMMIT, is_about_documents, is_barred};
 use crate::peer::{Missing, OpenRev, Opened, PeerError, PeerErrorKind};
 use crate::session::RefusedDoc;
 use bytes::Bytes;
@@ -56,7 +56,7 @@ async fn read_all(client: &Client, wanted: &Missing, sender: &mpsc::Sender<Resul
         rest = later;
         if let Err(error) = read(client, wanted, now, sender).await {
             // The receiver may be gone; then nobody needs the error.
-            let _ = sender.send(Err(error)).await;
+            let _ = sender.send(Err(error.about_documents())).await;
             return;
         }
     }
@@ -97,7 +97,7 @@ async fn read(
     if !answer.status().is_success() {
         let fault = client.fault(answer).await;
         if fault.status.as_u16() != 404 || fault.error.kind == PeerErrorKind::DatabaseMissing {
-            return Err(fault.error);
+            return Err(fault.about_one_document());
         }
         return missing(revs, sender).await;
     }
@@ -247,7 +247,7 @@ pub(super) async fn put_open_rev(client: &Client, rev: OpenRev) -> Result<Result
     if fault.error.kind == PeerErrorKind::MissingStub {
         return Err(fault.error);
     }
-    if is_about_documents(&fault) || matches!(fault.status.as_u16(), 401 | 403 | 412) {
+    if is_about_documents(&fault) || fault.status.as_u16() == 412 || is_barred(client, &fault).await? {
         let word = if fault.word.is_empty() {
             fault.status.as_u16().to_string()
         } else {

@@ -101,9 +101,11 @@ async fn open(
                 escaped(&attachment.name),
                 escaped(&rev.to_string())
             );
-            let answer = client
-                .ok(client.http.get(url).header(ACCEPT_ENCODING, "identity"), BATCH)
-                .await?;
+            let request = client.http.get(url).header(ACCEPT_ENCODING, "identity");
+            let answer = client.send(request, BATCH).await?;
+            if !answer.status().is_success() {
+                return Err(client.fault(answer).await.about_one_document());
+            }
             let length = answer.content_length();
             let md5 = attachment.md5.unwrap_or_default();
             match length {

@@ -22,7 +22,9 @@ pub(in crate::local) async fn send(
 ) {
     let asked = want(&wanted);
     let found = peer.with_database(move |peer, database| {
-        let found = database.bulk_get(&[asked]).map_err(|error| peer.error(&error))?;
+        let found = database
+            .bulk_get(&[asked])
+            .map_err(|error| peer.unserved(&error))?;
         Ok((found.into_iter().next().flatten(), database))
     });
     let (found, database) = match found.await {
@@ -98,7 +100,7 @@ async fn send_content(
     let open = move || {
         database
             .open_content(&attachment.content)
-            .map_err(|error| opener.error(&error))
+            .map_err(|error| opener.unserved(&error))
     };
     let mut reader: ContentReader = peer.blocking(open).await?;
     loop {
@@ -110,7 +112,7 @@ async fn send_content(
         let (chunk, back) = peer.blocking(read).await?;
         reader = back;
         let chunk = chunk.map_err(|error| {
-            peer.error(&Error::Io(
+            peer.unserved(&Error::Io(
                 "reading an attachment".to_owned(),
                 std::sync::Arc::new(error),
             ))
