@@ -4,9 +4,9 @@ use crate::Config;
 use crate::error::{Error, Result};
 use crate::reads::Reads;
 use crate::room::{Room, Rooms};
-use crate::scans::Scans;
-use std::sync::Arc;
+use crate::threads::Threads;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::db_name::DbName;
@@ -25,7 +25,7 @@ pub(crate) struct Shared {
     /// Reads of one document at a time.
     pub(crate) reads: Reads,
     /// Feeds and listings, a chunk at a time.
-    pub(crate) scans: Scans,
+    pub(crate) scans: Threads,
     /// For request bodies held in memory.
     pub(crate) rooms: Rooms,
     /// Cancelled at the shutdown signal: feeds send their `last_seq` and end.
@@ -55,7 +55,7 @@ impl App {
             config,
             replications: Scheduler::default(),
             reads: Reads::default(),
-            scans: Scans::default(),
+            scans: Threads::per_core(),
             stopping: CancellationToken::new(),
             compactions: parking_lot::Mutex::default(),
             boot: uuid::Uuid::new_v4()
@@ -91,6 +91,11 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
+/// One commits for each database that is being written; of all servers, since they share one memory.
+static COMMITS: LazyLock<Threads> = LazyLock::new(|| Threads::at_most(COMMITS_MAX));
+/// Databases that are committed to at once: more than a disk's queue holds.
+const COMMITS_MAX: usize = 64;
+
 /// Queues edits with the group commit and waits for their outcomes without holding a thread. Whether
 /// or not the client waits for them, they keep the room of their request until then.
 pub(crate) async fn update(database: &Database, batch: Batch, room: Room) -> Result<Vec<Outcome>> {
@@ -100,7 +105,7 @@ pub(crate) async fn update(database: &Database, batch: Batch, room: Room) -> Res
         let _ = sender.send(outcomes);
     });
     if let Some(leader) = leader {
-        tokio::task::spawn_blocking(move || leader.run());
+        COMMITS.start(move || leader.run());
     }
     match receiver.await {
         Ok(outcomes) => Ok(outcomes?),

@@ -20,10 +20,10 @@ mod request;
 mod respond;
 mod room;
 mod routes;
-mod scans;
 mod server;
 mod show;
 mod tasks;
+mod threads;
 mod unread;
 mod upload;
 

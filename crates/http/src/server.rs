@@ -27,7 +27,7 @@ use trunkline_store::Store;
 
 /// Serves `store` on `listener` until `shutdown` resolves, then ends feeds with their `last_seq`, lets running writes
 /// finish and replications checkpoint, for at most [`Config::shutdown_ms`]. The store stays open; closing it is the
-/// caller's. Feeds and listings are read on a few threads of the server's own, all else on the runtime's blocking
+/// caller's. Feeds, listings and commits have a few threads of their own, all else runs on the runtime's blocking
 /// threads: a runtime made for this server needs few of them (`max_blocking_threads`), since no call waits for a client
 /// there.
 pub async fn serve(

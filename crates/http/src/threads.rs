@@ -1,8 +1,8 @@
-//! Chunks of feeds and listings, read and rendered by few threads that stay the same.
+//! Threads that stay the same, for work that fills a database's cache: chunks of feeds and listings, and commits.
 //!
-//! A database's cache keeps what a thread read in memory that the system's allocator took for that thread, and that it
-//! keeps for it when the cache lets go of it. Were each chunk done by any of many threads, each would come to hold room
-//! for a good part of the cache.
+//! The cache keeps what a thread read or wrote in memory that the system's allocator took for that thread, and that it
+//! keeps for it when the cache lets go of it. Were each piece of work done by any of many threads, each would come to hold
+//! room for a good part of the cache.
 
 use crate::error::{Error, Result};
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -12,19 +12,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// How long a chunk waits until it gets a thread of its own: those before it take long, or wait for a database that is
-/// being opened. A chunk from memory takes half a millisecond.
+/// How long work that is waited for gets no thread until it goes elsewhere: what is before it takes long, or waits for a
+/// database that is being opened. A chunk of a feed, from memory, takes half a millisecond.
 const PATIENCE: Duration = Duration::from_millis(20);
 /// How long a thread without work stays.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// A chunk to be done, which leaves how to tell of it.
-type Chunk = Box<dyn FnOnce() -> Told + Send>;
+/// Work to be done, which leaves how to tell of it.
+type Work = Box<dyn FnOnce() -> Told + Send>;
 type Told = Box<dyn FnOnce() + Send>;
 
-/// Chunks that wait for a thread: one for each answer that is being streamed.
+/// Work that waits for a thread: a piece for each answer that is being streamed, or each database that is written.
 #[derive(Clone, Debug)]
-pub(crate) struct Scans(Arc<Shared>);
+pub(crate) struct Threads(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -36,95 +36,113 @@ struct Shared {
 #[derive(Default)]
 struct Pool {
     /// Numbered, oldest first.
-    waiting: VecDeque<(u64, Chunk)>,
+    waiting: VecDeque<(u64, Work)>,
     queued: u64,
     threads: usize,
-    /// Threads without work, the one that worked last at the end: the next chunk is its.
+    /// Those without work, the one that worked last at the end: the next piece is its.
     idle: Vec<Arc<Condvar>>,
 }
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} chunks, {} threads", self.waiting.len(), self.threads)
+        write!(f, "{} waiting, {} threads", self.waiting.len(), self.threads)
     }
 }
 
-impl Default for Scans {
-    /// As many threads as cores: from memory, more would not be faster. Two at least, as a disk serves two at once.
-    fn default() -> Scans {
+impl Threads {
+    /// As many as cores: for what is in memory, more would not be faster. Two at least, as a disk serves two at once.
+    pub(crate) fn per_core() -> Threads {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Scans::new(cores.max(2), PATIENCE)
+        Threads::new(cores.max(2), PATIENCE)
     }
-}
 
-impl Scans {
-    fn new(threads_max: usize, patience: Duration) -> Scans {
-        Scans(Arc::new(Shared {
+    /// At most so many.
+    pub(crate) fn at_most(threads: usize) -> Threads {
+        Threads::new(threads, PATIENCE)
+    }
+
+    fn new(threads_max: usize, patience: Duration) -> Threads {
+        Threads(Arc::new(Shared {
             pool: Mutex::default(),
             threads_max,
             patience,
         }))
     }
 
-    /// Runs one chunk on a thread that may block.
+    /// Runs work on a thread that may block.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        chunk: impl FnOnce() -> Result<T> + Send + 'static,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (sender, mut receiver) = oneshot::channel();
         let number = self.queue(Box::new(move || {
-            let answer = chunk();
+            let answer = work();
             Box::new(move || drop(sender.send(answer)))
         }));
         let answer = match tokio::time::timeout(self.0.patience, &mut receiver).await {
             Ok(answer) => answer,
             Err(_) => {
-                if let Some(chunk) = self.take_back(number) {
-                    tokio::task::spawn_blocking(move || chunk()());
+                if let Some(work) = self.take_back(number) {
+                    tokio::task::spawn_blocking(move || work()());
                 }
                 receiver.await
             }
         };
-        answer.unwrap_or_else(|_| Err(Error::Internal("a scan panicked".to_owned())))
+        answer.unwrap_or_else(|_| Err(Error::Internal("a call panicked".to_owned())))
     }
 
-    fn queue(&self, chunk: Chunk) -> u64 {
+    fn queue(&self, work: Work) -> u64 {
         let mut pool = self.0.pool.lock();
         let number = pool.queued;
         pool.queued += 1;
-        pool.waiting.push_back((number, chunk));
+        pool.waiting.push_back((number, work));
         if let Some(idle) = pool.idle.pop() {
             idle.notify_one();
         } else if pool.threads < self.0.threads_max {
             let shared = self.0.clone();
-            let thread = std::thread::Builder::new().name("scan".to_owned());
-            // Without one the chunk is taken back when its patience ends.
+            let thread = std::thread::Builder::new().name("store".to_owned());
             match thread.spawn(move || shared.work()) {
                 Ok(_) => pool.threads += 1,
-                Err(error) => tracing::warn!(%error, "no thread for scans"),
+                Err(error) => {
+                    tracing::warn!(%error, "no thread can be started");
+                    if pool.threads == 0 {
+                        let lost = pool.waiting.pop_back();
+                        // What it drops tells of it.
+                        drop(pool);
+                        drop(lost);
+                    }
+                }
             }
         }
         number
     }
 
-    /// A chunk that no thread has begun.
-    fn take_back(&self, number: u64) -> Option<Chunk> {
+    /// Runs work that nobody waits for.
+    pub(crate) fn start(&self, work: impl FnOnce() + Send + 'static) {
+        self.queue(Box::new(move || {
+            work();
+            Box::new(|| ())
+        }));
+    }
+
+    /// Work that no thread has begun.
+    fn take_back(&self, number: u64) -> Option<Work> {
         let mut pool = self.0.pool.lock();
         let place = pool.waiting.iter().position(|(waiting, _)| *waiting == number)?;
-        pool.waiting.remove(place).map(|(_, chunk)| chunk)
+        pool.waiting.remove(place).map(|(_, work)| work)
     }
 }
 
 impl Shared {
-    /// Does chunks until none came for a while.
+    /// Works until nothing came for a while.
     fn work(&self) {
         let woken = Arc::new(Condvar::new());
         let mut pool = self.pool.lock();
         loop {
-            while let Some((_, chunk)) = pool.waiting.pop_front() {
-                // A panic is told by what it drops; the chunks behind it go on.
-                let told = MutexGuard::unlocked(&mut pool, || catch_unwind(AssertUnwindSafe(chunk)));
-                // Told with the pool locked: whoever hears of it and brings the next chunk finds this thread idle.
+            while let Some((_, work)) = pool.waiting.pop_front() {
+                // A panic is told by what it drops; the work behind it goes on.
+                let told = MutexGuard::unlocked(&mut pool, || catch_unwind(AssertUnwindSafe(work)));
+                // Told with the pool locked: whoever hears of it and brings the next piece finds this thread idle.
                 if let Ok(told) = told {
                     told();
                 }
@@ -156,19 +174,19 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn chunks_of_one_answer_stay_on_one_thread() {
-        let scans = Scans::new(4, HOUR);
-        let first = scans.run(thread).await.unwrap();
+        let threads = Threads::new(4, HOUR);
+        let first = threads.run(thread).await.unwrap();
         for _ in 0..1000 {
-            assert_eq!(scans.run(thread).await.unwrap(), first);
+            assert_eq!(threads.run(thread).await.unwrap(), first);
         }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn many_answers_share_the_threads_there_may_be() {
-        let scans = Scans::new(3, HOUR);
+        let threads = Threads::new(3, HOUR);
         let all = join_all((0..500).map(|number| {
-            let scans = scans.clone();
-            async move { scans.run(move || Ok((number, thread()?))).await.unwrap() }
+            let threads = threads.clone();
+            async move { threads.run(move || Ok((number, thread()?))).await.unwrap() }
         }))
         .await;
         assert!(all.iter().map(|(number, _)| *number).eq(0..500));
@@ -177,21 +195,21 @@ mod tests {
 
     #[tokio::test]
     async fn chunks_that_take_long_hold_up_no_other() {
-        let scans = Scans::new(2, PATIENCE);
+        let threads = Threads::new(2, PATIENCE);
         let gate = Arc::new(Barrier::new(3));
         let slow = || {
-            let (scans, gate) = (scans.clone(), gate.clone());
+            let (threads, gate) = (threads.clone(), gate.clone());
             async move {
                 let waits = move || {
                     gate.wait();
                     Ok(())
                 };
-                scans.run(waits).await
+                threads.run(waits).await
             }
         };
         // Queued behind two slow ones, which go on only when this one is done.
         let quick = async {
-            let answer = scans.run(|| Ok(2)).await;
+            let answer = threads.run(|| Ok(2)).await;
             let gate = gate.clone();
             tokio::task::spawn_blocking(move || gate.wait()).await.unwrap();
             answer
@@ -202,11 +220,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_costs_its_own_answer_only() {
-        let scans = Scans::new(1, HOUR);
-        let broken = scans.run(|| -> Result<u8> { panic!("on purpose") });
-        let (broken, good) = tokio::join!(broken, scans.run(|| Ok(1)));
+        let threads = Threads::new(1, HOUR);
+        let broken = threads.run(|| -> Result<u8> { panic!("on purpose") });
+        let (broken, good) = tokio::join!(broken, threads.run(|| Ok(1)));
         assert!(matches!(broken, Err(Error::Internal(_))));
         assert_eq!(good.unwrap(), 1);
-        assert_eq!(scans.0.pool.lock().threads, 1);
+        assert_eq!(threads.0.pool.lock().threads, 1);
     }
 }
