@@ -132,6 +132,8 @@ pub struct Change {
     pub id: Box<str>,
     /// Its leaves, or its winner.
     pub revs: Vec<Rev>,
+    /// Texts among them that are no revisions to us: they cannot be asked for or written.
+    pub odd_revs: Vec<Box<str>>,
     /// The document, where the feed was asked for it and `revs` is one revision of generation 1 without attachments.
     pub doc: Option<Doc>,
 }

@@ -256,6 +256,7 @@ impl Feed {
         Change {
             id: row.id,
             revs: row.revs,
+            odd_revs: row.odd_revs,
             doc,
         }
     }

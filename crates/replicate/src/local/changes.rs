@@ -212,6 +212,7 @@ impl Filter {
         Ok(Some(Change {
             id: row.id.into(),
             revs,
+            odd_revs: Vec::new(),
             doc,
         }))
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
-use trunkline_core::limits::{REPLICATION_BATCH_BYTES, REPLICATION_BYTES_IN_FLIGHT};
+use trunkline_core::limits::{DIGEST_BYTES_MAX, REPLICATION_BATCH_BYTES, REPLICATION_BYTES_IN_FLIGHT};
 use trunkline_core::rev::Rev;
 
 /// How long a revision that the source announced but does not have may take to appear.
@@ -51,7 +51,9 @@ pub(super) async fn process(lane: Arc<Lane>, batch: Changes) -> Result<Finished,
         rows: batch.rows.len() as u64,
         ..Finished::default()
     };
-    let rows = newest(batch.rows);
+    let mut rows = newest(batch.rows);
+    finished.refused.extend(rows.iter().flat_map(odd));
+    rows.retain(|row| !row.revs.is_empty() || row.odd_revs.is_empty());
     finished.checked = rows.iter().map(|row| row.revs.len() as u64).sum();
     let (ready, wanted) = compare(&lane, rows).await?;
     finished.missing = ready.len() as u64 + revs_in(&wanted);
@@ -71,6 +73,17 @@ pub(super) async fn process(lane: Arc<Lane>, batch: Changes) -> Result<Finished,
         finished.refuse(missing, "not_found", reason);
     }
     Ok(finished)
+}
+
+/// What a row names that is no revision to us.
+fn odd(row: &Change) -> impl Iterator<Item = RefusedDoc> {
+    row.odd_revs.iter().map(|text| RefusedDoc {
+        id: row.id.to_string(),
+        // Of one that is too long, its start tells enough.
+        rev: text.chars().take(DIGEST_BYTES_MAX).collect(),
+        error: "bad_request".to_owned(),
+        reason: "Invalid rev format".to_owned(),
+    })
 }
 
 /// Keeps the last row of each document, which names all its leaves. A target may compare only one of several rows, and

@@ -70,6 +70,7 @@ mod tests {
             .map(|at| Change {
                 id: at.to_string().into(),
                 revs: Vec::new(),
+                odd_revs: Vec::new(),
                 doc: None,
             })
             .collect();

@@ -203,10 +203,41 @@ async fn a_document_whose_id_the_target_cannot_hold_is_told_of() {
     let asked = Change {
         id: "_odd".into(),
         revs: vec![Rev::parse("1-a").unwrap()],
+        odd_revs: Vec::new(),
         doc: None,
     };
     let missing = world.peer("target").revs_diff(&[asked]).await.unwrap();
     assert_eq!(missing.len(), 1);
+}
+
+#[tokio::test]
+async fn a_revision_that_is_none_here_is_listed_and_does_not_hold_back_the_others() {
+    let world = World::new();
+    let odd = format!("1-{}", "x".repeat(300));
+    let listed = odd.clone();
+    let source = peer(move |method, path, body| match (method, path.split('?').next().unwrap()) {
+        ("GET", "/") => answer("200 OK", "{\"couchdb\":\"Welcome\",\"uuid\":\"u\"}"),
+        ("GET", "/db") => answer("200 OK", "{\"update_seq\":\"2-x\",\"instance_start_time\":\"0\"}"),
+        ("GET", "/db/_changes") => answer("200 OK", format!(
+            "{{\"results\":[\n{{\"seq\":\"1-x\",\"id\":\"bad\",\"changes\":[{{\"rev\":\"{odd}\"}}]}},\n\
+             {{\"seq\":\"2-x\",\"id\":\"good\",\"changes\":[{{\"rev\":\"1-a\"}}]}}\n],\n\"last_seq\":\"2-x\",\"pending\":0}}\n")),
+        ("POST", "/db/_bulk_get") => {
+            assert!(!body.contains("bad"));
+            answer("200 OK", "{\"results\":[{\"id\":\"good\",\"docs\":[{\"ok\":{\"_id\":\"good\",\"_rev\":\"1-a\",\"_revisions\":{\"start\":1,\"ids\":[\"a\"]}}}]}]}")
+        }
+        ("GET", _) => answer("404 No", "{\"error\":\"not_found\",\"reason\":\"missing\"}"),
+        ("PUT", _) => answer("201 Yes", "{\"ok\":true,\"id\":\"_local/x\",\"rev\":\"0-1\"}"),
+        _ => answer("201 Yes", "{\"ok\":true,\"instance_start_time\":\"0\"}"),
+    })
+    .await;
+    let report = replicate(Arc::new(source), world.peer("target"), Spec::default())
+        .await
+        .unwrap();
+    assert!(crate::world::leaves(&world.database("target"))["good"].contains_key("1-a"));
+    assert_eq!(report.progress.doc_write_failures, 1);
+    let refused = &report.refused[0];
+    assert_eq!((&*refused.id, &*refused.reason), ("bad", "Invalid rev format"));
+    assert!(listed.starts_with(&refused.rev), "{}", refused.rev);
 }
 
 /// A Trunkline whose feed has a document twice: new, then edited.

@@ -30,6 +30,8 @@ pub struct IncomingRow {
     pub id: Box<str>,
     /// Winner first.
     pub revs: Vec<Rev>,
+    /// Texts among them that are no revisions here.
+    pub odd_revs: Vec<Box<str>>,
     /// Whether the winner is deleted.
     pub deleted: bool,
     /// JSON text of the document, where asked for.
@@ -221,6 +223,7 @@ struct Object<'a> {
     seq: Option<&'a str>,
     id: Option<Box<str>>,
     revs: Vec<Rev>,
+    odd_revs: Vec<Box<str>>,
     deleted: bool,
     doc: Option<&'a str>,
     last_seq: Option<&'a str>,
@@ -253,9 +256,12 @@ impl<'a> Object<'a> {
     fn change(&mut self, reader: &mut json::Reader<'a>) -> Result<(), BadAnswer> {
         reader.members(|key, reader| {
             if key == "rev" {
-                let rev = json::string(reader.raw()?).and_then(|rev| Rev::parse(&rev).ok());
-                let rev = rev.ok_or_else(|| BadAnswer("the changes feed has a malformed rev".into()))?;
-                self.revs.push(rev);
+                let text = json::string(reader.raw()?)
+                    .ok_or_else(|| BadAnswer("the changes feed has a malformed rev".into()))?;
+                match Rev::parse(&text) {
+                    Ok(rev) => self.revs.push(rev),
+                    Err(_) => self.odd_revs.push(text.into()),
+                }
             }
             Ok(())
         })
@@ -267,6 +273,7 @@ impl<'a> Object<'a> {
                 seq: seq.into(),
                 id,
                 revs: self.revs,
+                odd_revs: self.odd_revs,
                 deleted: self.deleted,
                 doc: self.doc.map(Into::into),
             }),

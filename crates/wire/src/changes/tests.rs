@@ -68,6 +68,7 @@ fn what_is_written_is_read_back_in_chunks_of_any_size() {
             seq: "\"1-x\"".into(),
             id: "a".into(),
             revs: vec![rev("1-a")],
+            odd_revs: Vec::new(),
             deleted: false,
             doc: None,
         }),
@@ -75,6 +76,7 @@ fn what_is_written_is_read_back_in_chunks_of_any_size() {
             seq: "\"3-x\"".into(),
             id: "b\"}".into(),
             revs: vec![rev("2-b"), rev("1-c")],
+            odd_revs: Vec::new(),
             deleted: true,
             doc: Some("{\"_id\":\"b\\\"}\"}".into()),
         }),
@@ -119,6 +121,7 @@ fn feeds_of_other_servers() {
         seq: "5".into(),
         id: "d".into(),
         revs: vec![rev("1-a")],
+        odd_revs: Vec::new(),
         deleted: false,
         doc: None,
     });
@@ -128,6 +131,16 @@ fn feeds_of_other_servers() {
         &[row.clone(), row.clone(), end("5", Some(1))],
     );
     check(&format!("{text}\n\n"), std::slice::from_ref(&row));
+    let odd = Event::Row(IncomingRow {
+        seq: "1".into(),
+        id: "d".into(),
+        revs: vec![rev("1-a")],
+        odd_revs: vec!["x".into()],
+        deleted: false,
+        doc: None,
+    });
+    let text = r#"{"seq":1,"id":"d","changes":[{"rev":"x"},{"rev":"1-a"}]}"#;
+    check(&format!("{text}\n"), &[odd]);
 }
 
 #[test]
@@ -149,7 +162,7 @@ fn feeds_that_are_refused() {
     check("{\"results\":[],\"pending\":1}", "without last_seq");
     check("{\"results\":[{\"seq\":1}]}", "lacks seq or id");
     check(
-        "{\"seq\":1,\"id\":\"a\",\"changes\":[{\"rev\":\"x\"}]}",
+        "{\"seq\":1,\"id\":\"a\",\"changes\":[{\"rev\":7}]}",
         "malformed rev",
     );
     check("{\"seq\":1,\"id\":\"a\",}", "not JSON");
