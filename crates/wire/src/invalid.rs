@@ -89,6 +89,10 @@ pub(crate) fn json_reason(error: &JsonError) -> String {
             "JSON is nested deeper than {} levels",
             trunkline_core::limits::JSON_DEPTH_MAX
         ),
+        JsonError::TooManyDigits => format!(
+            "An integer has more than {} digits",
+            trunkline_core::limits::INTEGER_DIGITS_MAX
+        ),
         JsonError::Expected(kind) => format!("Request body must be a JSON {kind}"),
     }
 }
@@ -102,6 +106,7 @@ impl From<JsonError> for BadAnswer {
         BadAnswer(match error {
             JsonError::Syntax(at) => format!("the answer is not JSON at byte {at}"),
             JsonError::TooDeep => "the answer is nested too deeply".into(),
+            JsonError::TooManyDigits => "the answer holds an integer of too many digits".into(),
             JsonError::Expected(kind) => format!("the answer lacks a JSON {kind}"),
         })
     }

@@ -23,6 +23,8 @@ pub enum JsonError {
     Syntax(usize),
     /// Deeper than [`crate::limits::JSON_DEPTH_MAX`].
     TooDeep,
+    /// An integer of more digits than [`crate::limits::INTEGER_DIGITS_MAX`].
+    TooManyDigits,
     /// Another kind of value was needed; names it (`"object"`, `"array"`).
     Expected(&'static str),
 }
@@ -36,6 +38,13 @@ impl fmt::Display for JsonError {
                     f,
                     "JSON nested deeper than {} levels",
                     crate::limits::JSON_DEPTH_MAX
+                )
+            }
+            JsonError::TooManyDigits => {
+                write!(
+                    f,
+                    "an integer of more than {} digits",
+                    crate::limits::INTEGER_DIGITS_MAX
                 )
             }
             JsonError::Expected(kind) => write!(f, "expected a JSON {kind}"),

@@ -43,7 +43,7 @@ pub(super) fn number_length(text: &str) -> Result<usize, JsonError> {
             return Err(JsonError::Syntax(0));
         }
     } else if end > INTEGER_DIGITS_MAX + whole {
-        return Err(JsonError::Syntax(0));
+        return Err(JsonError::TooManyDigits);
     }
     Ok(end)
 }

@@ -15,7 +15,7 @@ impl From<JsonError> for InvalidSelector {
     fn from(error: JsonError) -> InvalidSelector {
         match error {
             JsonError::TooDeep => InvalidSelector::TooDeep,
-            JsonError::Syntax(_) | JsonError::Expected(_) => {
+            JsonError::Syntax(_) | JsonError::TooManyDigits | JsonError::Expected(_) => {
                 InvalidSelector::NotAnObject(error.to_string().into())
             }
         }

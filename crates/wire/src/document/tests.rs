@@ -115,6 +115,13 @@ fn refusals_in_couchdbs_words() {
         parse(deep.as_bytes()),
         Err(InvalidDoc::Json(JsonError::TooDeep))
     ));
+    let long = format!("{{\"a\":{}}}", "9".repeat(10_001));
+    assert!(
+        parse(long.as_bytes())
+            .unwrap_err()
+            .to_string()
+            .contains("10000 digits")
+    );
 }
 
 fn tree() -> RevTree {
