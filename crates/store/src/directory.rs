@@ -91,6 +91,10 @@ impl Store {
             }),
         };
         store.shared.empty_tmp();
+        // What happened before is not remembered, so that for whoever asks anything may have.
+        for name in store.shared.databases.read().keys() {
+            store.shared.updates.record(name, DbEvent::Updated);
+        }
         Ok(store)
     }
 

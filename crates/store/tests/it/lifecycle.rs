@@ -42,6 +42,12 @@ fn a_recreated_database_is_another() {
     drop((again, database, store));
     let store = Store::open(dir.path()).unwrap();
     assert_eq!(store.names(), [name("calls")]);
+    let (updates, _) = store.db_updates(0);
+    let events: Vec<_> = updates
+        .iter()
+        .map(|update| (update.name.as_str(), update.event))
+        .collect();
+    assert_eq!(events, [("calls", DbEvent::Updated)]);
     assert!(
         store
             .database(&name("calls"))
