@@ -152,6 +152,9 @@ impl Front {
         };
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             response = name_allowed(response);
+        } else {
+            // The router adds it to the answers of a fallback, COPY's; what it names there is not all.
+            response.headers_mut().remove(header::ALLOW);
         }
         if let (true, Some(unread)) = (response.status().as_u16() >= 400, unread) {
             unread.drain().await;

@@ -31,7 +31,7 @@ pub(super) async fn read(target: Target, query: Query, headers: HeaderMap) -> Re
     let (db, content, mut response) = found(target, &query, &headers).await?;
     let stored_gzip = matches!(content.encoding, Encoding::Gzip { .. });
     let ranges = match header_text(&headers, header::RANGE) {
-        Some(text) if !stored_gzip => parse(text, content.length)?,
+        Some(text) if !stored_gzip && is_unchanged(&headers, &response) => parse(text, content.length)?,
         _ => Ranges::Whole,
     };
     let (chunks, body) = respond::chunks();
@@ -118,6 +118,13 @@ async fn found(target: Target, query: &Query, headers: &HeaderMap) -> Result<(Da
     out.insert(header::ACCEPT_RANGES, HeaderValue::from_static(ranges));
     out.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     Ok((db, content.clone(), response))
+}
+
+/// A client that goes on with a download says in `If-Range` what it has the start of: of something else it needs the
+/// whole. A date never matches; there is none to compare it with.
+fn is_unchanged(asked: &HeaderMap, answer: &Response) -> bool {
+    let known = asked.get(header::IF_RANGE);
+    known.is_none_or(|known| answer.headers().get(header::ETAG) == Some(known))
 }
 
 fn accepts_gzip(headers: &HeaderMap) -> bool {

@@ -58,7 +58,12 @@ async fn answer(app: App, names: Vec<String>) -> Result<Response> {
         {
             Ok(info) => Ok(json!({ "key": name, "info": info })),
             Err(Error::DatabaseMissing) => Ok(json!({ "key": name, "error": "not_found" })),
-            Err(error) => Err(error),
+            Err(error @ (Error::Closing | Error::Busy)) => Err(error),
+            // One that does not open does not hide the others.
+            Err(error) => {
+                tracing::error!(database = name, ?error, "no information on a database");
+                Ok(json!({ "key": name, "error": "internal_server_error" }))
+            }
         };
         names.iter().map(row).collect::<Result<Vec<Value>>>()
     });

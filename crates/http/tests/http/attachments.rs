@@ -194,6 +194,12 @@ async fn ranges() {
         assert_eq!((answer.status, answer.text()), (status, text), "{range}");
         assert_eq!(answer.header("content-length"), text.len().to_string(), "{range}");
     }
+    let etag = get("bytes=0-").await.header("etag").to_owned();
+    for (known, status, text) in [(etag.as_str(), 206, "234"), ("\"other\"", 200, "0123456789")] {
+        let request = server.request("GET", "/db/doc/ten").header("range", "bytes=2-4");
+        let answer = server.send(request.header("if-range", known)).await;
+        assert_eq!((answer.status, answer.text()), (status, text), "{known}");
+    }
     let outside = get("bytes=20-").await;
     outside.fails(
         416,

@@ -64,6 +64,16 @@ async fn rows_and_places() {
     assert_eq!(ids(&until), ["a"]);
     let descending = server.get("/db/_changes?descending=true&limit=2").await.json();
     assert_eq!(ids(&descending), ["b", "c"]);
+    let before = all["results"][1]["seq"].as_str().unwrap();
+    for filter in ["", "&filter=_doc_ids&doc_ids=[\"a\",\"b\",\"c\"]"] {
+        let path = format!("/db/_changes?descending=true&until={before}{filter}");
+        assert_eq!(ids(&server.get(&path).await.json()), ["c", "a"], "{filter}");
+    }
+    server.get("/db/_changes?until=x").await.fails(
+        400,
+        "bad_request",
+        "Malformed sequence supplied in 'until' parameter.",
+    );
 }
 
 #[tokio::test]

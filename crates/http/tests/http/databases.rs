@@ -155,6 +155,15 @@ async fn infos_of_many() {
             .len(),
         1
     );
+    server.put("/a-bad", None).await;
+    let file = server.dir.path().join("databases/a-bad/documents.redb");
+    std::fs::write(file, "no redb").unwrap();
+    let some = server.get("/_dbs_info").await.json();
+    assert_eq!(
+        some[1],
+        json!({ "key": "a-bad", "error": "internal_server_error" })
+    );
+    assert_eq!(some[2]["info"]["db_name"], "b");
     server
         .post("/_dbs_info", json!({}))
         .await

@@ -371,6 +371,7 @@ async fn documents_are_copied() {
     let copy = |to: &str| server.send(server.request("COPY", "/db/from").header("destination", to));
     let made = copy("to%2Fx").await;
     made.is(201, json!({ "ok": true, "id": "to/x" }));
+    assert!(made.headers.get("allow").is_none());
     server
         .get("/db/to%2Fx")
         .await

@@ -15,7 +15,8 @@ pub(crate) struct Server {
     pub(crate) store: Store,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<std::io::Result<()>>,
-    _dir: tempfile::TempDir,
+    /// Where its store is.
+    pub(crate) dir: tempfile::TempDir,
 }
 
 /// An answer in one piece.
@@ -108,7 +109,7 @@ impl Server {
             store,
             stop: Some(stop),
             task,
-            _dir: dir,
+            dir,
         }
     }
 

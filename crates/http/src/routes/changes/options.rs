@@ -89,7 +89,7 @@ impl Options {
             feed,
             clock: Clock::parse(query.text("heartbeat"), query.text("timeout"))?,
             since: since(query, headers, feed)?,
-            until: query.text("until").map(place).transpose()?,
+            until: query.text("until").map(bound).transpose()?,
             limit: number(query, "limit")?.unwrap_or(usize::MAX),
             descending: query.is_true("descending"),
             all_leaves: match query.text("style") {
@@ -131,6 +131,10 @@ fn since(query: &Query, headers: &HeaderMap, feed: Feed) -> Result<Since> {
 
 fn place(text: &str) -> Result<Since> {
     seq::parse(text).map_err(|_| Error::bad("Malformed sequence supplied in 'since' parameter."))
+}
+
+fn bound(text: &str) -> Result<Since> {
+    seq::parse(text).map_err(|_| Error::bad("Malformed sequence supplied in 'until' parameter."))
 }
 
 fn number(query: &Query, name: &str) -> Result<Option<usize>> {

@@ -65,12 +65,12 @@ impl Scan {
             ))),
             Since::Seq { seq, .. } => Ok(*seq),
         };
-        let since = if options.descending {
-            Seq::MAX
-        } else {
-            resolve(&options.since)?
-        };
         let until = options.until.as_ref().map_or(Ok(Seq::MAX), resolve)?;
+        // Backwards, a feed starts at its bound; as in CouchDB, `since` says nothing then.
+        let since = match options.descending {
+            true => until,
+            false => resolve(&options.since)?,
+        };
         if let Filter::Function(design) = &options.filter {
             return Err(match db.get(design, None)? {
                 Some(leaf) if !leaf.deleted => Error::NotImplemented(
