@@ -10,7 +10,7 @@ use std::process::ExitCode;
 /// An embedded, eventually consistent document store that speaks CouchDB's HTTP and replicates.
 ///
 /// A DATABASE is a URL (http://127.0.0.1:5984/cdrs) or a directory of this machine with the database's name behind
-/// it (./data/cdrs). One process at a time holds a directory: while a server runs on it, use the server's URL.
+/// it (./data/cdrs). In a URL, a / of the name is written %2F (http://127.0.0.1:5984/acct%2F2026). One process at a time holds a directory: while a server runs on it, use the server's URL.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES, max_term_width = 100)]
 struct Cli {

@@ -150,6 +150,43 @@ fn check_lists_what_is_wrong() {
     );
 }
 
+#[test]
+fn a_damaged_database_does_not_hide_the_others() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_str().unwrap();
+    for name in ["bad", "good"] {
+        let database = format!("{dir}/{name}");
+        ok(&["import", &database, "examples/data/sip-cdrs.ndjson"]);
+    }
+    // One byte of each page of documents: the file opens, and its checksums are wrong.
+    let file = temp.path().join("databases/bad/documents.redb");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let mark = b"\"duration\"";
+    let places: Vec<usize> = (0..bytes.len())
+        .filter(|at| bytes[*at..].starts_with(mark))
+        .collect();
+    assert!(!places.is_empty());
+    for place in places {
+        bytes[place + 1] ^= 1;
+    }
+    std::fs::write(&file, bytes).unwrap();
+    let output = trunkline(&["check", dir]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        told.starts_with("bad: ") && told.contains("\n2 databases checked, "),
+        "{told}"
+    );
+
+    std::fs::write(&file, "no redb").unwrap();
+    let output = trunkline(&["info", dir]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("\n  good "), "{told}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.starts_with("bad: "), "{told}");
+}
+
 #[tokio::test]
 async fn replicate_moves_documents_between_a_server_and_a_directory() {
     let temp = tempfile::tempdir().unwrap();
@@ -168,6 +205,12 @@ async fn replicate_moves_documents_between_a_server_and_a_directory() {
         told.contains("0 documents written") && told.contains("nothing was to do"),
         "{told}"
     );
+
+    let told = ok(&["replicate", &source, &target, "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert!(told["source_last_seq"].is_string(), "{told}");
+    let both = trunkline(&["replicate", &source, &target, "--doc-id", "a", "--selector", "{}"]);
+    assert_eq!(both.status.code(), Some(2), "{both:?}");
 
     let some = format!("{}/some", temp.path().join("reports").display());
     let answered = [

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::location::{Location, Place, open_store};
-use super::output::{count, say};
+use super::output::{count, one_line, say};
 use super::remote::{Remote, runtime};
 use clap::Args;
 use reqwest::Method;
@@ -24,7 +24,7 @@ pub(crate) struct InfoArgs {
 
 pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, Failure> {
     match Place::existing(&args.place)? {
-        Place::Store(dir) => of_store(&dir, args.json)?,
+        Place::Store(dir) => return of_store(&dir, args.json),
         Place::Database(Location::Local { dir, name }) => {
             let database = Location::open(&dir, &name, false)?;
             let info = database.info()?;
@@ -40,7 +40,8 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn of_store(dir: &Path, as_json: bool) -> Result<(), Failure> {
+/// A line each. A database that does not open is told of and does not hide the others.
+fn of_store(dir: &Path, as_json: bool) -> Result<ExitCode, Failure> {
     let store = open_store(dir, false)?;
     let names = store.names();
     if !as_json {
@@ -51,8 +52,17 @@ fn of_store(dir: &Path, as_json: bool) -> Result<(), Failure> {
             count(names.len() as u64, "database")
         ))?;
     }
+    let mut code = ExitCode::SUCCESS;
     for name in names {
-        let info = store.database(&name)?.info()?;
+        let info = match store.database(&name).and_then(|database| database.info()) {
+            Ok(info) => info,
+            Err(error) => {
+                code = ExitCode::FAILURE;
+                let told = format!("{}: {}", name.as_str(), Failure::from(error));
+                eprintln!("{}", one_line(&told));
+                continue;
+            }
+        };
         if as_json {
             print(name.as_str(), &members(&info), true)?;
         } else {
@@ -65,8 +75,11 @@ fn of_store(dir: &Path, as_json: bool) -> Result<(), Failure> {
             ))?;
         }
     }
-    store.close()?;
-    Ok(())
+    match store.close() {
+        Err(_) if code == ExitCode::FAILURE => {}
+        closed => closed?,
+    }
+    Ok(code)
 }
 
 fn members(info: &Info) -> Value {

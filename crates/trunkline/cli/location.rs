@@ -84,7 +84,14 @@ impl Place {
         if holds_store(path) {
             return Ok(Place::Store(path.to_owned()));
         }
-        let (dir, name) = match (store_above(path), text.trim_end_matches('/').rsplit_once('/')) {
+        let above = store_above(path);
+        let hint = match above {
+            Some(_) => "",
+            None => {
+                "; no directory above it holds a store yet, so that the name is taken to start behind the last /"
+            }
+        };
+        let (dir, name) = match (above, text.trim_end_matches('/').rsplit_once('/')) {
             (Some(dir), _) => {
                 let below = path.strip_prefix(dir).unwrap_or(path);
                 (dir.to_owned(), below.to_string_lossy().into_owned())
@@ -99,7 +106,7 @@ impl Place {
         };
         let name = DbName::parse(&name).map_err(|_| {
             Failure::new(format!(
-                "{name:?} is no database name: lower-case letters, digits and _$()+-/ are allowed, a letter comes first"
+                "{name:?} is no database name: lower-case letters, digits and _$()+-/ are allowed, a letter comes first{hint}"
             ))
         })?;
         Ok(Place::Database(Location::Local { dir, name }))
@@ -200,6 +207,8 @@ mod tests {
         let new = temp.path().join("new");
         let new = new.to_str().unwrap();
         check(&format!("{new}/cdrs"), new, "cdrs");
+        let error = Location::parse(&format!("{new}/account/2026-11")).unwrap_err();
+        assert!(error.to_string().contains("holds a store yet"), "{error}");
     }
 
     #[test]

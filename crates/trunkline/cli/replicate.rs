@@ -36,7 +36,7 @@ pub(crate) struct ReplicateArgs {
     #[arg(long = "doc-id", value_name = "ID")]
     doc_ids: Vec<String>,
     /// Only documents that match this Mango selector
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, value_name = "JSON", conflicts_with = "doc_ids")]
     selector: Option<String>,
     /// Start after this seq of the source when the two sides have no checkpoint in common
     #[arg(long, value_name = "SEQ")]
@@ -232,7 +232,7 @@ fn as_line(report: &Report, elapsed: Duration) -> Value {
         "doc_write_failures": counts.doc_write_failures,
         "missing_checked": counts.revisions_checked,
         "missing_found": counts.missing_revisions_found,
-        "source_last_seq": seq(counts.source_seq.as_deref()),
+        "source_last_seq": seq(counts.through_seq.as_deref().or(counts.source_seq.as_deref())),
         "refused": as_json(&report.refused),
         "seconds": (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
     })
