@@ -3,35 +3,45 @@
 use super::field::{Field, Found, find};
 use super::{Comparison, Condition, Test, quoted};
 use crate::collate;
-use crate::doc::Body;
 use crate::json::{self, JsonError, Reader};
 use crate::rev::Rev;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+/// Members that stand beside a body and are costly to spell.
+const ATTACHED: [&str; 2] = ["_attachments", "_conflicts"];
+
+/// A document, its parts not yet put together.
+pub(super) struct Document<'a> {
+    pub(super) id: &'a str,
+    pub(super) rev: &'a Rev,
+    pub(super) deleted: bool,
+    pub(super) body: &'a str,
+    /// An object with what there is of [`ATTACHED`]; empty where no field needs it.
+    pub(super) attached: &'a str,
+}
+
 /// What fields are looked up in.
 #[derive(Clone, Copy)]
 enum Subject<'a> {
-    Document {
-        id: &'a str,
-        rev: &'a Rev,
-        deleted: bool,
-        body: &'a str,
-    },
+    Document(&'a Document<'a>),
     Value(&'a str),
 }
 
-pub(super) fn document(condition: &Condition, id: &str, rev: &Rev, deleted: bool, body: &Body) -> bool {
-    let body = body.as_str();
-    matches(
-        condition,
-        Subject::Document {
-            id,
-            rev,
-            deleted,
-            body,
-        },
-    )
+pub(super) fn document(condition: &Condition, document: &Document<'_>) -> bool {
+    matches(condition, Subject::Document(document))
+}
+
+/// Whether matching a document looks at [`ATTACHED`]. Fields below `$elemMatch` and its kin are not the document's.
+pub(super) fn looks_at_attached(condition: &Condition) -> bool {
+    match condition {
+        Condition::And(inner) | Condition::Or(inner) => inner.iter().any(looks_at_attached),
+        Condition::Not(inner) => looks_at_attached(inner),
+        Condition::Field(field, _) => field
+            .path
+            .first()
+            .is_some_and(|first| ATTACHED.contains(&&**first)),
+    }
 }
 
 fn matches(condition: &Condition, subject: Subject<'_>) -> bool {
@@ -51,21 +61,22 @@ fn field_passes(field: &Field, test: &Test, subject: Subject<'_>) -> bool {
     };
     let special;
     let found = match (subject, field.path.split_first()) {
-        (Subject::Document { id, rev, deleted, .. }, Some((first, rest)))
-            if matches!(&**first, "_id" | "_rev" | "_deleted") =>
-        {
-            special = match &**first {
-                "_id" => quoted(id),
-                "_rev" => quoted(&rev.to_string()),
-                _ if deleted => "true".into(),
-                _ => String::new(),
-            };
-            match special.is_empty() {
-                true => Found::Nothing,
-                false => find(&special, rest),
+        (Subject::Value(value), _) => find(value, &field.path),
+        (Subject::Document(document), Some((first, rest))) => match &**first {
+            "_id" => {
+                special = quoted(document.id);
+                find(&special, rest)
             }
-        }
-        (Subject::Document { body: value, .. } | Subject::Value(value), _) => find(value, &field.path),
+            "_rev" => {
+                special = quoted(&document.rev.to_string());
+                find(&special, rest)
+            }
+            "_deleted" if document.deleted => find("true", rest),
+            "_deleted" => Found::Nothing,
+            name if ATTACHED.contains(&name) => find(document.attached, &field.path),
+            _ => find(document.body, &field.path),
+        },
+        (Subject::Document(document), None) => find(document.body, &[]),
     };
     match found {
         Found::Value(value) => passes(test, value, order),

@@ -20,18 +20,43 @@ use std::fmt;
 #[derive(Clone, Debug)]
 pub struct Selector {
     condition: Condition,
+    /// Whether any field begins with a member that is spelled only then.
+    looks_at_attached: bool,
 }
 
 impl Selector {
     /// Parses the JSON text of a selector object.
     pub fn parse(json: &str) -> Result<Selector, InvalidSelector> {
         let condition = parse::selector(json)?;
-        Ok(Selector { condition })
+        Ok(Selector {
+            looks_at_attached: matching::looks_at_attached(&condition),
+            condition,
+        })
     }
 
-    /// Whether a document matches. `id` and `rev` stand for `_id` and `_rev`.
-    pub fn matches(&self, id: &str, rev: &Rev, deleted: bool, body: &Body) -> bool {
-        matching::document(&self.condition, id, rev, deleted, body)
+    /// Whether a document matches. `id` and `rev` stand for `_id` and `_rev`. `attached` gives a JSON object that has
+    /// `_attachments` and `_conflicts` where the document has some; only a selector that looks at them calls it.
+    pub fn matches(
+        &self,
+        id: &str,
+        rev: &Rev,
+        deleted: bool,
+        body: &Body,
+        attached: impl FnOnce() -> String,
+    ) -> bool {
+        let attached = if self.looks_at_attached {
+            attached()
+        } else {
+            String::new()
+        };
+        let document = matching::Document {
+            id,
+            rev,
+            deleted,
+            body: body.as_str(),
+            attached: &attached,
+        };
+        matching::document(&self.condition, &document)
     }
 
     /// A canonical JSON text: equal for selectors that are equal after normalisation. Names a replication.

@@ -3,6 +3,9 @@
 use super::*;
 use proptest::prelude::*;
 
+const ATTACHED: &str =
+    r#"{"_attachments":{"a.b":{"content_type":"audio/wav","length":7,"stub":true}},"_conflicts":["2-b"]}"#;
+
 const DOC: &str = r#"{"name":"Ada","age":36,"big":9007199254740993,"tags":["a","b",1],"addr":{"city":"Köln","geo":[50,6.9]},
     "nil":null,"yes":true,"empty":[],"obj":{},"legs":[{"to":"+49","sec":10},{"to":"+44","sec":99}],"a.b":1,
     "e":"e\u0301","x":{"y":{"z":0}},"neg":-7}"#;
@@ -10,7 +13,9 @@ const DOC: &str = r#"{"name":"Ada","age":36,"big":9007199254740993,"tags":["a","
 fn matches(selector: &str, body: &str) -> bool {
     let selector = Selector::parse(selector).unwrap_or_else(|error| panic!("{selector}: {error}"));
     let rev = Rev::parse("3-967a00dff5e02add41819138abb3284d").unwrap();
-    selector.matches("doc:7", &rev, false, &Body::parse(body).unwrap())
+    selector.matches("doc:7", &rev, false, &Body::parse(body).unwrap(), || {
+        ATTACHED.into()
+    })
 }
 
 /// Each selector matches DOC.
@@ -228,18 +233,41 @@ fn special_members_are_fields() {
         r#"{"_deleted":{"$exists":false}}"#,
         r#"{"_id":{"$regex":"^doc:"}}"#,
     ]);
-    check_no_match(&[
-        r#"{"_deleted":true}"#,
-        r#"{"_id":{"$lt":"Z"}}"#,
-        r#"{"_attachments":{"$exists":true}}"#,
-    ]);
+    check_no_match(&[r#"{"_deleted":true}"#, r#"{"_id":{"$lt":"Z"}}"#]);
     // What a replicator writes into its documents is part of their bodies.
     let selector = Selector::parse(r#"{"_replication_state":"completed"}"#).unwrap();
     let body = Body::from_stored(r#"{"_replication_state":"completed"}"#);
-    assert!(selector.matches("x", &Rev::parse("1-a").unwrap(), false, &body));
-    let deleted = Selector::parse(r#"{"_deleted":true}"#).unwrap();
     let rev = Rev::parse("1-a").unwrap();
-    assert!(deleted.matches("x", &rev, true, &Body::empty()));
+    assert!(selector.matches("x", &rev, false, &body, || unreachable!()));
+    let deleted = Selector::parse(r#"{"_deleted":true}"#).unwrap();
+    assert!(deleted.matches("x", &rev, true, &Body::empty(), || unreachable!()));
+}
+
+#[test]
+fn attachments_and_conflicts_are_fields() {
+    check_match(&[
+        r#"{"_attachments":{"$exists":true}}"#,
+        r#"{"_attachments":{"a\\.b":{"content_type":"audio/wav"}}}"#,
+        r#"{"_attachments.a\\.b.length":{"$gt":6}}"#,
+        r#"{"_attachments":{"$keyMapMatch":{"$eq":"a.b"}}}"#,
+        r#"{"_attachments.c":{"$exists":false}}"#,
+        r#"{"_conflicts":["2-b"]}"#,
+        r#"{"$or":[{"name":"Bob"},{"$not":{"_conflicts":{"$size":2}}}]}"#,
+    ]);
+    check_no_match(&[
+        r#"{"_attachments":{"$exists":false}}"#,
+        r#"{"_attachments.a\\.b.stub":false}"#,
+        r#"{"_attachments.a.b":{"$exists":true}}"#,
+        r#"{"legs":{"$elemMatch":{"_attachments":{"$exists":true}}}}"#,
+    ]);
+    let rev = Rev::parse("1-a").unwrap();
+    let none =
+        Selector::parse(r#"{"_attachments":{"$exists":false},"_conflicts":{"$exists":false}}"#).unwrap();
+    assert!(none.matches("x", &rev, false, &Body::empty(), || "{}".into()));
+    // Fields of elements are not the document's.
+    let inner = Selector::parse(r#"{"legs":{"$elemMatch":{"_attachments":1}}}"#).unwrap();
+    let legs = Body::from_stored(r#"{"legs":[{"_attachments":1}]}"#);
+    assert!(inner.matches("x", &rev, false, &legs, || unreachable!()));
 }
 
 #[test]

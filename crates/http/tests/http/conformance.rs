@@ -183,6 +183,51 @@ async fn filters_that_are_none() {
 }
 
 #[tokio::test]
+async fn a_selector_sees_attachments_and_a_winners_conflicts() {
+    let server = Server::with_db().await;
+    let voice = json!({ "voice.wav": { "content_type": "audio/wav", "data": "aGVsbG8=" } });
+    let docs = json!([
+        { "_id": "a", "_rev": "1-bb", "n": 1 },
+        { "_id": "a", "_rev": "1-aa", "_attachments": voice },
+        { "_id": "b", "_rev": "1-aa", "_attachments": voice },
+        { "_id": "c", "_rev": "1-aa" },
+        { "_id": "d", "_rev": "1-aa", "_deleted": true },
+    ]);
+    let docs = json!({ "docs": docs, "new_edits": false });
+    assert_eq!(server.post("/db/_bulk_docs", docs).await.text(), "[]\n");
+    let selected = |style: &'static str, selector: serde_json::Value| {
+        let path = format!("/db/_changes?filter=_selector&style={style}");
+        let server = &server;
+        async move {
+            let answer = server.post(&path, json!({ "selector": selector })).await.json();
+            let rows = answer["results"].as_array().unwrap().iter();
+            rows.map(|row| {
+                format!(
+                    "{} {}",
+                    row["id"].as_str().unwrap(),
+                    row["changes"][0]["rev"].as_str().unwrap()
+                )
+            })
+            .collect::<Vec<_>>()
+        }
+    };
+    let some = json!({ "_attachments": { "$exists": true } });
+    assert_eq!(selected("main_only", some.clone()).await, ["b 1-aa"]);
+    assert_eq!(selected("all_docs", some).await, ["a 1-aa", "b 1-aa"]);
+    let audio = json!({ "_attachments.voice\\.wav": { "content_type": "audio/wav", "length": 5, "stub": true, "revpos": 1 } });
+    assert_eq!(selected("main_only", audio).await, ["b 1-aa"]);
+    let nested = json!({ "_attachments": { "voice\\.wav": { "digest": "md5-XUFAKrxLKna5cZ2REBfFkg==" } } });
+    assert_eq!(selected("main_only", nested).await, ["b 1-aa"]);
+    let none = json!({ "_attachments": { "$exists": false }, "_deleted": { "$exists": false } });
+    assert_eq!(selected("main_only", none).await, ["a 1-bb", "c 1-aa"]);
+    let torn = json!({ "_conflicts": { "$size": 1 } });
+    assert_eq!(selected("main_only", torn.clone()).await, ["a 1-bb"]);
+    assert!(selected("all_docs", torn).await.is_empty());
+    let gone = json!({ "_deleted": true, "_id": "d", "_rev": "1-aa" });
+    assert_eq!(selected("all_docs", gone).await, ["d 1-aa"]);
+}
+
+#[tokio::test]
 async fn a_selector_judges_every_leaf_that_is_listed() {
     let server = Server::with_db().await;
     let docs = json!([

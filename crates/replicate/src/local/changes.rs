@@ -15,6 +15,7 @@ use trunkline_core::limits::REPLICATION_BATCH_ROWS;
 use trunkline_core::rev::Rev;
 use trunkline_core::selector::Selector;
 use trunkline_store::{ChangeRow, ChangesScan, Database, Error, Want, WantRevs};
+use trunkline_wire::document::{self, Pieces};
 use trunkline_wire::seq::{self, Since};
 
 pub(super) async fn open(
@@ -194,8 +195,17 @@ impl Filter {
                 passing(database, row.id, selector)?
             }
             Some(selector) => {
-                let passes = |body| selector.matches(row.id, &winner, deleted, &Body::from_stored(body));
-                let passes = row.winner.as_ref().is_some_and(|winner| passes(winner.body));
+                let leaves: Vec<_> = row.leaves.collect();
+                let passes = row.winner.as_ref().is_some_and(|body| {
+                    let doc = Pieces {
+                        id: row.id,
+                        rev: &winner,
+                        deleted,
+                        body: body.body,
+                        attachments: &body.attachments,
+                    };
+                    document::is_selected(selector, doc, &leaves)
+                });
                 passes.then(|| winner.clone()).into_iter().collect()
             }
             None => row.leaves.map(|(rev, _)| rev).take(shown).collect(),
@@ -226,7 +236,16 @@ fn passing(database: &Database, id: &str, selector: &Selector) -> Result<Vec<Rev
     };
     let found = database.bulk_get(&[want])?.into_iter().flatten();
     let leaves = found.flat_map(|found| found.leaves);
-    let passing = leaves.filter(|leaf| selector.matches(id, &leaf.rev, leaf.deleted, &leaf.body));
+    let passing = leaves.filter(|leaf| {
+        let doc = Pieces {
+            id,
+            rev: &leaf.rev,
+            deleted: leaf.deleted,
+            body: leaf.body.as_str(),
+            attachments: &leaf.attachments,
+        };
+        document::is_selected(selector, doc, &[])
+    });
     Ok(passing.map(|leaf| leaf.rev).collect())
 }
 

@@ -1,6 +1,6 @@
 //! What is moved, and what is left out.
 
-use crate::world::{World, delete, graft, leaves, put};
+use crate::world::{World, attachment, delete, edit, graft, leaves, put};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -108,6 +108,23 @@ async fn leaves_out_what_is_not_asked_for() {
     );
     world.replicate(Spec::default()).await.unwrap();
     world.assert_equal();
+}
+
+#[tokio::test]
+async fn a_selector_sees_attachments() {
+    let world = World::new();
+    let source = world.database("source");
+    put(&source, "plain", None, "{}");
+    let voice = vec![attachment(&source, "voice.wav", b"hello")];
+    edit(&source, "voice", None, "{}", false, voice);
+    let text = r#"{"_attachments":{"voice\\.wav":{"content_type":"audio/wav"}}}"#;
+    let spec = Spec {
+        selector: Some((text.to_owned(), Selector::parse(text).unwrap())),
+        ..Spec::default()
+    };
+    world.replicate(spec).await.unwrap();
+    let moved: Vec<_> = leaves(&world.database("target")).into_keys().collect();
+    assert_eq!(moved, ["voice"]);
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 use super::{AttachmentForm, Pieces, Shown};
 use crate::{attachments, rev_text};
 use std::io::Write;
-use trunkline_core::doc::RevPath;
+use trunkline_core::doc::{Body, RevPath};
 use trunkline_core::json;
 use trunkline_core::rev::Rev;
 use trunkline_core::revtree::RevTree;
+use trunkline_core::selector::Selector;
 
 /// Appends a document: `{"_id":..,"_rev":..[,"_deleted":true][..special members..],` and the body's members.
 /// `forms` gives the form of each attachment, in order; missing ones are stubs.
@@ -39,6 +40,22 @@ pub fn write_replicated(out: &mut Vec<u8>, doc: Pieces<'_>, path: &RevPath, form
     open(out, &doc);
     revisions(out, path);
     close(out, &doc, forms, false);
+}
+
+/// Whether a feed's selector takes a document. As in CouchDB it sees attachments as stubs, and in `leaves`, winner
+/// first, the conflicts of a winner that is listed alone.
+pub fn is_selected(selector: &Selector, doc: Pieces<'_>, leaves: &[(Rev, bool)]) -> bool {
+    let body = Body::from_stored(doc.body);
+    selector.matches(doc.id, doc.rev, doc.deleted, &body, || {
+        let shown = Shown {
+            leaves,
+            conflicts: true,
+            ..Shown::default()
+        };
+        let mut out = Vec::new();
+        write(&mut out, Pieces { body: "{}", ..doc }, &[], &shown);
+        String::from_utf8(out).unwrap_or_default()
+    })
 }
 
 fn open(out: &mut Vec<u8>, doc: &Pieces<'_>) {

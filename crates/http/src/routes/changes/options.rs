@@ -6,10 +6,10 @@ use crate::request::{Query, header_text};
 use axum::http::{HeaderMap, HeaderName};
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
-use trunkline_core::doc::Body;
 use trunkline_core::limits::REQUEST_ITEMS_MAX;
 use trunkline_core::rev::Rev;
 use trunkline_core::selector::Selector;
+use trunkline_wire::document::{self, Pieces};
 use trunkline_wire::seq::{self, Since};
 
 /// Options of a feed, parsed once.
@@ -54,10 +54,10 @@ impl Filter {
         }
     }
 
-    /// Whether a row's winner passes.
-    pub(super) fn takes_doc(&self, id: &str, rev: &Rev, deleted: bool, body: &str) -> bool {
+    /// Whether a leaf passes; `leaves` are all of its document, where it is listed alone.
+    pub(super) fn takes_doc(&self, doc: Pieces<'_>, leaves: &[(Rev, bool)]) -> bool {
         match self {
-            Filter::Selector(selector) => selector.matches(id, rev, deleted, &Body::from_stored(body)),
+            Filter::Selector(selector) => document::is_selected(selector, doc, leaves),
             _ => true,
         }
     }

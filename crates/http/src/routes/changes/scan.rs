@@ -3,13 +3,14 @@
 use super::options::{Filter, Options};
 use crate::error::{Error, Result};
 use crate::feed::Feed;
-use crate::show::RowDoc;
+use crate::show::{self, RowDoc};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use trunkline_core::Seq;
 use trunkline_core::rev::Rev;
 use trunkline_store::{ChangeRow, ChangesScan, Database, ScanEnd, Want, WantRevs};
 use trunkline_wire::changes::{Framing, Row, Writer};
+use trunkline_wire::document::Pieces;
 use trunkline_wire::seq::{self, Since};
 
 /// A feed's place in the changes, and what it still may send.
@@ -265,7 +266,7 @@ impl Render<'_> {
         let filter = &self.options.filter;
         let taken = leaves
             .into_iter()
-            .filter(|leaf| filter.takes_doc(id, &leaf.rev, leaf.deleted, leaf.body.as_str()));
+            .filter(|leaf| filter.takes_doc(show::pieces(id, leaf), &[]));
         self.passing.clear();
         self.passing.extend(taken.map(|leaf| leaf.rev));
         Ok(())
@@ -289,8 +290,17 @@ impl Render<'_> {
             return Ok(false);
         };
         let deleted = *deleted;
-        let takes_doc = |body: &str| options.filter.takes_doc(row.id, winner, deleted, body);
-        let takes_winner = row.winner.as_ref().is_none_or(|winner| takes_doc(winner.body));
+        let others: &[_] = if options.all_leaves { &[] } else { &self.leaves };
+        let takes_winner = row.winner.as_ref().is_none_or(|body| {
+            let doc = Pieces {
+                id: row.id,
+                rev: winner,
+                deleted,
+                body: body.body,
+                attachments: &body.attachments,
+            };
+            options.filter.takes_doc(doc, others)
+        });
         let takes_some = match options.filter {
             Filter::Selector(_) if options.all_leaves && self.leaves.len() > 1 => {
                 self.passing(db, row.id)?;
