@@ -39,6 +39,7 @@ impl Remote {
         let answer = self
             .client
             .put(&self.url)
+            .header("Content-Length", 0)
             .send()
             .await
             .map_err(|error| self.unreachable(&error))?;

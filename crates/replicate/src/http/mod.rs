@@ -25,7 +25,7 @@ use client::{Client, QUICK};
 use futures_util::stream::BoxStream;
 use parking_lot::RwLock;
 use reqwest::StatusCode;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -135,6 +135,8 @@ impl Peer for HttpPeer {
 
     async fn create(&self) -> Result<(), PeerError> {
         let request = self.client.http.put(self.client.address.database());
+        // Some servers, and proxies before them, answer 411 to a request that does not say it is empty.
+        let request = request.header(CONTENT_LENGTH, 0);
         let answer = self.client.send(request, QUICK).await?;
         if answer.status().is_success() || answer.status() == StatusCode::PRECONDITION_FAILED {
             return Ok(());
@@ -208,9 +210,8 @@ impl Peer for HttpPeer {
     async fn ensure_full_commit(&self) -> Result<Box<str>, PeerError> {
         let client = &self.client;
         let request = client.http.post(client.address.below("_ensure_full_commit"));
-        let body = client
-            .read(request.header(CONTENT_TYPE, "application/json"), QUICK)
-            .await?;
+        let request = request.header(CONTENT_TYPE, "application/json");
+        let body = client.read(request.header(CONTENT_LENGTH, 0), QUICK).await?;
         info::parse_full_commit(&body).map_err(|error| client.bad_answer(error))
     }
 

@@ -1,6 +1,6 @@
 //! Peers over HTTP that refuse, limit, stall or talk nonsense.
 
-use crate::scripted::{Answer, answer, serve};
+use crate::scripted::{Answer, answer, serve, serve_requests};
 use crate::world::{World, put, replicate};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -267,6 +267,23 @@ async fn an_edit_in_the_same_batch_as_its_document_is_not_lost() {
         .await
         .unwrap();
     assert!(crate::world::leaves(&world.database("target"))["d"].contains_key("2-b"));
+}
+
+/// Some servers refuse a request that does not say how long its body is, even when there is none.
+#[tokio::test]
+async fn requests_without_a_body_say_so() {
+    let url = serve_requests(|request| {
+        assert!(
+            request.headers.contains("content-length: 0\r\n"),
+            "{}",
+            request.headers
+        );
+        answer("201 Yes", "{\"ok\":true,\"instance_start_time\":\"0\"}")
+    })
+    .await;
+    let peer = HttpPeer::new(&url, HttpOptions::default()).unwrap();
+    peer.create().await.unwrap();
+    peer.ensure_full_commit().await.unwrap();
 }
 
 #[tokio::test]
