@@ -91,5 +91,8 @@ pub const REPLICATION_BYTES_IN_FLIGHT: usize = 32 << 20;
 pub const REPLICATION_ATTACHMENT_STREAMS: usize = 4;
 /// Bytes of one answer of a peer that is held in memory; longer ones are asked for in pieces.
 pub const PEER_ANSWER_BYTES_MAX: usize = 32 << 20;
+/// Characters that are kept of a foreign id that is none here: enough to find the document, while a source may send
+/// megabytes.
+pub const ODD_ID_CHARS_MAX: usize = 500;
 /// Refused documents that a replication's result lists; it counts all.
 pub const REFUSED_LISTED_MAX: usize = 1000;

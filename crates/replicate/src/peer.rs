@@ -132,7 +132,7 @@ pub struct Change {
     pub id: Box<str>,
     /// Its leaves, or its winner.
     pub revs: Vec<Rev>,
-    /// Texts among them that are no revisions to us: they cannot be asked for or written.
+    /// Texts among them that are no revisions to us: they cannot be asked for or written. Long ones are cut.
     pub odd_revs: Vec<Box<str>>,
     /// The document, where the feed was asked for it and `revs` is one revision of generation 1 without attachments.
     pub doc: Option<Doc>,
@@ -199,6 +199,8 @@ pub enum Fetched {
         /// The revision asked for.
         rev: Rev,
     },
+    /// What is there instead cannot be held here.
+    Refused(RefusedDoc),
 }
 
 /// What [`Peer::open_revs`] says of one revision.
@@ -208,6 +210,8 @@ pub enum Opened {
     Rev(OpenRev),
     /// The source does not have it (any more).
     Missing(Rev),
+    /// What is there instead cannot be held here.
+    Refused(RefusedDoc),
 }
 
 /// One revision with attachments, its bytes still to come.

@@ -98,13 +98,19 @@ pub fn parse_response(text: &[u8]) -> Result<Vec<Missing>, BadAnswer> {
             possible_ancestors: Vec::new(),
         };
         reader.members(|key, reader| {
-            let revs = match &*key {
-                "missing" => &mut row.missing,
-                "possible_ancestors" => &mut row.possible_ancestors,
-                _ => return Ok(()),
-            };
-            let list = parse_revs(reader.raw()?);
-            *revs = list.map_err(|_| BadAnswer("the answer lists a malformed rev".into()))?;
+            match &*key {
+                "missing" => {
+                    let revs = parse_revs(reader.raw()?);
+                    row.missing = revs.map_err(|_| BadAnswer("the answer lists a malformed rev".into()))?;
+                }
+                // They only save bytes: one that is no revision here is none of anything that is sent.
+                "possible_ancestors" => reader.elements(|reader| {
+                    let rev = json::string(reader.raw()?).and_then(|rev| Rev::parse(&rev).ok());
+                    row.possible_ancestors.extend(rev);
+                    Ok::<_, BadAnswer>(())
+                })?,
+                _ => {}
+            }
             Ok::<_, BadAnswer>(())
         })?;
         rows.push(row);
@@ -171,6 +177,11 @@ mod tests {
         let mut out = Vec::new();
         write(&mut out, []);
         assert_eq!(out, b"{}");
+        let foreign = r#"{"d1":{"missing":["2-c"],"possible_ancestors":["1-é","1-a"]}}"#;
+        assert_eq!(
+            parse_response(foreign.as_bytes()).unwrap(),
+            [row("d1", &ancestors)]
+        );
         assert!(parse_response(br#"{"d":{"missing":["x"]}}"#).is_err());
         assert!(parse_response(br#"{"d":["1-a"]}"#).is_err());
     }

@@ -271,5 +271,5 @@ impl Feed {
 /// Whether the text is this revision, without attachments. One that only speaks of attachments is fetched by itself,
 /// which is as right.
 fn is_whole(doc: &str, rev: &Rev) -> bool {
-    replication::rev_of(doc).as_ref() == Some(rev) && !speaks_of_attachments(doc.as_bytes())
+    matches!(replication::rev_of(doc), Some(Ok(of)) if of == *rev) && !speaks_of_attachments(doc.as_bytes())
 }

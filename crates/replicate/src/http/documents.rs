@@ -8,7 +8,7 @@ use memchr::memmem;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{RequestBuilder, StatusCode};
 use std::collections::VecDeque;
-use trunkline_core::rev::Rev;
+use trunkline_core::rev::{InvalidRev, Rev};
 use trunkline_wire::bulk_docs::{self, RequestWriter};
 use trunkline_wire::bulk_get::{self, Got};
 use trunkline_wire::document::{self, Pieces};
@@ -104,7 +104,11 @@ fn by_itself(id: &str, rev: &Rev) -> Fetched {
 }
 
 fn doc(body: &Bytes, text: &str, id: &str, asked: &Rev) -> Fetched {
-    let rev = replication::rev_of(text).unwrap_or_else(|| asked.clone());
+    let rev = match replication::rev_of(text) {
+        Some(Ok(rev)) => rev,
+        Some(Err(InvalidRev(odd))) => return Fetched::Refused(RefusedDoc::of_odd_rev(id, &odd)),
+        None => asked.clone(),
+    };
     if speaks_of_attachments(text.as_bytes()) {
         return Fetched::HasAttachments { id: id.into(), rev };
     }

@@ -87,6 +87,7 @@ async fn attempt(lane: &Lane, missing: &Missing, moved: &mut Moved) -> Result<()
     while let Some(opened) = revs.recv().await {
         match opened? {
             Opened::Missing(rev) => absent.revs.push(rev),
+            Opened::Refused(refused) => moved.refused.push(refused),
             Opened::Rev(open) => {
                 let rev = open.rev.clone();
                 match lane.target.put_open_rev(open).await {
@@ -106,7 +107,7 @@ async fn attempt(lane: &Lane, missing: &Missing, moved: &mut Moved) -> Result<()
             }
         }
     }
-    if moved.seen.is_empty() && absent.revs.is_empty() {
+    if moved.seen.is_empty() && moved.refused.is_empty() && absent.revs.is_empty() {
         // Said neither to be here nor to be missing: not to be passed over.
         absent.revs.clone_from(&missing.revs);
     }

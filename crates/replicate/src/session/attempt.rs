@@ -162,7 +162,7 @@ impl Attempt<'_> {
     /// Batches come here in order: this is the low-water mark.
     fn finished(&mut self, batch: Finished) {
         self.run.moved = true;
-        let failures = batch.refused.len() as u64;
+        let failures = batch.refused.len() as u64 + batch.unlisted;
         let left = self.pending.finished(batch.rows, &batch.last_seq, batch.pending);
         for refused in &batch.refused {
             tracing::warn!(

@@ -1,6 +1,7 @@
 //! One batch on its way: compared with the target, fetched, written.
 
 use super::attachments;
+use super::odd;
 use super::unserved::{self, Left};
 use super::{Progress, Tuning};
 use crate::peer::{Change, Changes, Doc, Fetched, Missing, Peer, PeerError, PeerErrorKind};
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
-use trunkline_core::limits::{DIGEST_BYTES_MAX, REPLICATION_BATCH_BYTES, REPLICATION_BYTES_IN_FLIGHT};
+use trunkline_core::limits::{REPLICATION_BATCH_BYTES, REPLICATION_BYTES_IN_FLIGHT};
 use trunkline_core::rev::Rev;
 
 /// How long a revision that the source announced but does not have may take to appear.
@@ -41,6 +42,8 @@ pub(super) struct Finished {
     pub(super) read: u64,
     pub(super) written: u64,
     pub(super) refused: Vec<RefusedDoc>,
+    /// Refused beside these.
+    pub(super) unlisted: u64,
 }
 
 /// Moves one batch.
@@ -52,8 +55,7 @@ pub(super) async fn process(lane: Arc<Lane>, batch: Changes) -> Result<Finished,
         ..Finished::default()
     };
     let mut rows = newest(batch.rows);
-    finished.refused.extend(rows.iter().flat_map(odd));
-    rows.retain(|row| !row.revs.is_empty() || row.odd_revs.is_empty());
+    rows.retain_mut(|row| odd::sort_out(row, &mut finished));
     finished.checked = rows.iter().map(|row| row.revs.len() as u64).sum();
     let (ready, wanted) = compare(&lane, rows).await?;
     finished.missing = ready.len() as u64 + revs_in(&wanted);
@@ -73,17 +75,6 @@ pub(super) async fn process(lane: Arc<Lane>, batch: Changes) -> Result<Finished,
         finished.refuse(missing, "not_found", reason);
     }
     Ok(finished)
-}
-
-/// What a row names that is no revision to us.
-fn odd(row: &Change) -> impl Iterator<Item = RefusedDoc> {
-    row.odd_revs.iter().map(|text| RefusedDoc {
-        id: row.id.to_string(),
-        // Of one that is too long, its start tells enough.
-        rev: text.chars().take(DIGEST_BYTES_MAX).collect(),
-        error: "bad_request".to_owned(),
-        reason: "Invalid rev format".to_owned(),
-    })
 }
 
 /// Keeps the last row of each document, which names all its leaves. A target may compare only one of several rows, and
@@ -188,6 +179,10 @@ async fn fetch(
             Fetched::Doc(doc) => docs.push(doc),
             Fetched::HasAttachments { id, rev } => add(&mut with_attachments, id, rev),
             Fetched::Missing { id, rev } => add(&mut left.absent, id, rev),
+            Fetched::Refused(refused) => {
+                finished.read += 1;
+                finished.refused.push(refused);
+            }
         }
     }
     for missing in &mut with_attachments {

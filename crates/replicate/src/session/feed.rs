@@ -55,7 +55,8 @@ fn is_full(batch: &Changes) -> bool {
 
 impl Change {
     fn bytes(&self) -> usize {
-        self.id.len() + 48 * self.revs.len() + self.doc.as_ref().map_or(0, Doc::bytes)
+        let odd: usize = self.odd_revs.iter().map(|rev| 48 + rev.len()).sum();
+        self.id.len() + 48 * self.revs.len() + odd + self.doc.as_ref().map_or(0, Doc::bytes)
     }
 }
 

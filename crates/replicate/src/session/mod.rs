@@ -7,6 +7,7 @@
 //! | `batch` | revs_diff, fetch and write of one batch; several are under way at once |
 //! | `attachments` | documents with attachments, streamed one by one |
 //! | `unserved` | documents that the source does not serve |
+//! | `odd` | documents and revisions whose ids are none here |
 //! | `pending` | how many changes are left, where the feed does not say |
 //! | `tuning` | what earlier batches teach about the next |
 //!
@@ -17,6 +18,7 @@ mod attachments;
 mod attempt;
 mod batch;
 mod feed;
+mod odd;
 mod pending;
 mod tuning;
 mod unserved;
@@ -101,7 +103,8 @@ pub struct RefusedDoc {
     pub id: String,
     /// Its revision.
     pub rev: String,
-    /// The target's error word; `not_found` or `unserved` when it was the source.
+    /// The target's error word; `not_found` or `unserved` when it was the source, `illegal_docid` or `bad_request` when
+    /// the id or the revision is none here.
     pub error: String,
     /// The reason in words.
     pub reason: String,

@@ -64,7 +64,7 @@ pub(super) async fn only_these(lane: &Lane, unserved: &[(Missing, PeerError)]) -
     let mut asked = 0;
     while let Some(changes) = feed.next().await {
         for row in changes?.rows {
-            if unserved.iter().any(|(missing, _)| missing.id == row.id) {
+            if row.revs.is_empty() || unserved.iter().any(|(missing, _)| missing.id == row.id) {
                 continue;
             }
             let witness = Missing {

@@ -240,6 +240,70 @@ async fn a_revision_that_is_none_here_is_listed_and_does_not_hold_back_the_other
     assert!(listed.starts_with(&refused.rev), "{}", refused.rev);
 }
 
+#[tokio::test]
+async fn ids_that_are_none_here_are_listed_wherever_they_turn_up() {
+    let world = World::new();
+    let long = "x".repeat(9000);
+    let ids = ["", "_odd", &long, "moved", "voice", "good"].map(str::to_owned);
+    let asked_for = |text: &str, id: &str| text.contains(&format!("\"{id}\""));
+    let source = peer(
+        move |method, path, body| match (method, path.split('?').next().unwrap()) {
+            ("GET", "/") => answer("200 OK", r#"{"couchdb":"Welcome","uuid":"u"}"#),
+            ("GET", "/db") => answer("200 OK", r#"{"update_seq":"6-x","instance_start_time":"0"}"#),
+            ("GET", "/db/_changes") => {
+                let row = |(at, id)| format!(r#"{{"seq":"{at}-x","id":"{id}","changes":[{{"rev":"1-a"}}]}}"#);
+                let rows: Vec<String> = (1..).zip(&ids).map(row).collect();
+                let rows = rows.join(",\n");
+                answer(
+                    "200 OK",
+                    format!(r#"{{"results":[{rows}],"last_seq":"6-x","pending":0}}"#),
+                )
+            }
+            ("POST", "/db/_bulk_get") => {
+                assert!(!ids.iter().take(3).any(|id| asked_for(body, id)));
+                let docs = [
+                    ("moved", r#""_rev":"2-é""#),
+                    ("voice", r#""_rev":"1-a","_attachments":{}"#),
+                    ("good", r#""_rev":"1-a""#),
+                ];
+                let docs = docs.into_iter().filter(|(id, _)| asked_for(body, id));
+                let row =
+                    |(id, rest)| format!(r#"{{"id":"{id}","docs":[{{"ok":{{"_id":"{id}",{rest}}}}}]}}"#);
+                let rows = docs.map(row).collect::<Vec<_>>().join(",");
+                answer("200 OK", format!(r#"{{"results":[{rows}]}}"#))
+            }
+            ("GET", "/db/voice") => answer(
+                "200 OK\r\nContent-Type: multipart/mixed; boundary=\"O\"",
+                "--O\r\nContent-Type: application/json\r\n\r\n{\"_id\":\"voice\",\"_rev\":\"2-ü\"}\r\n--O--",
+            ),
+            ("GET", _) => answer("404 No", r#"{"error":"not_found","reason":"missing"}"#),
+            ("PUT", _) => answer("201 Yes", r#"{"ok":true,"id":"_local/x","rev":"0-1"}"#),
+            _ => answer("201 Yes", r#"{"ok":true,"instance_start_time":"0"}"#),
+        },
+    )
+    .await;
+    let report = replicate(Arc::new(source), world.peer("target"), Spec::default())
+        .await
+        .unwrap();
+    let moved: Vec<_> = crate::world::leaves(&world.database("target"))
+        .into_keys()
+        .collect();
+    assert_eq!(moved, ["good"]);
+    let refused = report.refused.iter();
+    let refused: Vec<_> = refused.map(|doc| (&*doc.id, &*doc.rev, &*doc.error)).collect();
+    let expected = [
+        ("", "1-a", "illegal_docid"),
+        ("_odd", "1-a", "illegal_docid"),
+        (&long[..500], "1-a", "illegal_docid"),
+        ("moved", "2-é", "bad_request"),
+        ("voice", "2-ü", "bad_request"),
+    ];
+    assert_eq!(refused, expected);
+    let progress = &report.progress;
+    assert_eq!((progress.doc_write_failures, progress.docs_written), (5, 1));
+    assert_eq!(progress.checkpointed_source_seq.as_deref(), Some("\"6-x\""));
+}
+
 /// A Trunkline whose feed has a document twice: new, then edited.
 #[tokio::test]
 async fn an_edit_in_the_same_batch_as_its_document_is_not_lost() {

@@ -4,7 +4,7 @@ use super::object_end::ObjectEnd;
 use crate::invalid::{BadAnswer, utf8};
 use std::collections::VecDeque;
 use trunkline_core::json;
-use trunkline_core::limits::CHANGES_ROW_BYTES_MAX;
+use trunkline_core::limits::{CHANGES_ROW_BYTES_MAX, ODD_ID_CHARS_MAX};
 use trunkline_core::rev::Rev;
 
 /// What a feed says.
@@ -30,7 +30,7 @@ pub struct IncomingRow {
     pub id: Box<str>,
     /// Winner first.
     pub revs: Vec<Rev>,
-    /// Texts among them that are no revisions here.
+    /// Texts among them that are no revisions here, each its first [`ODD_ID_CHARS_MAX`] characters.
     pub odd_revs: Vec<Box<str>>,
     /// Whether the winner is deleted.
     pub deleted: bool,
@@ -260,7 +260,10 @@ impl<'a> Object<'a> {
                     .ok_or_else(|| BadAnswer("the changes feed has a malformed rev".into()))?;
                 match Rev::parse(&text) {
                     Ok(rev) => self.revs.push(rev),
-                    Err(_) => self.odd_revs.push(text.into()),
+                    Err(_) => {
+                        let start: String = text.chars().take(ODD_ID_CHARS_MAX).collect();
+                        self.odd_revs.push(start.into());
+                    }
                 }
             }
             Ok(())

@@ -140,7 +140,15 @@ fn feeds_of_other_servers() {
         doc: None,
     });
     let text = r#"{"seq":1,"id":"d","changes":[{"rev":"x"},{"rev":"1-a"}]}"#;
-    check(&format!("{text}\n"), &[odd]);
+    check(&format!("{text}\n"), std::slice::from_ref(&odd));
+    let long = text.replace("\"x\"", &format!("\"{}\"", "é".repeat(2000)));
+    let kept = "é".repeat(trunkline_core::limits::ODD_ID_CHARS_MAX);
+    let Event::Row(odd) = odd else { unreachable!() };
+    let cut = IncomingRow {
+        odd_revs: vec![kept.into()],
+        ..odd
+    };
+    check(&format!("{long}\n"), &[Event::Row(cut)]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use reqwest::{Body, Response};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use trunkline_core::rev::Rev;
+use trunkline_core::rev::{InvalidRev, Rev};
 use trunkline_wire::document;
 use trunkline_wire::multipart::{DocumentEvent, DocumentReader, RelatedWriter};
 use trunkline_wire::open_revs::{self, OpenRev as Item};
@@ -166,8 +166,18 @@ async fn read_multipart(
                 let (bytes, parts) = mpsc::channel(CHUNKS_AHEAD);
                 chunks = Some(bytes);
                 let rev = std::str::from_utf8(&json).ok().and_then(replication::rev_of);
-                let rev =
-                    rev.ok_or_else(|| client.error(PeerErrorKind::Protocol, "a document without _rev"))?;
+                let rev = match rev {
+                    Some(Ok(rev)) => rev,
+                    Some(Err(InvalidRev(odd))) => {
+                        chunks = None;
+                        let refused = RefusedDoc::of_odd_rev(&wanted.id, &odd);
+                        if sender.send(Ok(Opened::Refused(refused))).await.is_err() {
+                            return Ok(());
+                        }
+                        continue;
+                    }
+                    None => return Err(client.error(PeerErrorKind::Protocol, "a document without _rev")),
+                };
                 let open = OpenRev {
                     id: wanted.id.clone(),
                     rev,

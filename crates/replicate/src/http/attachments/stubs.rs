@@ -4,14 +4,16 @@ use super::CHUNKS_AHEAD;
 use crate::http::address::escaped;
 use crate::http::client::{BATCH, Client};
 use crate::peer::{OpenRev, Opened, PeerError, PeerErrorKind};
+use crate::session::RefusedDoc;
 use bytes::Bytes;
 use reqwest::Response;
 use reqwest::header::ACCEPT_ENCODING;
 use tokio::sync::mpsc;
 use trunkline_core::attachment::{Attachment, Content, Encoding};
-use trunkline_core::rev::Rev;
+use trunkline_core::rev::{InvalidRev, Rev};
 use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
 use trunkline_wire::document::{self, AttachmentForm, Pieces};
+use trunkline_wire::replication;
 
 /// Sends one document; answers whether anyone still listens.
 pub(super) async fn send(
@@ -20,6 +22,10 @@ pub(super) async fn send(
     json: Bytes,
     sender: &mpsc::Sender<Result<Opened, PeerError>>,
 ) -> Result<bool, PeerError> {
+    if let Some(Err(InvalidRev(odd))) = str::from_utf8(&json).ok().and_then(replication::rev_of) {
+        let refused = RefusedDoc::of_odd_rev(id, &odd);
+        return Ok(sender.send(Ok(Opened::Refused(refused))).await.is_ok());
+    }
     let bad = |reason: String| client.error(PeerErrorKind::Protocol, reason);
     let doc = document::parse(&json).map_err(|error| bad(error.to_string()))?;
     let path = doc.path().map_err(|error| bad(error.to_string()))?;
