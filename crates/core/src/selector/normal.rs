@@ -59,7 +59,6 @@ impl Comparison {
 /// A selector of the same meaning, where order that does not matter is settled.
 pub(super) fn canonical(condition: &Condition) -> String {
     match condition {
-        Condition::And(inner) if inner.is_empty() => "{}".into(),
         Condition::And(inner) => format!("{{\"$and\":{}}}", sorted(inner.iter().map(canonical))),
         Condition::Or(inner) => format!("{{\"$or\":{}}}", sorted(inner.iter().map(canonical))),
         Condition::Not(inner) => format!("{{\"$not\":{}}}", canonical(inner)),

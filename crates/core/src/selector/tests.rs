@@ -362,7 +362,8 @@ fn what_would_take_much_more_memory_than_its_text_is_refused() {
 #[test]
 fn the_normal_form_is_couchdbs() {
     for (selector, canonical) in [
-        (r#"{}"#, r#"{}"#),
+        (r#"{}"#, r#"{"$and":[]}"#),
+        (r#"{"$or":[{"$nor":[]}]}"#, r#"{"$or":[{"$and":[]}]}"#),
         (r#"{ "a" : 1 }"#, r#"{"a":{"$eq":1}}"#),
         (
             r#"{"b":2,"a":1}"#,
