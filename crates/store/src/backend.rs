@@ -1,9 +1,9 @@
 //! What redb reads and writes: a file, watched for failures; and what stands in for it where a file will not do.
 
 use crate::{Error, StoreOptions};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use redb::backends::FileBackend;
-use redb::{BackendError, DatabaseError, StorageBackend};
+use redb::{BackendError, StorageBackend};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -43,7 +43,7 @@ pub(crate) fn open_backend(path: &Path, options: &StoreOptions) -> Result<Box<dy
 /// Remembers whether anything failed: redb refuses all access to a file from then on, and it must be opened again.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    pub(crate) under: Box<dyn StorageBackend>,
+    pub(crate) under: Arc<dyn StorageBackend>,
     pub(crate) failed: Arc<AtomicBool>,
 }
 
@@ -86,12 +86,14 @@ impl StorageBackend for Watched {
     }
 }
 
-/// A file that is read, while what is written stays in memory: redb writes a little to recover a file, and a disk that is
-/// full should not cost its readers what is on it.
+/// A file that is only read until its first commit: what redb writes to open it and to close it again is held in memory
+/// until then. So a database that nobody writes to costs no sync when it is opened, is never found unclosed after a
+/// crash, and can be read on a disk that takes no writes.
 #[derive(Debug)]
-pub(crate) struct Overlay {
+pub(crate) struct Held {
     under: Box<dyn StorageBackend>,
-    over: Mutex<Over>,
+    /// `None` once the file takes everything itself.
+    over: RwLock<Option<Over>>,
 }
 
 #[derive(Debug)]
@@ -101,22 +103,55 @@ struct Over {
     kept: u64,
     /// By page number.
     pages: BTreeMap<u64, Box<[u8]>>,
+    /// What the file is yet to take, in order: a crash on the way must find what redb expects to find.
+    steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Write(u64, Box<[u8]>),
+    Length(u64),
+    Sync,
 }
 
 const PAGE: usize = 4096;
 
-impl Overlay {
-    pub(crate) fn over(under: Box<dyn StorageBackend>) -> io::Result<Overlay> {
+impl Held {
+    pub(crate) fn over(under: Box<dyn StorageBackend>) -> io::Result<Held> {
         let len = under.len()?;
         let over = Over {
             len,
             kept: len,
             pages: BTreeMap::new(),
+            steps: Vec::new(),
         };
-        Ok(Overlay {
+        Ok(Held {
             under,
-            over: Mutex::new(over),
+            over: RwLock::new(Some(over)),
         })
+    }
+
+    /// Whether the file has taken nothing yet.
+    pub(crate) fn is_held(&self) -> bool {
+        self.over.read().is_some()
+    }
+
+    /// Gives the file what was held back; from now on it takes everything itself. When it does not take it, all stays as
+    /// it was, and this may be tried again.
+    pub(crate) fn release(&self) -> io::Result<()> {
+        if !self.is_held() {
+            return Ok(());
+        }
+        let mut over = self.over.write();
+        for step in over.iter().flat_map(|over| &over.steps) {
+            match step {
+                Step::Write(offset, data) => self.under.write(*offset, data)?,
+                Step::Length(len) => self.under.set_len(*len)?,
+                Step::Sync => self.under.sync_data()?,
+            }
+        }
+        *over = None;
+        Ok(())
     }
 
     fn read_under(&self, kept: u64, offset: u64, out: &mut [u8]) -> io::Result<()> {
@@ -140,12 +175,18 @@ fn pages_of(offset: u64, length: usize) -> impl Iterator<Item = (u64, usize, usi
     })
 }
 
-impl StorageBackend for Overlay {
+impl StorageBackend for Held {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.over.lock().len)
+        match &*self.over.read() {
+            Some(over) => Ok(over.len),
+            None => self.under.len(),
+        }
     }
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let over = self.over.lock();
+        let over = self.over.read();
+        let Some(over) = &*over else {
+            return self.under.read(offset, out);
+        };
         if offset + out.len() as u64 > over.len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -162,17 +203,36 @@ impl StorageBackend for Overlay {
         Ok(())
     }
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut over = self.over.lock();
+        let mut over = self.over.write();
+        let Some(over) = &mut *over else {
+            return self.under.set_len(len);
+        };
         over.len = len;
         over.kept = over.kept.min(len);
         over.pages.retain(|number, _| number * (PAGE as u64) < len);
+        over.steps.push(Step::Length(len));
         Ok(())
     }
     fn sync_data(&self) -> io::Result<()> {
+        // A sync must not keep readers waiting.
+        if !self.is_held() {
+            return self.under.sync_data();
+        }
+        let mut over = self.over.write();
+        let Some(over) = &mut *over else {
+            return self.under.sync_data();
+        };
+        over.steps.push(Step::Sync);
         Ok(())
     }
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut over = self.over.lock();
+        if !self.is_held() {
+            return self.under.write(offset, data);
+        }
+        let mut over = self.over.write();
+        let Some(over) = &mut *over else {
+            return self.under.write(offset, data);
+        };
         for (number, start, at, part) in pages_of(offset, data.len()) {
             if !over.pages.contains_key(&number) {
                 let mut page = vec![0; PAGE];
@@ -185,6 +245,7 @@ impl StorageBackend for Overlay {
                 to.copy_from_slice(from);
             }
         }
+        over.steps.push(Step::Write(offset, data.into()));
         Ok(())
     }
     fn close(&self) -> io::Result<()> {
@@ -196,14 +257,6 @@ impl StorageBackend for Overlay {
     fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
         self.under.unlock_range(start, end)
     }
-}
-
-/// Whether the disk, and not what is on it, is why a file did not open.
-pub(crate) fn is_disk_failure(cause: &DatabaseError) -> bool {
-    matches!(
-        cause,
-        DatabaseError::Storage(redb::StorageError::Io(_) | redb::StorageError::PreviousIo)
-    )
 }
 
 /// The bytes of a file that is still being laid out.

@@ -235,9 +235,8 @@ fn give_up_failed(slot: &mut Option<Arc<OpenFile>>) {
 impl Database {
     /// [`Database::file`] for a commit.
     pub(crate) fn file_to_write(&self) -> Result<Arc<OpenFile>, Error> {
-        self.file()?.try_again();
         let file = self.file()?;
-        file.check_writable()?;
+        file.release()?;
         Ok(file)
     }
 }

@@ -1,6 +1,6 @@
 //! One database's redb file while it is open, and how a new one is made.
 
-use crate::backend::{BackendSeam, Image, Overlay, Watched, is_disk_failure, open_backend};
+use crate::backend::{BackendSeam, Held, Image, Watched, open_backend};
 use crate::pending::Marks;
 use crate::tables::{self, Incarnation, State, meta};
 use crate::{Error, StoreOptions};
@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 use trunkline_core::attachment::ContentHash;
 use trunkline_core::limits::{PURGED_INFOS_LIMIT_DEFAULT, REVS_LIMIT_DEFAULT};
 
@@ -20,9 +19,6 @@ pub(crate) const FILE_NAME: &str = "documents.redb";
 pub(crate) const COMPACTED_NAME: &str = "documents.redb.compacted";
 /// Where attachment files are, in the database's directory.
 pub(crate) const ATTACHMENTS_NAME: &str = "attachments";
-
-/// An attempt to open a file that takes less may be repeated at once.
-const QUICK: Duration = Duration::from_millis(100);
 
 /// An open redb file and what of it is kept in memory.
 #[derive(Debug)]
@@ -46,15 +42,7 @@ pub(crate) struct OpenFile {
     pub(crate) seq_floor: AtomicU64,
     /// Set at the first failed access to the file.
     failed: Arc<AtomicBool>,
-    /// Set when the file can be read only.
-    unwritable: Option<Unwritable>,
-}
-
-/// Why a file cannot be written, and when to try again.
-#[derive(Debug)]
-struct Unwritable {
-    cause: Error,
-    try_again: Instant,
+    held: Arc<Held>,
 }
 
 impl OpenFile {
@@ -68,36 +56,21 @@ impl OpenFile {
         OpenFile::open_at(dir, &path, options)
     }
 
-    /// Opens the file at `path` for the database in `dir`. On a disk that takes no writes it can be read.
+    /// Opens the file at `path` for the database in `dir`. Until [`OpenFile::release`] it is only read.
     pub(crate) fn open_at(dir: &Path, path: &Path, options: &StoreOptions) -> Result<OpenFile, Error> {
-        let started = Instant::now();
+        let opening = Error::io("opening a database file");
+        let held = Arc::new(Held::over(open_backend(path, options)?).map_err(opening)?);
         let failed = Arc::default();
-        let cause = match open_redb(open_backend(path, options)?, &failed, options) {
-            Ok(redb) => return OpenFile::load(dir, redb, failed),
-            Err(cause) if !is_disk_failure(&cause) => return Err(cause.into()),
-            Err(cause) => cause,
-        };
-        tracing::error!("{} cannot be written: {cause}", path.display());
-        let cause = Error::from(cause);
-        let failed = Arc::default();
-        let Ok(overlay) = Overlay::over(open_backend(path, options)?) else {
-            return Err(cause);
-        };
-        let Ok(redb) = open_redb(Box::new(overlay), &failed, options) else {
-            return Err(cause);
-        };
-        let mut file = OpenFile::load(dir, redb, failed)?;
-        // To try reads all of a file that was not closed: where that takes long, most of the time is the readers'.
-        let took = started.elapsed();
-        let wait = if took < QUICK { Duration::ZERO } else { took * 10 };
-        file.unwritable = Some(Unwritable {
-            cause,
-            try_again: Instant::now() + wait,
-        });
-        Ok(file)
+        let redb = open_redb(held.clone(), &failed, options)?;
+        OpenFile::load(dir, redb, failed, held)
     }
 
-    fn load(dir: &Path, redb: redb::Database, failed: Arc<AtomicBool>) -> Result<OpenFile, Error> {
+    fn load(
+        dir: &Path,
+        redb: redb::Database,
+        failed: Arc<AtomicBool>,
+        held: Arc<Held>,
+    ) -> Result<OpenFile, Error> {
         let txn = redb.begin_read()?;
         let meta = txn.open_table(tables::META)?;
         let state = meta.get(meta::STATE)?.ok_or_else(no_meta)?;
@@ -129,7 +102,7 @@ impl OpenFile {
             marks: Marks::default(),
             seq_floor: AtomicU64::new(floor),
             failed,
-            unwritable: None,
+            held,
             redb,
         };
         Ok(file)
@@ -146,21 +119,16 @@ impl OpenFile {
         self.failed.load(Ordering::Acquire)
     }
 
-    /// Why the file takes no commits, if it takes none.
-    pub(crate) fn check_writable(&self) -> Result<(), Error> {
-        match &self.unwritable {
-            Some(unwritable) => Err(unwritable.cause.clone()),
-            None => Ok(()),
-        }
+    /// Lets the file take commits; when it does not, it can still be read.
+    pub(crate) fn release(&self) -> Result<(), Error> {
+        self.held
+            .release()
+            .map_err(Error::io("writing to a database file"))
     }
 
-    /// Counts a file that takes no commits as failed, when it is time to see whether it takes them again.
-    pub(crate) fn try_again(&self) {
-        if let Some(unwritable) = &self.unwritable
-            && Instant::now() >= unwritable.try_again
-        {
-            self.failed.store(true, Ordering::Release);
-        }
+    /// Whether nothing was ever committed through this opening of the file.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.is_held()
     }
 
     /// Called when the file is given up: another of the same name may have content that this one dropped.
@@ -199,7 +167,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 fn open_redb(
-    under: Box<dyn StorageBackend>,
+    under: Arc<dyn StorageBackend>,
     failed: &Arc<AtomicBool>,
     options: &StoreOptions,
 ) -> Result<redb::Database, redb::DatabaseError> {
@@ -221,7 +189,7 @@ pub(crate) fn create_file(
     let path = dir.join(FILE_NAME);
     if let Some(BackendSeam(make)) = &options.backend {
         let backend = make(&path).map_err(Error::io("opening the test backend"))?;
-        let redb = open_redb(backend, &Arc::default(), options)?;
+        let redb = open_redb(backend.into(), &Arc::default(), options)?;
         return create_tables(&redb, incarnation);
     }
     let image = Image::default();

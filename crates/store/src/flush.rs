@@ -113,6 +113,9 @@ impl OpenFile {
 
     /// Makes every commit durable before the file is closed, after which no seq needs a floor.
     pub(crate) fn finish(&self) -> Result<(), Error> {
+        if self.is_held() {
+            return Ok(());
+        }
         if self.seq_floor.load(Ordering::Acquire) == 0 {
             return self.make_durable();
         }

@@ -192,6 +192,32 @@ fn seqs_are_found_by_time() {
 }
 
 #[test]
+fn a_database_that_is_only_read_is_not_written() {
+    let (dir, store, database) = store();
+    put(&database, "a", None, "{}");
+    drop((store, database));
+    let file = dir.path().join("databases/calls/documents.redb");
+    let closed = std::fs::read(&file).unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let database = store.database(&name("calls")).unwrap();
+    assert!(database.get("a", None).unwrap().is_some());
+    // A crash now would leave a file that needs no recovery.
+    assert!(std::fs::read(&file).unwrap() == closed);
+    drop((store, database));
+    assert!(std::fs::read(&file).unwrap() == closed);
+
+    let store = Store::open(dir.path()).unwrap();
+    let database = store.database(&name("calls")).unwrap();
+    assert!(database.get("a", None).unwrap().is_some());
+    put(&database, "b", None, "{}");
+    assert!(std::fs::read(&file).unwrap() != closed);
+    drop((store, database));
+    let store = Store::open(dir.path()).unwrap();
+    let database = store.database(&name("calls")).unwrap();
+    assert!(database.get("b", None).unwrap().is_some());
+}
+
+#[test]
 fn a_reader_reads_on_while_its_file_is_replaced_closed_or_deleted() {
     type Disturb = fn(&Store, &Database);
     let disturb: [Disturb; 3] = [
