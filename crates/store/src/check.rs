@@ -25,7 +25,7 @@ impl Database {
         match pages {
             Some(Ok(true)) | None => {}
             Some(Ok(false)) => {
-                wrong.push("the pages of the file did not match their checksums and were repaired".into())
+                wrong.push("the pages of the file do not match their checksums; redb can repair them".into())
             }
             Some(Err(cause)) => wrong.push(format!(
                 "the pages of the file do not match their checksums: {cause}"
