@@ -87,8 +87,8 @@ impl StorageBackend for Watched {
 }
 
 /// A file that is only read until its first commit: what redb writes to open it and to close it again is held in memory
-/// until then. So a database that nobody writes to costs no sync when it is opened, is never found unclosed after a
-/// crash, and can be read on a disk that takes no writes.
+/// until then. So a database that nobody writes to costs no sync when it is opened, is not found unclosed after a crash,
+/// and can be read on a disk that takes no writes.
 #[derive(Debug)]
 pub(crate) struct Held {
     under: Box<dyn StorageBackend>,
@@ -131,7 +131,8 @@ impl Held {
         })
     }
 
-    /// Whether the file has taken nothing yet.
+    /// Whether the file has taken nothing yet. Asked first by whatever changes the file, so that nobody who reads it is
+    /// kept waiting once it takes everything itself.
     pub(crate) fn is_held(&self) -> bool {
         self.over.read().is_some()
     }
@@ -203,6 +204,9 @@ impl StorageBackend for Held {
         Ok(())
     }
     fn set_len(&self, len: u64) -> io::Result<()> {
+        if !self.is_held() {
+            return self.under.set_len(len);
+        }
         let mut over = self.over.write();
         let Some(over) = &mut *over else {
             return self.under.set_len(len);
@@ -214,7 +218,6 @@ impl StorageBackend for Held {
         Ok(())
     }
     fn sync_data(&self) -> io::Result<()> {
-        // A sync must not keep readers waiting.
         if !self.is_held() {
             return self.under.sync_data();
         }

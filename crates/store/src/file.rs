@@ -61,8 +61,13 @@ impl OpenFile {
         let opening = Error::io("opening a database file");
         let held = Arc::new(Held::over(open_backend(path, options)?).map_err(opening)?);
         let failed = Arc::default();
-        let redb = open_redb(held.clone(), &failed, options)?;
-        OpenFile::load(dir, redb, failed, held)
+        let (redb, repaired) = open_redb(held.clone(), &failed, options)?;
+        let file = OpenFile::load(dir, redb, failed, held)?;
+        // A repair reads the whole file: once is enough, where the disk takes what came of it.
+        if repaired && let Err(error) = file.release() {
+            tracing::warn!("{} was repaired in memory only: {error}", path.display());
+        }
+        Ok(file)
     }
 
     fn load(
@@ -166,17 +171,22 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         })
 }
 
+/// Opens redb, and tells whether it had to repair what an earlier process left.
 fn open_redb(
     under: Arc<dyn StorageBackend>,
     failed: &Arc<AtomicBool>,
     options: &StoreOptions,
-) -> Result<redb::Database, redb::DatabaseError> {
-    redb::Builder::new()
+) -> Result<(redb::Database, bool), redb::DatabaseError> {
+    let repaired = Arc::new(AtomicBool::new(false));
+    let repairing = repaired.clone();
+    let redb = redb::Builder::new()
         .set_cache_size(options.cache_bytes_per_database())
+        .set_repair_callback(move |_| repairing.store(true, Ordering::Relaxed))
         .create_with_backend(Watched {
             under,
             failed: failed.clone(),
-        })
+        })?;
+    Ok((redb, repaired.load(Ordering::Relaxed)))
 }
 
 /// Makes the file of a new database. All of it is laid out in memory, then written and synced once, since redb's own
@@ -189,7 +199,7 @@ pub(crate) fn create_file(
     let path = dir.join(FILE_NAME);
     if let Some(BackendSeam(make)) = &options.backend {
         let backend = make(&path).map_err(Error::io("opening the test backend"))?;
-        let redb = open_redb(backend.into(), &Arc::default(), options)?;
+        let (redb, _) = open_redb(backend.into(), &Arc::default(), options)?;
         return create_tables(&redb, incarnation);
     }
     let image = Image::default();

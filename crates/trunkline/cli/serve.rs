@@ -36,8 +36,8 @@ pub(crate) struct ServeArgs {
     log_json: bool,
 }
 
-/// Threads for reads and commits. None waits for a client there, so that more than a disk can serve at once would only
-/// take memory; but each database that is written without a pause keeps one.
+/// Threads for what may block beside commits and scans, which have their own. None waits for a client there, so that more
+/// than a disk can serve at once would only take memory.
 const BLOCKING_THREADS_MAX: usize = 64;
 
 pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {

@@ -218,6 +218,32 @@ fn a_database_that_is_only_read_is_not_written() {
 }
 
 #[test]
+fn a_repair_is_kept_although_nobody_writes() {
+    let (dir, store, database) = store();
+    put(&database, "a", None, "{}");
+    // What a killed process leaves: a copy of the directory while the file is open.
+    let crashed = tempfile::tempdir().unwrap();
+    let file = "databases/calls/documents.redb";
+    std::fs::create_dir_all(crashed.path().join("databases/calls")).unwrap();
+    for name in ["store", file] {
+        std::fs::copy(dir.path().join(name), crashed.path().join(name)).unwrap();
+    }
+    drop((store, database));
+    let file = crashed.path().join(file);
+    let mut images = vec![std::fs::read(&file).unwrap()];
+    for _ in 0..2 {
+        let store = Store::open(crashed.path()).unwrap();
+        let database = store.database(&name("calls")).unwrap();
+        assert!(database.get("a", None).unwrap().is_some());
+        drop((store, database));
+        images.push(std::fs::read(&file).unwrap());
+    }
+    // The first opening repaired it, the second found nothing to do.
+    assert!(images[0] != images[1]);
+    assert!(images[1] == images[2]);
+}
+
+#[test]
 fn a_reader_reads_on_while_its_file_is_replaced_closed_or_deleted() {
     type Disturb = fn(&Store, &Database);
     let disturb: [Disturb; 3] = [
