@@ -64,6 +64,8 @@ pub enum AttachmentSource {
         /// `digest` as the sender gave it, parsed; helps to find the bytes when `revpos` does not.
         md5: Option<[u8; 16]>,
     },
-    /// Already staged in the store that the edit goes to.
+    /// Staged in the store that the edit goes to, or stored there already.
     Staged(Content),
+    /// Named only: where the store does not have these bytes, they are recorded as still to come.
+    Later(Content),
 }

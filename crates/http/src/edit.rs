@@ -97,6 +97,7 @@ pub(crate) fn assemble(
         deleted,
         body,
         attachments,
+        age_ms: 0,
     }))
 }
 

@@ -16,4 +16,4 @@ pub use http::{HttpOptions, HttpPeer};
 pub use local::LocalPeer;
 pub use peer::{Peer, PeerError, PeerErrorKind};
 pub use scheduler::{Job, Scheduler};
-pub use session::{Progress, RefusedDoc, Report, Spec, run};
+pub use session::{AttachmentMode, Progress, RefusedDoc, Report, Spec, run};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use trunkline_core::attachment::Content;
 use trunkline_core::doc::ReplicatedEdit;
 use trunkline_core::rev::Rev;
 
@@ -49,8 +50,12 @@ pub trait Peer: Send + Sync {
     /// be the reason that none came.
     async fn bulk_get(&self, wanted: &[Missing]) -> Result<Vec<Fetched>, PeerError>;
     /// Writes revisions made elsewhere (`new_edits=false`); answers those that were refused. Durable when it returns.
-    /// Whatever the peer's limits are, it splits the documents to fit them.
-    async fn bulk_docs(&self, docs: Vec<Doc>) -> Result<Vec<RefusedDoc>, PeerError>;
+    /// Whatever the peer's limits are, it splits the documents to fit them. Bytes of attachments that the documents
+    /// name ([`trunkline_core::attachment::AttachmentSource::Staged`]) are there already or came by [`Peer::put_content`].
+    ///
+    /// With a `log`, a peer that exchanges writes the checkpoint in the commit of the last of the documents, and tells
+    /// its new number; any other leaves it alone.
+    async fn bulk_docs(&self, docs: Vec<Doc>, log: Option<LogWrite>) -> Result<BulkWritten, PeerError>;
     /// Reads one document's revisions with attachment bytes, one after the other. With an empty `possible_ancestors`
     /// every attachment comes with its bytes. `Unserved` when this document, and perhaps no other, cannot be read.
     async fn open_revs(
@@ -60,6 +65,25 @@ pub trait Peer: Send + Sync {
     /// Writes one revision with attachments (`new_edits=false`). The outer error is the peer's, the inner one the
     /// document's.
     async fn put_open_rev(&self, rev: OpenRev) -> Result<Result<(), RefusedDoc>, PeerError>;
+    /// Which of these contents it does not hold, in their order. Asked only of peers that exchange, as all that follows.
+    async fn lacking(&self, contents: &[Content]) -> Result<Vec<Content>, PeerError>;
+    /// Reads stored attachment bytes from an offset on. `Absent` when the peer itself still waits for them.
+    async fn content(
+        &self,
+        content: &Content,
+        from: u64,
+    ) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError>;
+    /// How many of a content's bytes an upload that was cut off left there: where to go on.
+    async fn content_begun(&self, content: &Content) -> Result<u64, PeerError>;
+    /// Takes a content's bytes from the offset that [`Peer::content_begun`] told, until `bytes` ends; what came before a
+    /// cut is kept for a while. Whole and with the right hash, it waits for a document that names it, or, where some
+    /// do already, is there for them.
+    async fn put_content(
+        &self,
+        content: &Content,
+        from: u64,
+        bytes: mpsc::Receiver<Result<Bytes, PeerError>>,
+    ) -> Result<(), PeerError>;
 }
 
 /// What a look at a peer's database tells.
@@ -74,6 +98,29 @@ pub struct PeerInfo {
     pub update_seq: Box<str>,
     /// What runs there.
     pub kind: PeerKind,
+    /// It takes part in the exchange between our own nodes: rows that carry whole documents with attachments by
+    /// content hash, checkpoints in the commit of documents, contents read and written from an offset.
+    pub exchanges: bool,
+}
+
+/// A checkpoint that is written with documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogWrite {
+    /// As for [`Peer::put_replication_log`].
+    pub replication_id: String,
+    /// The number last read or written.
+    pub number: u64,
+    /// JSON text without `_id` and `_rev`.
+    pub body: String,
+}
+
+/// What became of documents written together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BulkWritten {
+    /// Those that were refused.
+    pub refused: Vec<RefusedDoc>,
+    /// The new number of the checkpoint, where it was written with them.
+    pub log_number: Option<u64>,
 }
 
 /// What kind of server a peer is; decides which detours are needed.
@@ -109,9 +156,15 @@ pub struct ChangesAsk {
     pub doc_ids: Option<Vec<String>>,
     /// Only documents that match.
     pub selector: Option<(String, trunkline_core::selector::Selector)>,
-    /// While true, rows may carry the document where it is its winner's whole history (generation 1); saves fetching
-    /// it. It is turned off when the target turns out to have most of them.
+    /// While true, rows may carry their documents; saves fetching them. It is turned off when the target turns out
+    /// to have most of them.
     pub docs: Arc<AtomicBool>,
+    /// Carried documents may name attachments by content hash, their bytes to be read with [`Peer::content`].
+    pub contents: bool,
+    /// Ends at this seq (JSON text), even a continuous feed.
+    pub until: Option<Box<str>>,
+    /// Leaves out documents all of whose leaves are deleted; `last_seq` passes them all the same.
+    pub without_deleted: bool,
 }
 
 /// Some rows of a feed, in order.
@@ -123,6 +176,9 @@ pub struct Changes {
     pub last_seq: Box<str>,
     /// Changes after these, where known.
     pub pending: Option<u64>,
+    /// When the oldest of the rows was first committed, on the node that made it: ms since 1970 by this node's clock.
+    /// `None` where the source does not tell.
+    pub oldest_ms: Option<u64>,
 }
 
 /// One row of a feed.
@@ -134,8 +190,8 @@ pub struct Change {
     pub revs: Vec<Rev>,
     /// Texts among them that are no revisions to us: they cannot be asked for or written. Long ones are cut.
     pub odd_revs: Vec<Box<str>>,
-    /// The document, where the feed was asked for it and `revs` is one revision of generation 1 without attachments.
-    pub doc: Option<Doc>,
+    /// All of `revs` as documents, where the feed was asked for them and could tell; else empty.
+    pub docs: Vec<Doc>,
 }
 
 /// Revisions of one document that a target lacks.
@@ -259,6 +315,8 @@ pub enum PeerErrorKind {
     Recreated,
     /// An attachment stub whose bytes the target lacks (412).
     MissingStub,
+    /// Attachment bytes that the peer itself still waits for.
+    Absent,
     /// The answer was not what the protocol says.
     Protocol,
     /// What was asked for could not be read (500, malformed, not allowed); other documents may well be.
@@ -290,6 +348,15 @@ impl PeerError {
             _ => self,
         }
     }
+}
+
+/// What a peer that does not exchange answers where only those that do are asked.
+pub(crate) fn no_exchange(peer: String) -> PeerError {
+    PeerError::new(
+        peer,
+        PeerErrorKind::Protocol,
+        "it takes no part in the exchange of contents",
+    )
 }
 
 impl fmt::Display for PeerError {

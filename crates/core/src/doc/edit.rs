@@ -42,4 +42,6 @@ pub struct ReplicatedEdit {
     pub body: Body,
     /// Its attachments, in document order.
     pub attachments: Vec<AttachmentEdit>,
+    /// How long ago, in ms, it was first committed, on the node that made it; 0 when nobody tells.
+    pub age_ms: u64,
 }

@@ -104,6 +104,7 @@ fn spec(asked: &Asked<'_>) -> Result<Spec> {
         since_seq: asked.since_seq.map(|seq| seq.get().to_owned()),
         winning_revs_only: asked.winning_revs_only,
         use_checkpoints: asked.use_checkpoints,
+        ..Spec::default()
     })
 }
 

@@ -147,6 +147,7 @@ mod tests {
             instance_start_time: start.into(),
             update_seq: "0".into(),
             kind,
+            exchanges: false,
         };
         let trunkline = info(PeerKind::Trunkline, "5");
         assert!(same_incarnation("p", &trunkline, "5").is_ok());

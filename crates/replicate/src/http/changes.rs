@@ -257,7 +257,7 @@ impl Feed {
             id: row.id,
             revs: row.revs,
             odd_revs: row.odd_revs,
-            doc,
+            docs: doc.into_iter().collect(),
         }
     }
 

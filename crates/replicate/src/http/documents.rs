@@ -1,7 +1,9 @@
 //! Documents without attachments: compared, read and written many at once.
 
 use super::client::{BATCH, Client, Fault, QUICK};
-use crate::peer::{Change, Doc, DocContent, Fetched, Missing, PeerError, PeerErrorKind, PeerKind};
+use crate::peer::{
+    BulkWritten, Change, Doc, DocContent, Fetched, Missing, PeerError, PeerErrorKind, PeerKind,
+};
 use crate::session::RefusedDoc;
 use bytes::Bytes;
 use memchr::memmem;
@@ -128,7 +130,7 @@ pub(super) async fn bulk_docs(
     client: &Client,
     kind: PeerKind,
     docs: Vec<Doc>,
-) -> Result<Vec<RefusedDoc>, PeerError> {
+) -> Result<BulkWritten, PeerError> {
     let mut refused = Vec::new();
     let mut rest = VecDeque::from([docs.as_slice()]);
     while let Some(some) = rest.pop_front() {
@@ -154,7 +156,10 @@ pub(super) async fn bulk_docs(
             },
         }
     }
-    Ok(refused)
+    Ok(BulkWritten {
+        refused,
+        log_number: None,
+    })
 }
 
 /// How many of the documents go into one request. Design documents go alone, since a refusal of one must not be

@@ -15,12 +15,13 @@ mod client;
 mod documents;
 
 use crate::peer::{
-    Change, Changes, ChangesAsk, Doc, Fetched, Missing, OpenRev, Opened, Peer, PeerError, PeerErrorKind,
-    PeerInfo, PeerKind, StoredLog,
+    BulkWritten, Change, Changes, ChangesAsk, Doc, Fetched, LogWrite, Missing, OpenRev, Opened, Peer,
+    PeerError, PeerErrorKind, PeerInfo, PeerKind, StoredLog, no_exchange,
 };
 use crate::session::RefusedDoc;
 use address::escaped;
 use async_trait::async_trait;
+use bytes::Bytes;
 use client::{Client, QUICK};
 use futures_util::stream::BoxStream;
 use parking_lot::RwLock;
@@ -29,6 +30,7 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use trunkline_core::attachment::Content;
 use trunkline_wire::{info, local_doc};
 
 /// How to reach a peer over HTTP.
@@ -128,6 +130,7 @@ impl Peer for HttpPeer {
         Ok(PeerInfo {
             identity,
             kind,
+            exchanges: false,
             update_seq: looked.update_seq,
             instance_start_time: looked.instance_start_time,
         })
@@ -235,7 +238,7 @@ impl Peer for HttpPeer {
         fetched.map_err(PeerError::about_documents)
     }
 
-    async fn bulk_docs(&self, docs: Vec<Doc>) -> Result<Vec<RefusedDoc>, PeerError> {
+    async fn bulk_docs(&self, docs: Vec<Doc>, _log: Option<LogWrite>) -> Result<BulkWritten, PeerError> {
         documents::bulk_docs(&self.client, self.kind(), docs).await
     }
 
@@ -248,6 +251,31 @@ impl Peer for HttpPeer {
 
     async fn put_open_rev(&self, rev: OpenRev) -> Result<Result<(), RefusedDoc>, PeerError> {
         attachments::put_open_rev(&self.client, rev).await
+    }
+
+    async fn lacking(&self, contents: &[Content]) -> Result<Vec<Content>, PeerError> {
+        Ok(contents.to_vec())
+    }
+
+    async fn content(
+        &self,
+        _content: &Content,
+        _from: u64,
+    ) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError> {
+        Err(no_exchange(self.label()))
+    }
+
+    async fn content_begun(&self, _content: &Content) -> Result<u64, PeerError> {
+        Err(no_exchange(self.label()))
+    }
+
+    async fn put_content(
+        &self,
+        _content: &Content,
+        _from: u64,
+        _bytes: mpsc::Receiver<Result<Bytes, PeerError>>,
+    ) -> Result<(), PeerError> {
+        Err(no_exchange(self.label()))
     }
 }
 

@@ -176,6 +176,7 @@ impl Feed {
             rows,
             last_seq: seq::json(last, &self.suffix).into(),
             pending: Some(newest.saturating_sub(last)),
+            oldest_ms: None,
         }))
     }
 }
@@ -223,7 +224,7 @@ impl Filter {
             id: row.id.into(),
             revs,
             odd_revs: Vec::new(),
-            doc,
+            docs: doc.into_iter().collect(),
         }))
     }
 }
@@ -260,6 +261,7 @@ fn whole_document(id: &str, rev: &Rev, deleted: bool, body: &str, attachments: &
         deleted,
         body: Body::from_stored(body),
         attachments: Vec::new(),
+        age_ms: 0,
     };
     Some(Doc {
         id: id.into(),

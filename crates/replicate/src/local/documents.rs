@@ -1,7 +1,7 @@
 //! Documents without attachments, read and written many at once.
 
 use super::LocalPeer;
-use crate::peer::{Doc, DocContent, Fetched, Missing, PeerError, PeerErrorKind};
+use crate::peer::{BulkWritten, Doc, DocContent, Fetched, Missing, PeerError, PeerErrorKind};
 use crate::session::RefusedDoc;
 use trunkline_core::attachment::{AttachmentEdit, AttachmentSource, Content};
 use trunkline_core::doc::{Edit, ReplicatedEdit};
@@ -81,6 +81,7 @@ fn collect(asked: &Missing, found: Option<Found>, fetched: &mut Vec<Fetched>) {
                 deleted,
                 body,
                 attachments: Vec::new(),
+                age_ms: 0,
             };
             Fetched::Doc(Doc {
                 id: asked.id.clone(),
@@ -109,7 +110,7 @@ pub(super) fn bulk_docs(
     peer: &LocalPeer,
     database: &Database,
     docs: Vec<Doc>,
-) -> Result<Vec<RefusedDoc>, PeerError> {
+) -> Result<BulkWritten, PeerError> {
     let mut refused = Vec::new();
     let mut names = Vec::with_capacity(docs.len());
     let mut edits = Vec::with_capacity(docs.len());
@@ -146,7 +147,10 @@ pub(super) fn bulk_docs(
             refused.push(Unfit::Refused(why).refusal(id, rev)?);
         }
     }
-    Ok(refused)
+    Ok(BulkWritten {
+        refused,
+        log_number: None,
+    })
 }
 
 /// Why a document cannot be written.
@@ -226,6 +230,7 @@ pub(super) fn edit(
         deleted: doc.deleted,
         body: doc.body,
         attachments,
+        age_ms: 0,
     })
 }
 

@@ -6,16 +6,18 @@ mod changes;
 mod documents;
 
 use crate::peer::{
-    Change, Changes, ChangesAsk, Doc, Fetched, Missing, OpenRev, Opened, Peer, PeerError, PeerErrorKind,
-    PeerInfo, PeerKind, StoredLog,
+    BulkWritten, Change, Changes, ChangesAsk, Doc, Fetched, LogWrite, Missing, OpenRev, Opened, Peer,
+    PeerError, PeerErrorKind, PeerInfo, PeerKind, StoredLog, no_exchange,
 };
 use crate::session::RefusedDoc;
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use trunkline_core::attachment::Content;
 use trunkline_core::db_name::DbName;
 use trunkline_core::doc_id::{DocId, LocalId};
 use trunkline_store::{Database, Error, Store};
@@ -130,6 +132,7 @@ impl Peer for LocalPeer {
                 instance_start_time: info.created_ms.to_string().into(),
                 update_seq: seq::json(info.update_seq, seq::suffix(&info.uuid)).into(),
                 kind: PeerKind::Trunkline,
+                exchanges: false,
             })
         })
         .await
@@ -224,7 +227,7 @@ impl Peer for LocalPeer {
             .await
     }
 
-    async fn bulk_docs(&self, docs: Vec<Doc>) -> Result<Vec<RefusedDoc>, PeerError> {
+    async fn bulk_docs(&self, docs: Vec<Doc>, _log: Option<LogWrite>) -> Result<BulkWritten, PeerError> {
         self.with_database(move |peer, database| documents::bulk_docs(peer, &database, docs))
             .await
     }
@@ -240,6 +243,31 @@ impl Peer for LocalPeer {
 
     async fn put_open_rev(&self, rev: OpenRev) -> Result<Result<(), RefusedDoc>, PeerError> {
         attachments::take(self, rev).await
+    }
+
+    async fn lacking(&self, contents: &[Content]) -> Result<Vec<Content>, PeerError> {
+        Ok(contents.to_vec())
+    }
+
+    async fn content(
+        &self,
+        _content: &Content,
+        _from: u64,
+    ) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError> {
+        Err(no_exchange(self.label()))
+    }
+
+    async fn content_begun(&self, _content: &Content) -> Result<u64, PeerError> {
+        Err(no_exchange(self.label()))
+    }
+
+    async fn put_content(
+        &self,
+        _content: &Content,
+        _from: u64,
+        _bytes: mpsc::Receiver<Result<Bytes, PeerError>>,
+    ) -> Result<(), PeerError> {
+        Err(no_exchange(self.label()))
     }
 }
 

@@ -282,5 +282,8 @@ fn changes_ask(spec: &Spec, ends: &Ends, since: Option<Box<str>>) -> ChangesAsk 
         doc_ids: spec.doc_ids.clone(),
         selector: spec.selector.clone(),
         docs: Arc::new(AtomicBool::new(ends.source.kind == PeerKind::Trunkline)),
+        contents: false,
+        until: None,
+        without_deleted: false,
     }
 }

@@ -93,13 +93,14 @@ async fn compare(lane: &Lane, rows: Vec<Change>) -> Result<(Vec<Doc>, Vec<Missin
         let mut ready = Vec::with_capacity(rows.len());
         let mut wanted = Vec::new();
         for row in rows {
-            match row.doc {
-                Some(doc) => ready.push(doc),
-                None => wanted.push(Missing {
+            if row.docs.is_empty() {
+                wanted.push(Missing {
                     id: row.id,
                     revs: row.revs,
                     possible_ancestors: Vec::new(),
-                }),
+                });
+            } else {
+                ready.extend(row.docs);
             }
         }
         return Ok((ready, wanted));
@@ -109,15 +110,16 @@ async fn compare(lane: &Lane, rows: Vec<Change>) -> Result<(Vec<Doc>, Vec<Missin
         rows.iter().map(|row| row.revs.len() as u64).sum(),
         revs_in(&missing),
     );
-    let mut carried: BTreeMap<Box<str>, Doc> = rows
+    let mut carried: BTreeMap<Box<str>, Vec<Doc>> = rows
         .into_iter()
-        .filter_map(|row| Some((row.id, row.doc?)))
+        .filter(|row| !row.docs.is_empty())
+        .map(|row| (row.id, row.docs))
         .collect();
     let (mut ready, mut wanted) = (Vec::new(), Vec::with_capacity(missing.len()));
     for missing in missing {
         match carried.remove(&missing.id) {
-            Some(doc) if missing.revs.iter().all(|rev| *rev == doc.rev) => ready.push(doc),
-            _ => wanted.push(missing),
+            Some(docs) => ready.extend(docs.into_iter().filter(|doc| missing.revs.contains(&doc.rev))),
+            None => wanted.push(missing),
         }
     }
     Ok((ready, wanted))
@@ -217,7 +219,7 @@ async fn write(lane: &Lane, docs: Vec<Doc>, finished: &mut Finished) -> Result<(
         return Ok(());
     }
     let count = docs.len() as u64;
-    let refused = lane.target.bulk_docs(docs).await?;
+    let refused = lane.target.bulk_docs(docs, None).await?.refused;
     finished.written += count.saturating_sub(refused.len() as u64);
     finished.refused.extend(refused);
     Ok(())

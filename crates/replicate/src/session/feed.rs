@@ -56,7 +56,7 @@ fn is_full(batch: &Changes) -> bool {
 impl Change {
     fn bytes(&self) -> usize {
         let odd: usize = self.odd_revs.iter().map(|rev| 48 + rev.len()).sum();
-        self.id.len() + 48 * self.revs.len() + odd + self.doc.as_ref().map_or(0, Doc::bytes)
+        self.id.len() + 48 * self.revs.len() + odd + self.docs.iter().map(Doc::bytes).sum::<usize>()
     }
 }
 
@@ -72,13 +72,14 @@ mod tests {
                 id: at.to_string().into(),
                 revs: Vec::new(),
                 odd_revs: Vec::new(),
-                doc: None,
+                docs: Vec::new(),
             })
             .collect();
         Ok(Changes {
             rows,
             last_seq: (from + count).to_string().into(),
             pending: None,
+            oldest_ms: None,
         })
     }
 

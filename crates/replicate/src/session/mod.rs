@@ -61,6 +61,32 @@ pub struct Spec {
     pub winning_revs_only: bool,
     /// Whether checkpoints are written (they are read in any case). `None` means yes.
     pub use_checkpoints: Option<bool>,
+    /// How often a checkpoint is written; `None` for the default.
+    pub checkpoint_interval: Option<Duration>,
+    /// Ends at this seq of the source (JSON text).
+    pub until: Option<String>,
+    /// Keeps what the source deletes: documents all of whose leaves are deleted are passed over.
+    pub archive: bool,
+    /// Ends with an error at the first document that does not get to the target.
+    pub strict: bool,
+    /// When attachment bytes follow their documents.
+    pub attachments: AttachmentMode,
+    /// Most bytes of documents and attachments moved in a second.
+    pub bytes_per_second: Option<u64>,
+    /// Who goes first where replications of this process wait for each other: higher before lower.
+    pub priority: i32,
+}
+
+/// When attachment bytes follow their documents. Other modes than `Eager` want peers that exchange at both ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AttachmentMode {
+    /// Before the document is written.
+    #[default]
+    Eager,
+    /// Documents first; the bytes in the background, those that were asked for first.
+    Lazy,
+    /// Never.
+    None,
 }
 
 /// What a run is doing now, for `_active_tasks`, a progress bar, or a test.
@@ -92,6 +118,12 @@ pub struct Progress {
     pub checkpointed_source_seq: Option<String>,
     /// The newest failure that was retried.
     pub last_error: Option<String>,
+    /// Since when the target lacks changes, at the latest: ms since 1970 by this node's clock. `None` while it is known
+    /// to lack none. The age of a change is counted from its first commit, on the node that made it, where the
+    /// source tells.
+    pub behind_since_ms: Option<u64>,
+    /// When a batch, or the knowledge that there is none, last came through; ms since 1970.
+    pub last_success_ms: Option<u64>,
     /// Documents that did not get to the target, up to a bound; `doc_write_failures` counts all.
     pub refused: Arc<Vec<RefusedDoc>>,
 }

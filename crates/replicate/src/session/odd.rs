@@ -60,7 +60,7 @@ mod tests {
             id: id.into(),
             revs: vec![Rev::parse("1-a").unwrap()],
             odd_revs: vec!["1-\u{e9}".into(); odd_revs],
-            doc: None,
+            docs: Vec::new(),
         }
     }
 

@@ -51,7 +51,7 @@ async fn one_bad_document_does_not_hold_back_the_others() {
     let mut docs: Vec<Doc> = (0..8).map(|at| doc(&format!("doc-{at}"))).collect();
     docs.insert(2, doc("huge"));
     docs.insert(6, doc("odd"));
-    let mut refused = peer.bulk_docs(docs).await.unwrap();
+    let mut refused = peer.bulk_docs(docs, None).await.unwrap().refused;
     refused.dedup();
     let mut named: Vec<_> = refused
         .iter()
@@ -193,7 +193,7 @@ async fn a_server_in_trouble_refuses_no_documents() {
         ),
     ] {
         let peer = peer(move |_, _, _| answer(status, body)).await;
-        assert!(peer.bulk_docs(vec![doc("a")]).await.is_err(), "{body}");
+        assert!(peer.bulk_docs(vec![doc("a")], None).await.is_err(), "{body}");
     }
 }
 
@@ -204,7 +204,7 @@ async fn a_document_whose_id_the_target_cannot_hold_is_told_of() {
         id: "_odd".into(),
         revs: vec![Rev::parse("1-a").unwrap()],
         odd_revs: Vec::new(),
-        doc: None,
+        docs: Vec::new(),
     };
     let missing = world.peer("target").revs_diff(&[asked]).await.unwrap();
     assert_eq!(missing.len(), 1);

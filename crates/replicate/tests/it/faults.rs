@@ -2,6 +2,7 @@
 
 use crate::world::{World, delete, graft, put, replicate, rows};
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
@@ -11,9 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use trunkline_core::attachment::Content;
 use trunkline_core::rev::Rev;
 use trunkline_replicate::peer::{
-    Change, Changes, ChangesAsk, Doc, Fetched, Missing, OpenRev, Opened, PeerInfo, StoredLog,
+    BulkWritten, Change, Changes, ChangesAsk, Doc, Fetched, LogWrite, Missing, OpenRev, Opened, PeerInfo,
+    StoredLog,
 };
 use trunkline_replicate::{Peer, PeerError, PeerErrorKind, Progress, RefusedDoc, Spec, run};
 use trunkline_store::Database;
@@ -148,7 +151,7 @@ impl Peer for Faulty {
             let strip = move |mut changes: Changes| {
                 let rows = changes.rows.iter_mut();
                 rows.filter(|row| cursed.contains(&row.id.to_string()))
-                    .for_each(|row| row.doc = None);
+                    .for_each(|row| row.docs.clear());
                 changes
             };
             return Ok(feed.map(move |item| item.map(&strip)).boxed());
@@ -161,7 +164,7 @@ impl Peer for Faulty {
             let mut rows = changes.rows;
             rows.iter_mut()
                 .filter(|row| self.is_cursed(&row.id))
-                .for_each(|row| row.doc = None);
+                .for_each(|row| row.docs.clear());
             if self.fails() {
                 rows.extend(rows.clone());
             }
@@ -181,8 +184,8 @@ impl Peer for Faulty {
         self.perhaps(async { cursed.and(self.inner.bulk_get(wanted).await) })
             .await
     }
-    async fn bulk_docs(&self, docs: Vec<Doc>) -> Result<Vec<RefusedDoc>, PeerError> {
-        self.perhaps(self.inner.bulk_docs(docs)).await
+    async fn bulk_docs(&self, docs: Vec<Doc>, log: Option<LogWrite>) -> Result<BulkWritten, PeerError> {
+        self.perhaps(self.inner.bulk_docs(docs, log)).await
     }
     async fn open_revs(
         &self,
@@ -194,6 +197,31 @@ impl Peer for Faulty {
     }
     async fn put_open_rev(&self, rev: OpenRev) -> Result<Result<(), RefusedDoc>, PeerError> {
         self.perhaps(self.inner.put_open_rev(rev)).await
+    }
+
+    async fn lacking(&self, contents: &[Content]) -> Result<Vec<Content>, PeerError> {
+        self.perhaps(self.inner.lacking(contents)).await
+    }
+
+    async fn content(
+        &self,
+        content: &Content,
+        from: u64,
+    ) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError> {
+        self.perhaps(self.inner.content(content, from)).await
+    }
+
+    async fn content_begun(&self, content: &Content) -> Result<u64, PeerError> {
+        self.perhaps(self.inner.content_begun(content)).await
+    }
+
+    async fn put_content(
+        &self,
+        content: &Content,
+        from: u64,
+        bytes: mpsc::Receiver<Result<Bytes, PeerError>>,
+    ) -> Result<(), PeerError> {
+        self.perhaps(self.inner.put_content(content, from, bytes)).await
     }
 }
 

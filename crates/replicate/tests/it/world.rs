@@ -121,6 +121,7 @@ pub(crate) fn graft(database: &Database, id: &str, generation: u64, digests: &[&
         path: RevPath::new(generation, digests).unwrap(),
         deleted,
         attachments: Vec::new(),
+        age_ms: 0,
     });
     let outcomes = database
         .update(Batch {

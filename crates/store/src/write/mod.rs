@@ -126,7 +126,7 @@ fn claimed_revision(edit: &Edit) -> Option<Rev> {
         .attachments
         .iter()
         .map(|attachment| match &attachment.source {
-            AttachmentSource::Staged(content) => {
+            AttachmentSource::Staged(content) | AttachmentSource::Later(content) => {
                 let content_type = attachment.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
                 Some((&*attachment.name, content_type, content.md5))
             }

@@ -32,7 +32,9 @@ impl Commit<'_, '_> {
                 .find(|stored| stored.name == wanted.name)
                 .filter(|stored| wanted.revpos.is_none_or(|revpos| revpos == stored.revpos))
                 .cloned(),
-            AttachmentSource::Staged(content) => Some(new_attachment(wanted, content, generation)),
+            AttachmentSource::Staged(content) | AttachmentSource::Later(content) => {
+                Some(new_attachment(wanted, content, generation))
+            }
         })
     }
 
@@ -63,7 +65,7 @@ impl Commit<'_, '_> {
             }
             let from_ancestor = edit.attachments.iter().all(|wanted| match &wanted.source {
                 AttachmentSource::Stub { md5 } => ancestor.iter().any(|stored| fits(stored, wanted, *md5)),
-                AttachmentSource::Staged(_) => true,
+                AttachmentSource::Staged(_) | AttachmentSource::Later(_) => true,
             });
             for (leaf, _) in leaves.iter().filter(|_| !from_ancestor) {
                 others.extend(self.leaf_attachments(index, leaf)?);
@@ -80,7 +82,7 @@ impl Commit<'_, '_> {
                     ..stored.clone()
                 })
             }
-            AttachmentSource::Staged(content) => Some(new_attachment(
+            AttachmentSource::Staged(content) | AttachmentSource::Later(content) => Some(new_attachment(
                 wanted,
                 content,
                 wanted.revpos.unwrap_or(generation),

@@ -77,7 +77,9 @@ impl Model {
             .attachments
             .iter()
             .map(|wanted| match &wanted.source {
-                AttachmentSource::Staged(content) => Ok(attachment(wanted, content, generation)),
+                AttachmentSource::Staged(content) | AttachmentSource::Later(content) => {
+                    Ok(attachment(wanted, content, generation))
+                }
                 AttachmentSource::Stub { .. } => stored
                     .iter()
                     .find(|stored| stored.name == wanted.name)
@@ -103,7 +105,7 @@ impl Model {
     fn replicated(&mut self, edit: &ReplicatedEdit) -> Outcome {
         let rev = edit.path.rev().unwrap();
         let attachments = edit.attachments.iter().map(|wanted| match &wanted.source {
-            AttachmentSource::Staged(content) => {
+            AttachmentSource::Staged(content) | AttachmentSource::Later(content) => {
                 attachment(wanted, content, wanted.revpos.unwrap_or(rev.generation))
             }
             AttachmentSource::Stub { .. } => unreachable!("the test makes none"),
@@ -337,6 +339,7 @@ impl Draw<'_> {
                 deleted,
                 body,
                 attachments,
+                age_ms: 0,
             });
         }
         let doc = model.docs.get(&id_text);

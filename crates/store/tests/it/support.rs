@@ -58,6 +58,7 @@ pub(crate) fn replica(id_text: &str, generation: u64, digests: &[&str], deleted:
         deleted,
         body: Body::from_stored(body),
         attachments: Vec::new(),
+        age_ms: 0,
     })
 }
 

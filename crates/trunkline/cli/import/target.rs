@@ -98,6 +98,7 @@ fn write_local(database: &Database, items: Vec<Item>) -> Result<Vec<Option<Strin
                 deleted: item.doc.deleted,
                 body: item.doc.body,
                 attachments,
+                age_ms: 0,
             }),
             None => Edit::Interactive(InteractiveEdit {
                 id: item.id,
