@@ -29,6 +29,8 @@ pub struct LocalPeer {
     store: Store,
     name: DbName,
     open: Arc<Mutex<Option<Database>>>,
+    /// Whether the store is called on the caller's own thread.
+    inline: bool,
 }
 
 impl LocalPeer {
@@ -38,7 +40,14 @@ impl LocalPeer {
             store,
             name,
             open: Arc::default(),
+            inline: false,
         }
+    }
+
+    /// Calls the store on the caller's thread, so that what a simulation does depends on its seed alone.
+    #[doc(hidden)]
+    pub fn inline(self) -> LocalPeer {
+        LocalPeer { inline: true, ..self }
     }
 
     /// Calls `work` with the database on a thread that may block.
@@ -63,6 +72,9 @@ impl LocalPeer {
         &self,
         work: impl FnOnce() -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
+        if self.inline {
+            return work();
+        }
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
             let reason = format!("a call was lost: {error}");
             Err(PeerError::new(self.name.as_str(), PeerErrorKind::Unavailable, reason).into())
