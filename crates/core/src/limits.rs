@@ -69,6 +69,11 @@ pub const SCAN_CHUNK_BYTES: usize = 256 << 10;
 /// Bytes of one row of a peer's changes feed: a document of [`DOCUMENT_BYTES_MAX`] that spells every quote with a
 /// backslash, and its special members.
 pub const CHANGES_ROW_BYTES_MAX: usize = 16 << 20;
+/// Bytes of one frame of the exchange: a document of [`DOCUMENT_BYTES_MAX`] with thousands of ancestors and attachments.
+/// A row that would be longer goes without its documents.
+pub const EXCHANGE_FRAME_BYTES_MAX: usize = 16 << 20;
+/// Bytes of rows that a peer may send before it tells which seq they reach; it sends a few hundred KiB.
+pub const EXCHANGE_ROWS_BYTES_MAX: usize = 16 << 20;
 /// Bytes of a document's JSON part in a multipart body, special members included: room for a full document, 1000
 /// ancestors and thousands of attachments' entries.
 pub const MULTIPART_DOC_BYTES_MAX: usize = 16 << 20;

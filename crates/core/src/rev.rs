@@ -45,6 +45,12 @@ impl Digest {
         }
     }
 
+    /// From stored bytes that came from outside: `None` for those that [`Digest::parse`] gives for no text.
+    pub fn of_stored(bytes: &[u8]) -> Option<Digest> {
+        // 32 characters would be hexadecimal digits, and those are stored as 16 bytes.
+        (Digest::is_stored(bytes) && bytes.len() != 32).then(|| Digest::from_bytes(bytes))
+    }
+
     /// Whether stored bytes are those of a digest that [`Digest::parse`] can give.
     pub(crate) fn is_stored(bytes: &[u8]) -> bool {
         bytes.len() == 16 || is_text(bytes)

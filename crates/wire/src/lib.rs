@@ -11,6 +11,7 @@
 //! | [`changes`], [`seq`] | feeds, and places in them |
 //! | [`all_docs`] | documents in id order |
 //! | [`revs_diff`], [`purge`] | lists of revisions by document |
+//! | [`exchange`] | all that and more in one stream, between our own nodes |
 //! | [`multipart`] | documents with the bytes of their attachments |
 //! | [`replication`], [`replication_log`] | what only replications ask; checkpoints |
 //! | [`info`], [`fault`] | what a peer says of itself, and error bodies |
@@ -22,6 +23,7 @@ pub mod bulk_docs;
 pub mod bulk_get;
 pub mod changes;
 pub mod document;
+pub mod exchange;
 pub mod fault;
 pub mod info;
 pub mod invalid;
