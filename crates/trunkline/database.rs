@@ -110,6 +110,7 @@ impl Database {
             edits: edits.edits,
             durability: self.durability,
             atomic,
+            ..Batch::default()
         }
     }
 

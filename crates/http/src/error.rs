@@ -63,6 +63,10 @@ pub(crate) enum Error {
     MethodNotAllowed(String),
     /// Attachment bytes that differ from what was announced; how.
     BadAttachment(String),
+    /// The database takes only replicated changes.
+    Mirror,
+    /// Attachment bytes that documents name have not come yet.
+    ContentAbsent,
     /// A seq of another incarnation of the database.
     StaleSeq(String),
     /// CouchDB has it, we do not (yet); what to do instead.
@@ -114,6 +118,7 @@ impl Error {
             Refused::Batch => Error::Batch,
             Refused::Missing => Error::MISSING,
             Refused::BadAttachment(reason) => Error::BadAttachment(reason),
+            Refused::Mirror => Error::Mirror,
             other => Error::Internal(format!("refused: {other:?}")),
         }
     }
@@ -152,6 +157,7 @@ impl Error {
                 "method_not_allowed",
                 format!("Only {allowed} allowed").into(),
             ),
+            Error::Mirror => (S::FORBIDDEN, "forbidden", reasons::MIRROR.into()),
             Error::Conflict => (S::CONFLICT, "conflict", reasons::CONFLICT.into()),
             Error::MissingRev => (S::CONFLICT, "not_found", "missing_rev".into()),
             Error::Batch => (S::CONFLICT, "batch_refused", reasons::BATCH.into()),
@@ -182,6 +188,11 @@ impl Error {
             Error::Internal(reason) => (S::INTERNAL_SERVER_ERROR, "internal_server_error", reason.into()),
             Error::NotImplemented(reason) => (S::NOT_IMPLEMENTED, "not_implemented", (*reason).into()),
             Error::Busy => (S::SERVICE_UNAVAILABLE, "busy", reasons::BUSY.into()),
+            Error::ContentAbsent => (
+                S::SERVICE_UNAVAILABLE,
+                "content_absent",
+                reasons::CONTENT_ABSENT.into(),
+            ),
             Error::Closing => (S::SERVICE_UNAVAILABLE, "shutting_down", reasons::CLOSING.into()),
         }
     }
@@ -199,7 +210,10 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, _, _) = self.row();
         // What is not there, and what works again soon, is no failure.
-        let is_failure = !matches!(self, Error::NotImplemented(_) | Error::Busy | Error::Closing);
+        let is_failure = !matches!(
+            self,
+            Error::NotImplemented(_) | Error::Busy | Error::ContentAbsent | Error::Closing
+        );
         if status.is_server_error() && is_failure {
             tracing::error!(error = ?self, "request failed");
         }
@@ -213,7 +227,7 @@ impl IntoResponse for Error {
                     response.headers_mut().insert(header::ALLOW, value);
                 }
             }
-            Error::Busy => {
+            Error::Busy | Error::ContentAbsent => {
                 let headers = response.headers_mut();
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
@@ -235,6 +249,7 @@ impl From<store::Error> for Error {
             store::Error::DatabaseExists(_) => Error::DatabaseExists,
             store::Error::Closed => Error::Closing,
             store::Error::Busy => Error::Busy,
+            store::Error::ContentAbsent(_) => Error::ContentAbsent,
             store::Error::Refused(refused) => Error::refused(refused, ""),
             other => Error::Internal(other.to_string()),
         }
@@ -287,10 +302,13 @@ mod reasons {
     pub(super) const BUSY: &str = "Too many bytes of requests are being written; try again.";
     pub(super) const CLOSING: &str = "The server is shutting down; try again.";
     pub(super) const CONFLICT: &str = "Document update conflict.";
+    pub(super) const CONTENT_ABSENT: &str =
+        "The attachment is known here, but its bytes have not been replicated yet; try again.";
     pub(super) const DATABASE_EXISTS: &str = "The database could not be created, the file already exists.";
     pub(super) const DATABASE_MISSING: &str = "Database does not exist.";
     pub(super) const DISCONNECTED: &str = "The request ended before its body did.";
     pub(super) const MD5_MISMATCH: &str = "Possible message corruption.";
+    pub(super) const MIRROR: &str = "The database is a mirror: it takes replicated changes only.";
     pub(super) const RANGE: &str = "Requested range not satisfiable";
     pub(super) const TOO_LARGE: &str = "the request entity is too large";
 
@@ -340,6 +358,7 @@ mod tests {
             for error in [
                 Error::NotImplemented("views"),
                 Error::Busy,
+                Error::ContentAbsent,
                 Error::Closing,
                 Error::Conflict,
             ] {

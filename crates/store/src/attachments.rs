@@ -1,16 +1,15 @@
-//! Attachment bytes on their way in and out.
+//! Attachment bytes on their way in.
 //!
 //! Bytes are hashed and laid down before any lock is taken; the edit that takes them only moves them into place.
 
 use crate::directory::sync_dir;
 use crate::file::{ATTACHMENTS_NAME, OpenFile, content_path};
-use crate::tables::attachment::ContentRow;
-use crate::{Database, Error, Refused, tables};
+use crate::tables::attachment::stored_bytes;
+use crate::{Database, Error, Refused};
 use flate2::read::MultiGzDecoder;
 use md5::{Digest, Md5};
-use redb::ReadableDatabase;
-use std::fs::{self, File};
-use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::fs;
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use tempfile::{NamedTempFile, TempPath};
 use trunkline_core::attachment::{Content, ContentHash, Encoding};
@@ -21,7 +20,16 @@ use trunkline_core::limits::{ATTACHMENT_BYTES_MAX, INLINE_ATTACHMENT_BYTES_MAX};
 pub(crate) struct Staged {
     /// How often these bytes were staged and not taken yet; the last edit to take them removes them.
     uses: usize,
+    pub(crate) stored_bytes: u64,
+    md5: [u8; 16],
     pub(crate) bytes: StagedBytes,
+}
+
+impl Staged {
+    /// Whether these are the bytes that are described.
+    pub(crate) fn fits(&self, content: &Content) -> bool {
+        self.stored_bytes == stored_bytes(content) && self.md5 == content.md5
+    }
 }
 
 /// Where staged bytes wait.
@@ -53,31 +61,6 @@ impl Database {
     /// Lets staged content go that no edit will take, for instance because the request that brought it failed later.
     pub fn unstage(&self, content: &Content) {
         self.inner.release_staged(&content.hash);
-    }
-
-    /// Opens stored attachment bytes (as stored, not decoded) for reading and seeking.
-    pub fn open_content(&self, content: &Content) -> Result<ContentReader, Error> {
-        let file = self.file()?;
-        let table = file.redb.begin_read()?.open_table(tables::ATTACHMENTS)?;
-        let row = table
-            .get(content.hash.as_slice())?
-            .ok_or(Error::Refused(Refused::Missing))?;
-        let row = ContentRow::decode(row.value())?;
-        let source = match row.inline {
-            Some(bytes) => Source::Inline(Cursor::new(bytes.into())),
-            None => match File::open(content_path(&file.dir, &content.hash)) {
-                Ok(file) => Source::File(file),
-                // Dropped by a commit since the row was read.
-                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                    return Err(Error::Refused(Refused::Missing));
-                }
-                Err(cause) => return Err(Error::io("opening an attachment file")(cause)),
-            },
-        };
-        Ok(ContentReader {
-            stored_bytes: row.stored_bytes,
-            source,
-        })
     }
 }
 
@@ -180,6 +163,11 @@ fn make_staging_file(database_dir: &Path) -> io::Result<NamedTempFile> {
 pub(crate) const STAGING_PREFIX: &str = "staged-";
 
 impl Staging {
+    /// Bytes written so far: where an upload that was cut goes on.
+    pub fn bytes_staged(&self) -> u64 {
+        self.stored_bytes
+    }
+
     /// Ends the upload of identity bytes. The content stays staged until an edit takes it (whatever becomes of that
     /// edit: an error of the whole commit takes it too), [`Database::unstage`] lets it go, or the store closes.
     pub fn finish(self) -> Result<Content, Error> {
@@ -220,7 +208,12 @@ impl Staging {
         // Staged twice, the first bytes are as good as the second.
         staged
             .entry(content.hash)
-            .or_insert(Staged { uses: 0, bytes })
+            .or_insert(Staged {
+                uses: 0,
+                stored_bytes: self.stored_bytes,
+                md5: content.md5,
+                bytes,
+            })
             .uses += 1;
         Ok(content)
     }
@@ -235,43 +228,5 @@ fn decoded_length(gzip: impl Read) -> Result<u64, Error> {
         Err(cause) => Err(Error::Refused(Refused::BadAttachment(format!(
             "not gzip: {cause}"
         )))),
-    }
-}
-
-/// Stored attachment bytes. Reads and seeks; [`ContentReader::stored_bytes`] is their length.
-#[derive(Debug)]
-pub struct ContentReader {
-    stored_bytes: u64,
-    source: Source,
-}
-
-#[derive(Debug)]
-enum Source {
-    Inline(Cursor<Box<[u8]>>),
-    File(File),
-}
-
-impl ContentReader {
-    /// Bytes as stored.
-    pub fn stored_bytes(&self) -> u64 {
-        self.stored_bytes
-    }
-}
-
-impl Read for ContentReader {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match &mut self.source {
-            Source::Inline(bytes) => bytes.read(buf),
-            Source::File(file) => file.read(buf),
-        }
-    }
-}
-
-impl Seek for ContentReader {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        match &mut self.source {
-            Source::Inline(bytes) => bytes.seek(to),
-            Source::File(file) => file.seek(to),
-        }
     }
 }

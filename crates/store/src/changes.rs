@@ -102,6 +102,20 @@ impl Database {
         Ok(ScanEnd { last, done: true })
     }
 
+    /// When the first change after a seq was first committed, on whichever node made it: ms since 1970 by this node's
+    /// clock. `None` when nothing comes after it. A look-up.
+    pub fn oldest_after(&self, since: Seq) -> Result<Option<u64>, Error> {
+        let snapshot = Snapshot::of(self.file()?)?;
+        let key = since.to_be_bytes();
+        let mut rows = snapshot
+            .by_seq
+            .range::<&[u8; 8]>((Bound::Excluded(&key), Bound::Unbounded))?;
+        let Some((_, value)) = rows.next().transpose()? else {
+            return Ok(None);
+        };
+        Ok(Some(SeqRow::decode(value.value())?.origin_ms()))
+    }
+
     /// The last seq committed at or before a wall-clock time (ms since 1970); 0 when all came later. A look-up.
     pub fn seq_at(&self, time_ms: u64) -> Result<Seq, Error> {
         let snapshot = Snapshot::of(self.file()?)?;
@@ -177,6 +191,7 @@ fn show(
         Ok(row(ChangeRow {
             seq,
             time_ms: decoded.time_ms,
+            age_ms: decoded.age_ms,
             id: decoded.id()?,
             leaves: Leaves(Reader(decoded.leaves)),
             winner,

@@ -1,13 +1,14 @@
 //! Verifies every invariant of the file format, as `docs/file-format.md` numbers them.
 
+use crate::contents::absent_table;
 use crate::file::{OpenFile, content_path};
 use crate::read::Snapshot;
-use crate::tables::attachment::{ContentRow, decode_attachments, stored_bytes};
+use crate::tables::attachment::{ContentBytes, ContentRow, decode_attachments, stored_bytes};
 use crate::tables::by_seq::{BodyRow, RowBody, SeqRow, put_leaf};
 use crate::tables::{self, DocsRow, State};
 use crate::{Database, Error};
 use redb::{ReadableTable, ReadableTableMetadata};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
 use trunkline_core::attachment::{Attachment, ContentHash};
 use trunkline_core::json;
@@ -226,6 +227,7 @@ impl Check<'_> {
 
     fn attachments(&mut self) -> Result<(), Error> {
         let mut refs = std::mem::take(&mut self.refs);
+        let mut absent = BTreeSet::new();
         for row in self.snapshot.table(tables::ATTACHMENTS)?.iter()? {
             let (key, value) = row?;
             let name = crate::file::hex(key.value());
@@ -236,13 +238,17 @@ impl Check<'_> {
                 self.wrong.push(format!("attachments: row {name} is damaged"));
                 continue;
             };
-            self.counted.active_bytes += row.stored_bytes;
+            if row.is_absent() {
+                absent.insert(hash);
+            } else {
+                self.counted.active_bytes += row.stored_bytes;
+            }
             if refs.remove(&hash) != Some((row.refs, row.stored_bytes)) {
                 self.wrong.push(format!(
                     "attachments: row {name} does not count the leaves that name it"
                 ));
             }
-            if row.inline.is_none() {
+            if row.bytes == ContentBytes::File {
                 self.counted.file_content_bytes += row.stored_bytes;
             }
             if !self.content_is_whole(&hash, &row) {
@@ -255,12 +261,38 @@ impl Check<'_> {
             self.wrong
                 .push(format!("attachments: {name} has no row although a leaf names it"));
         }
+        self.absent(absent)
+    }
+
+    /// Exactly the contents whose rows say that their bytes are still to come.
+    fn absent(&mut self, mut expected: BTreeSet<ContentHash>) -> Result<(), Error> {
+        if let Some(table) = absent_table(&self.snapshot.txn)? {
+            for row in table.iter()? {
+                let (key, value) = row?;
+                let hash = ContentHash::try_from(key.value()).ok();
+                let is_expected = hash.is_some_and(|hash| expected.remove(&hash));
+                if !is_expected || value.value() != [tables::VERSION] {
+                    let name = crate::file::hex(key.value());
+                    self.wrong.push(format!(
+                        "absent: {name} is listed although it is not to come, or its row is damaged"
+                    ));
+                }
+            }
+        }
+        for hash in expected {
+            let name = crate::file::hex(&hash);
+            self.wrong.push(format!("absent: {name} is not listed"));
+        }
         Ok(())
     }
 
     fn content_is_whole(&self, hash: &ContentHash, row: &ContentRow<'_>) -> bool {
-        if let Some(bytes) = row.inline {
-            return bytes.len() as u64 == row.stored_bytes && blake3::hash(bytes) == *hash;
+        match row.bytes {
+            ContentBytes::Inline(bytes) => {
+                return bytes.len() as u64 == row.stored_bytes && blake3::hash(bytes) == *hash;
+            }
+            ContentBytes::Absent { .. } => return true,
+            ContentBytes::File => {}
         }
         let Ok(file) = File::open(content_path(&self.file.dir, hash)) else {
             return false;

@@ -1,6 +1,7 @@
 //! Giving space back: the live rows copied into a fresh file, which then takes the old one's place.
 
 use crate::attachments::STAGING_PREFIX;
+use crate::contents::absent_table;
 use crate::directory::sync_dir;
 use crate::file::{ATTACHMENTS_NAME, COMPACTED_NAME, FILE_NAME, OpenFile, content_path};
 use crate::write::Work;
@@ -86,6 +87,9 @@ fn copy_tables(file: &OpenFile, path: &Path) -> Result<(), Error> {
     }
     for table in [tables::BY_SEQ, tables::BODIES, tables::PURGES] {
         copy_table(&from, &to, table)?;
+    }
+    if absent_table(&from)?.is_some() {
+        copy_table(&from, &to, tables::ABSENT)?;
     }
     // All of the copy is durable at once.
     to.open_table(tables::META)?.remove(tables::meta::SEQ_FLOOR)?;

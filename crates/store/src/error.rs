@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use trunkline_core::attachment::ContentHash;
 use trunkline_core::db_name::DbName;
 
 /// A call failed as a whole; nothing of it was done.
@@ -24,6 +25,8 @@ pub enum Error {
     Io(String, Arc<dyn std::error::Error + Send + Sync>),
     /// A single refused request that is no document edit.
     Refused(Refused),
+    /// Documents name these attachment bytes, but they have not come yet.
+    ContentAbsent(ContentHash),
 }
 
 /// Why one edit (or local document, or staged attachment) was refused. A value, not a failure: others go on.
@@ -44,6 +47,8 @@ pub enum Refused {
     Missing,
     /// Staged bytes are not what their description says; what is wrong.
     BadAttachment(String),
+    /// The database is a mirror: it takes what is replicated to it, and no edits of its own.
+    Mirror,
 }
 
 impl Error {
@@ -64,6 +69,13 @@ impl fmt::Display for Error {
             Error::Corrupt(what) => write!(f, "damaged or written by a newer version: {what}"),
             Error::Io(doing, _) => write!(f, "{doing} failed"),
             Error::Refused(refused) => refused.fmt(f),
+            Error::ContentAbsent(hash) => {
+                write!(
+                    f,
+                    "the attachment content {} has not come yet",
+                    crate::file::hex(hash)
+                )
+            }
         }
     }
 }
@@ -87,6 +99,9 @@ impl fmt::Display for Refused {
             Refused::Batch => f.write_str("another edit of the same batch was refused"),
             Refused::Missing => f.write_str("it is not there"),
             Refused::BadAttachment(what) => write!(f, "the attachment cannot be taken: {what}"),
+            Refused::Mirror => {
+                f.write_str("the database is a mirror and takes only what is replicated to it")
+            }
         }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct OpenFile {
     pub(crate) state: Mutex<State>,
     pub(crate) revs_limit: AtomicU32,
     pub(crate) purged_infos_limit: AtomicU32,
+    /// Whether interactive edits are refused.
+    pub(crate) mirror: AtomicBool,
     /// Attachment files without a row, and the commit that dropped the row: unlinked once that is durable.
     pub(crate) unreferenced: Mutex<BTreeMap<ContentHash, u64>>,
     /// Counts commits since the file was opened.
@@ -80,18 +82,15 @@ impl OpenFile {
         let meta = txn.open_table(tables::META)?;
         let state = meta.get(meta::STATE)?.ok_or_else(no_meta)?;
         let incarnation = meta.get(meta::INCARNATION)?.ok_or_else(no_meta)?;
-        let number = |key: &[u8], default: u32| -> Result<AtomicU32, Error> {
+        let number = |key: &[u8]| -> Result<Option<u64>, Error> {
             let row = meta.get(key)?;
-            let number = row.map(|row| tables::decode_number(row.value())).transpose()?;
-            Ok(AtomicU32::new(
-                number
-                    .and_then(|number| u32::try_from(number).ok())
-                    .unwrap_or(default),
-            ))
+            Ok(row.map(|row| tables::decode_number(row.value())).transpose()?)
         };
-        let floor = meta.get(meta::SEQ_FLOOR)?;
-        let floor = floor.map(|row| tables::decode_number(row.value())).transpose()?;
-        let floor = floor.unwrap_or(0);
+        let limit = |key: &[u8], default: u32| -> Result<AtomicU32, Error> {
+            let number = number(key)?.and_then(|number| u32::try_from(number).ok());
+            Ok(AtomicU32::new(number.unwrap_or(default)))
+        };
+        let floor = number(meta::SEQ_FLOOR)?.unwrap_or(0);
         let mut state = State::decode(state.value())?;
         // Readers may have seen any seq up to the floor.
         state.update_seq = state.update_seq.max(floor);
@@ -99,8 +98,9 @@ impl OpenFile {
             dir: dir.to_owned(),
             incarnation: Incarnation::decode(incarnation.value())?,
             state: Mutex::new(state),
-            revs_limit: number(meta::REVS_LIMIT, REVS_LIMIT_DEFAULT)?,
-            purged_infos_limit: number(meta::PURGED_INFOS_LIMIT, PURGED_INFOS_LIMIT_DEFAULT)?,
+            revs_limit: limit(meta::REVS_LIMIT, REVS_LIMIT_DEFAULT)?,
+            purged_infos_limit: limit(meta::PURGED_INFOS_LIMIT, PURGED_INFOS_LIMIT_DEFAULT)?,
+            mirror: AtomicBool::new(number(meta::MIRROR)?.is_some_and(|number| number != 0)),
             unreferenced: Mutex::default(),
             commits: AtomicU64::new(0),
             durable: AtomicU64::new(0),

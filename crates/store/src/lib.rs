@@ -10,7 +10,8 @@
 //! | `file`, `backend`, `tables` | the redb file of a database; every table and row of the file format |
 //! | `write` | the one door: queue, leader, decisions, the commit |
 //! | `read`, `changes`, `pending`, `all_docs`, `local` | reading, each call on a fresh snapshot |
-//! | `attachments` | attachment bytes in and out |
+//! | `attachments`, `contents` | attachment bytes in; which of them are here, and out |
+//! | `digests` | what two databases compare |
 //! | `compact`, `check` | giving space back; verifying every invariant |
 
 mod all_docs;
@@ -19,7 +20,9 @@ mod backend;
 mod changes;
 mod check;
 mod compact;
+mod contents;
 mod database;
+mod digests;
 mod directory;
 mod error;
 mod file;
@@ -32,9 +35,10 @@ mod types;
 mod updates;
 mod write;
 
-pub use attachments::{ContentReader, Staging};
+pub use attachments::Staging;
 #[doc(hidden)]
 pub use backend::BackendSeam;
+pub use contents::ContentReader;
 pub use error::{Error, Refused};
 pub use types::*;
 pub use write::Leader;

@@ -16,7 +16,7 @@ use trunkline_core::revtree::{LeafState, RevTree};
 
 /// The tables that hold documents, of one snapshot.
 pub(crate) struct Snapshot {
-    txn: ReadTransaction,
+    pub(crate) txn: ReadTransaction,
     pub(crate) docs: ReadOnlyTable<&'static [u8], &'static [u8]>,
     pub(crate) by_seq: ReadOnlyTable<&'static [u8; 8], &'static [u8]>,
     /// Dropped last: when the last owner of a file lets it go, redb closes it to all who read it.
@@ -177,6 +177,11 @@ impl Database {
     /// Revisions each branch keeps.
     pub fn revs_limit(&self) -> Result<u32, Error> {
         Ok(self.file()?.revs_limit.load(Ordering::Relaxed))
+    }
+
+    /// Whether it is a mirror; see [`Database::set_mirror`].
+    pub fn is_mirror(&self) -> Result<bool, Error> {
+        Ok(self.file()?.mirror.load(Ordering::Relaxed))
     }
 
     /// Purges remembered.

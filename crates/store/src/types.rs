@@ -5,6 +5,7 @@ use crate::tables::bytes::Reader;
 use trunkline_core::Seq;
 use trunkline_core::attachment::Attachment;
 use trunkline_core::doc::{Body, Edit};
+use trunkline_core::doc_id::LocalId;
 use trunkline_core::rev::Rev;
 use trunkline_core::revtree::RevTree;
 
@@ -58,6 +59,26 @@ pub struct Batch {
     pub durability: Durability,
     /// All or none.
     pub atomic: bool,
+    /// Written in the same transaction, whatever edits are refused; not when an atomic batch fails.
+    pub local: Option<LocalWrite>,
+}
+
+/// A local document that is written with a batch, as [`crate::Database::put_local`] writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalWrite {
+    /// Which.
+    pub id: LocalId,
+    /// The number last read or written; 0 when there is none.
+    pub number: u64,
+    /// JSON text.
+    pub json: String,
+}
+
+impl LocalWrite {
+    /// The number that it gets.
+    pub fn new_number(&self) -> u64 {
+        self.number.saturating_add(1)
+    }
 }
 
 /// What became of one edit.
@@ -157,6 +178,8 @@ pub struct ChangeRow<'a> {
     pub seq: Seq,
     /// Commit time, ms since 1970; never decreases with seq.
     pub time_ms: u64,
+    /// How long before that the change was first committed, on the node where it was made; 0 for one made here.
+    pub age_ms: u64,
     /// The document's id.
     pub id: &'a str,
     /// All leaves, winner first, in CouchDB's order: (revision, deleted).
@@ -254,6 +277,20 @@ pub struct Info {
     /// Bytes of live bodies and attachments as clients see them.
     pub external_bytes: u64,
 }
+
+/// Consecutive documents and what their leaves come to; see [`crate::Database::digests`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdRange {
+    /// Of the last document in it.
+    pub last_id: Box<str>,
+    /// How many documents.
+    pub docs: u64,
+    /// Of their ids and leaves.
+    pub digest: RangeDigest,
+}
+
+/// Of the ids and leaves of consecutive documents: equal where those are, on any node.
+pub type RangeDigest = [u8; 16];
 
 /// What happened to a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

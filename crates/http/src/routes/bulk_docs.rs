@@ -49,6 +49,7 @@ pub(super) async fn write(
                 edits,
                 durability,
                 atomic,
+                ..Batch::default()
             },
             room,
         )

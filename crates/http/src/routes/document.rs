@@ -95,6 +95,7 @@ pub(super) async fn submit(
             edits: vec![edit],
             durability,
             atomic: false,
+            ..Batch::default()
         },
         room,
     )

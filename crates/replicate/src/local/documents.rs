@@ -139,6 +139,7 @@ pub(super) fn bulk_docs(
         edits,
         durability: Durability::Durable,
         atomic: false,
+        ..Batch::default()
     };
     staged.taken();
     let outcomes = database.update(batch).map_err(|error| peer.error(&error))?;

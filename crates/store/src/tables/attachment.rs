@@ -2,7 +2,7 @@
 
 use super::VERSION;
 use super::bytes::{Malformed, Reader, put_bytes};
-use trunkline_core::attachment::{Attachment, Content, Encoding};
+use trunkline_core::attachment::{Attachment, Content, ContentHash, Encoding};
 use trunkline_core::varint;
 
 const IDENTITY: u8 = 0;
@@ -68,8 +68,18 @@ pub(crate) struct ContentRow<'a> {
     pub(crate) refs: u64,
     /// Bytes as stored.
     pub(crate) stored_bytes: u64,
-    /// The bytes, unless they are in a file.
-    pub(crate) inline: Option<&'a [u8]>,
+    pub(crate) bytes: ContentBytes<'a>,
+}
+
+/// Where the bytes of a content are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ContentBytes<'a> {
+    /// Here.
+    Inline(&'a [u8]),
+    /// In a file of their own.
+    File,
+    /// Still to come; what else is known of them.
+    Absent { md5: [u8; 16], length: u64, gzip: bool },
 }
 
 impl<'a> ContentRow<'a> {
@@ -77,12 +87,18 @@ impl<'a> ContentRow<'a> {
         let mut out = vec![VERSION];
         varint::write(self.refs, &mut out);
         varint::write(self.stored_bytes, &mut out);
-        match self.inline {
-            Some(bytes) => {
+        match self.bytes {
+            ContentBytes::Inline(bytes) => {
                 out.push(0);
                 out.extend_from_slice(bytes);
             }
-            None => out.push(1),
+            ContentBytes::File => out.push(1),
+            ContentBytes::Absent { md5, length, gzip } => {
+                out.push(2);
+                out.extend_from_slice(&md5);
+                varint::write(length, &mut out);
+                out.push(if gzip { GZIP } else { IDENTITY });
+            }
         }
         out
     }
@@ -92,18 +108,68 @@ impl<'a> ContentRow<'a> {
         row.version()?;
         let refs = row.varint()?;
         let stored_bytes = row.varint()?;
-        let inline = match row.u8()? {
-            0 => Some(row.0),
+        let bytes = match row.u8()? {
+            0 => ContentBytes::Inline(row.0),
             1 => {
                 row.end()?;
-                None
+                ContentBytes::File
+            }
+            2 => {
+                let (md5, length) = (row.array()?, row.varint()?);
+                let gzip = match row.u8()? {
+                    IDENTITY => false,
+                    GZIP => true,
+                    _ => return Err(Malformed),
+                };
+                row.end()?;
+                ContentBytes::Absent { md5, length, gzip }
             }
             _ => return Err(Malformed),
         };
         Ok(ContentRow {
             refs,
             stored_bytes,
-            inline,
+            bytes,
+        })
+    }
+}
+
+impl ContentRow<'static> {
+    /// Of content that is named before its bytes have come.
+    pub(crate) fn absent(content: &Content, refs: u64) -> ContentRow<'static> {
+        ContentRow {
+            refs,
+            stored_bytes: stored_bytes(content),
+            bytes: ContentBytes::Absent {
+                md5: content.md5,
+                length: content.length,
+                gzip: content.encoding != Encoding::Identity,
+            },
+        }
+    }
+}
+
+impl ContentRow<'_> {
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self.bytes, ContentBytes::Absent { .. })
+    }
+
+    /// The content, as long as its bytes have not come; afterwards documents alone know it.
+    pub(crate) fn absent_content(&self, hash: ContentHash) -> Option<Content> {
+        let ContentBytes::Absent { md5, length, gzip } = self.bytes else {
+            return None;
+        };
+        Some(Content {
+            hash,
+            md5,
+            length,
+            encoding: if gzip {
+                Encoding::Gzip {
+                    encoded_length: self.stored_bytes,
+                }
+            } else {
+                Encoding::Identity
+            },
         })
     }
 }

@@ -11,6 +11,8 @@ use trunkline_core::varint;
 const DELETED: u8 = 1;
 const BODY_ELSEWHERE: u8 = 2;
 const HAS_ATTACHMENTS: u8 = 4;
+const HAS_AGE: u8 = 8;
+const FLAGS: u8 = DELETED | BODY_ELSEWHERE | HAS_ATTACHMENTS | HAS_AGE;
 
 /// Where the winner's body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,8 @@ impl RowBody<'_> {
 pub(crate) struct SeqRow<'a> {
     pub(crate) deleted: bool,
     pub(crate) time_ms: u64,
+    /// How old the change was then; 0 for one made here, which takes no byte.
+    pub(crate) age_ms: u64,
     pub(crate) id: &'a [u8],
     pub(crate) leaves: &'a [u8],
     /// Encoded; empty when the winner has none.
@@ -56,9 +60,15 @@ impl<'a> SeqRow<'a> {
         if !self.attachments.is_empty() {
             flags |= HAS_ATTACHMENTS;
         }
+        if self.age_ms != 0 {
+            flags |= HAS_AGE;
+        }
         out.extend_from_slice(&[VERSION, flags]);
         // Six bytes of milliseconds last until the year 10889.
         out.extend(self.time_ms.to_be_bytes().into_iter().skip(2));
+        if self.age_ms != 0 {
+            varint::write(self.age_ms, out);
+        }
         put_bytes(out, self.id);
         put_bytes(out, self.leaves);
         if !self.attachments.is_empty() {
@@ -77,8 +87,12 @@ impl<'a> SeqRow<'a> {
         let mut row = Reader(row);
         row.version()?;
         let flags = row.u8()?;
+        if flags & !FLAGS != 0 {
+            return Err(Malformed);
+        }
         let [a, b, c, d, e, f] = row.array::<6>()?;
         let time_ms = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+        let age_ms = if flags & HAS_AGE != 0 { row.varint()? } else { 0 };
         let id = row.bytes()?;
         let leaves = row.bytes()?;
         let attachments = if flags & HAS_ATTACHMENTS != 0 {
@@ -99,11 +113,17 @@ impl<'a> SeqRow<'a> {
         Ok(SeqRow {
             deleted: flags & DELETED != 0,
             time_ms,
+            age_ms,
             id,
             leaves,
             attachments,
             body,
         })
+    }
+
+    /// When the change was first committed anywhere, by this node's clock.
+    pub(crate) fn origin_ms(&self) -> u64 {
+        self.time_ms.saturating_sub(self.age_ms)
     }
 
     pub(crate) fn id(&self) -> Result<&'a str, Malformed> {

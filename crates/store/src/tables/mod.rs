@@ -39,6 +39,8 @@ pub(crate) const BODIES: NumberTable = TableDefinition::new("bodies");
 pub(crate) const LOCAL: Table = TableDefinition::new("local");
 /// BLAKE3 of attachment bytes -> how many leaves refer to them, and the bytes themselves when they are few.
 pub(crate) const ATTACHMENTS: Table = TableDefinition::new("attachments");
+/// BLAKE3 of attachment bytes that are still to come -> nothing more. Made by the first of them.
+pub(crate) const ABSENT: Table = TableDefinition::new("absent");
 /// Purge number -> what was purged.
 pub(crate) const PURGES: NumberTable = TableDefinition::new("purges");
 
@@ -50,6 +52,8 @@ pub(crate) mod meta {
     pub(crate) const PURGED_INFOS_LIMIT: &[u8] = b"purged_infos_limit";
     /// There while commits may be lost in a crash: no seq up to this one is given out again after it.
     pub(crate) const SEQ_FLOOR: &[u8] = b"seq_floor";
+    /// 1 where only replicated edits are taken.
+    pub(crate) const MIRROR: &[u8] = b"mirror";
     pub(crate) const SECURITY: &[u8] = b"security";
 }
 

@@ -6,7 +6,8 @@ use super::queue::{Answer, Prepared, Work};
 use super::refs::Refs;
 use crate::file::OpenFile;
 use crate::tables::{self, State, meta};
-use crate::{Database, Durability, Error, Outcome, Refused};
+use crate::{Database, Durability, Error, LocalWrite, Outcome, Refused};
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use trunkline_core::Seq;
 use trunkline_core::attachment::{AttachmentEdit, AttachmentSource, ContentHash};
@@ -26,6 +27,8 @@ pub(super) struct Commit<'a, 't> {
     /// The highest stored document id.
     pub(super) last_id: Option<Vec<u8>>,
     pub(super) refs: Refs,
+    /// Contents that may be named before their bytes come, and how many those are.
+    pub(super) later: HashMap<ContentHash, u64>,
     /// Whether anything was written.
     pub(super) wrote: bool,
 }
@@ -103,8 +106,13 @@ impl Database {
 
     /// Lets the content go that a job's edits brought, taken or not.
     pub(super) fn release_staged(&self, work: &Work) {
-        let Work::Edits { edits, .. } = work else { return };
-        for attachment in edits.iter().flat_map(|prepared| attachments_of(&prepared.edit)) {
+        if let Work::Edits { edits, .. } = work {
+            self.release_sources(edits.iter().map(|prepared| &prepared.edit));
+        }
+    }
+
+    pub(super) fn release_sources<'e>(&self, edits: impl Iterator<Item = &'e Edit>) {
+        for attachment in edits.flat_map(attachments_of) {
             if let AttachmentSource::Staged(content) = &attachment.source {
                 self.inner.release_staged(&content.hash);
             }
@@ -175,6 +183,7 @@ impl<'a, 't> Commit<'a, 't> {
             entries,
             last_id,
             refs: Refs::default(),
+            later: HashMap::new(),
             wrote: false,
         })
     }
@@ -183,8 +192,9 @@ impl<'a, 't> Commit<'a, 't> {
         let mut answers = Vec::with_capacity(works.len());
         for (work, _) in works {
             answers.push(match *work {
-                Work::Edits { edits, atomic: false } => Answer::Edits(self.edits(edits)?),
-                Work::Edits { edits, atomic: true } => Answer::Edits(self.atomic_edits(edits)?),
+                Work::Edits { edits, atomic, local } => {
+                    Answer::Edits(self.batch(edits, *atomic, local.as_ref())?)
+                }
                 Work::Purge(purges) => Answer::Purged(self.purges(purges)?),
                 Work::Local { id, given, body } => {
                     Answer::Local(self.put_local(id, *given, body.as_deref())?)
@@ -193,10 +203,20 @@ impl<'a, 't> Commit<'a, 't> {
                     self.put_meta(key, value)?;
                     Answer::Done
                 }
+                Work::Supply(content) => {
+                    self.refs.offer(content);
+                    Answer::Supplied(Ok(false))
+                }
                 Work::Flush | Work::Compact => Answer::Done,
             });
         }
         let rows = self.write_rows()?;
+        for (answer, (work, _)) in answers.iter_mut().zip(works) {
+            // Only now is it known which contents other jobs of this commit name or drop.
+            if let Work::Supply(content) = work {
+                *answer = Answer::Supplied(self.is_supplied(content)?);
+            }
+        }
         Ok(Applied {
             answers,
             state: self.state,
@@ -211,6 +231,24 @@ impl<'a, 't> Commit<'a, 't> {
     pub(super) fn entry_index(&self, id: &str) -> Result<usize, Error> {
         let found = self.entries.binary_search_by(|entry| entry.id.cmp(id));
         found.map_err(|_| Error::Corrupt("an edit's document was not gathered".into()))
+    }
+
+    fn batch(
+        &mut self,
+        edits: &'a [Prepared],
+        atomic: bool,
+        local: Option<&LocalWrite>,
+    ) -> Result<Vec<Outcome>, Error> {
+        let outcomes = if atomic {
+            self.atomic_edits(edits)?
+        } else {
+            self.edits(edits)?
+        };
+        let failed = atomic && outcomes.iter().any(Result::is_err);
+        if let Some(local) = local.filter(|_| !failed) {
+            self.insert_local(&local.id, local.new_number(), &local.json)?;
+        }
+        Ok(outcomes)
     }
 
     fn edits(&mut self, edits: &'a [Prepared]) -> Result<Vec<Outcome>, Error> {

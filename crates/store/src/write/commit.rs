@@ -18,6 +18,7 @@ pub(super) struct Tables<'t> {
     by_seq: Numbered<'t>,
     bodies: Option<Numbered<'t>>,
     attachments: Option<Rows<'t>>,
+    absent: Option<Rows<'t>>,
     local: Option<Rows<'t>>,
     purges: Option<Numbered<'t>>,
 }
@@ -31,6 +32,7 @@ impl<'t> Tables<'t> {
             by_seq: txn.open_table(tables::BY_SEQ)?,
             bodies: None,
             attachments: None,
+            absent: None,
             local: None,
             purges: None,
         })
@@ -54,6 +56,10 @@ impl<'t> Tables<'t> {
 
     pub(super) fn attachments(&mut self) -> Result<&mut Rows<'t>, Error> {
         opened(&mut self.attachments, || self.txn.open_table(tables::ATTACHMENTS))
+    }
+
+    pub(super) fn absent(&mut self) -> Result<&mut Rows<'t>, Error> {
+        opened(&mut self.absent, || self.txn.open_table(tables::ABSENT))
     }
 
     pub(super) fn local(&mut self) -> Result<&mut Rows<'t>, Error> {
@@ -201,6 +207,7 @@ impl<'a> Commit<'a, '_> {
             SeqRow {
                 deleted: plan.deleted,
                 time_ms: self.state.time_ms,
+                age_ms: entry.now.age_ms,
                 id: entry.id.as_bytes(),
                 leaves: &plan.leaves,
                 attachments: &plan.attachments,

@@ -3,6 +3,7 @@
 use super::apply::{Commit, path_of};
 use super::entry::{Fresh, Head, Tree};
 use crate::{Error, Outcome, Refused, Written};
+use std::sync::atomic::Ordering;
 use trunkline_core::attachment::Attachment;
 use trunkline_core::doc::{Body, InteractiveEdit, ReplicatedEdit, RevPath};
 use trunkline_core::limits::{DOCUMENT_BYTES_MAX, GENERATION_MAX, INLINE_BODY_BYTES_MAX};
@@ -21,6 +22,9 @@ impl<'a> Commit<'a, '_> {
         edit: &'a InteractiveEdit,
         claimed: Option<&Rev>,
     ) -> Result<Outcome, Error> {
+        if self.file.mirror.load(Ordering::Relaxed) {
+            return Ok(Err(Refused::Mirror));
+        }
         if edit.body.as_str().len() > DOCUMENT_BYTES_MAX {
             return Ok(Err(Refused::DocumentTooLarge));
         }
@@ -99,7 +103,12 @@ impl<'a> Commit<'a, '_> {
                 Err(refused) => return Ok(Err(refused)),
             }
         };
+        let before = self.entry_mut(index)?.now.seq;
         let seq = self.grow(index, &edit.path, edit.deleted, &edit.body, attachments)?;
+        if seq != before {
+            let now = &mut self.entry_mut(index)?.now;
+            now.age_ms = now.age_ms.max(edit.age_ms);
+        }
         Ok(Ok(Written { rev, seq }))
     }
 

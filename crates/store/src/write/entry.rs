@@ -36,6 +36,8 @@ pub(super) struct Now<'a> {
     pub(super) seq: Seq,
     /// Whether older ancestors were learnt: the tree is to be written although the document did not change.
     pub(super) learnt: bool,
+    /// How old the oldest of the edits taken was on arrival.
+    pub(super) age_ms: u64,
     /// Bodies that edits of this commit brought. Those of revisions that are no leaf any more are ignored.
     pub(super) fresh: Vec<Fresh<'a>>,
 }
@@ -104,6 +106,7 @@ impl<'a> Entry<'a> {
             tree: if old.is_some() { Tree::Stored } else { Tree::Absent },
             seq: old.as_ref().map_or(0, |old| old.seq),
             learnt: false,
+            age_ms: 0,
             fresh: Vec::new(),
         };
         Entry { id, old, now }

@@ -15,11 +15,12 @@ mod stubs;
 pub use queue::Leader;
 pub(crate) use queue::{Answer, Queue, Work};
 
-use crate::{Batch, Database, Durability, Error, Outcome};
+use crate::{Batch, Database, Durability, Error, Outcome, Refused};
 use queue::Prepared;
 use trunkline_core::attachment::AttachmentSource;
 use trunkline_core::doc::Edit;
 use trunkline_core::doc_id::DocId;
+use trunkline_core::limits::DOCUMENT_BYTES_MAX;
 use trunkline_core::rev::Rev;
 use trunkline_core::revid;
 
@@ -27,6 +28,10 @@ impl Database {
     /// Applies edits and waits for the durability asked for. One outcome per edit, in order. With `batch.atomic`,
     /// one refusal refuses all (the others get `Refused::Batch`).
     pub fn update(&self, batch: Batch) -> Result<Vec<Outcome>, Error> {
+        if let Some(refused) = refused_local(&batch) {
+            self.release_sources(batch.edits.iter());
+            return Err(Error::Refused(refused));
+        }
         let durability = batch.durability;
         match self.do_work(Work::of_batch(batch), durability)? {
             Answer::Edits(outcomes) => Ok(outcomes),
@@ -42,6 +47,11 @@ impl Database {
         batch: Batch,
         done: impl FnOnce(Result<Vec<Outcome>, Error>) + Send + 'static,
     ) -> Option<Leader> {
+        if let Some(refused) = refused_local(&batch) {
+            self.release_sources(batch.edits.iter());
+            done(Err(Error::Refused(refused)));
+            return None;
+        }
         let durability = batch.durability;
         self.queue_work(Work::of_batch(batch), durability, move |answer| {
             done(match answer {
@@ -67,6 +77,12 @@ impl Database {
     }
 }
 
+/// Why a batch cannot even be queued: its local document is none that [`Database::put_local`] would take.
+fn refused_local(batch: &Batch) -> Option<Refused> {
+    let local = batch.local.as_ref()?;
+    (local.json.len() > DOCUMENT_BYTES_MAX).then_some(Refused::DocumentTooLarge)
+}
+
 fn misanswered() -> Error {
     Error::Corrupt("a write was answered as something else".into())
 }
@@ -79,6 +95,7 @@ impl Work {
         Work::Edits {
             edits: edits.map(|(edit, rev)| Prepared { edit, rev }).collect(),
             atomic: batch.atomic,
+            local: batch.local,
         }
     }
 }

@@ -5,12 +5,13 @@
 //! code has found a thread for it, any blocked writer that comes takes the duty over: all the threads that could run
 //! the leader may be blocked as writers.
 
-use crate::{Database, Durability, Error, Outcome, Refused};
+use crate::{Database, Durability, Error, LocalWrite, Outcome, Refused};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use trunkline_core::attachment::Content;
 use trunkline_core::doc::Edit;
 use trunkline_core::doc_id::{DocId, LocalId};
 use trunkline_core::limits::{COMMIT_BYTES_MAX, QUEUE_BYTES_MAX};
@@ -22,6 +23,7 @@ pub(crate) enum Work {
     Edits {
         edits: Vec<Prepared>,
         atomic: bool,
+        local: Option<LocalWrite>,
     },
     Purge(Vec<(DocId, Vec<Rev>)>),
     Local {
@@ -29,6 +31,8 @@ pub(crate) enum Work {
         given: u64,
         body: Option<String>,
     },
+    /// Gives absent content its staged bytes.
+    Supply(Content),
     /// Writes one row of the meta table.
     Meta {
         key: &'static [u8],
@@ -53,6 +57,7 @@ pub(crate) enum Answer {
     Edits(Vec<Outcome>),
     Purged(Vec<Vec<Rev>>),
     Local(Result<u64, Refused>),
+    Supplied(Result<bool, Refused>),
     Done,
 }
 
@@ -391,7 +396,7 @@ impl Work {
         /// Of rows around a body.
         const OVERHEAD: usize = 100;
         match self {
-            Work::Edits { edits, .. } => edits
+            Work::Edits { edits, local, .. } => edits
                 .iter()
                 .map(|Prepared { edit, .. }| match edit {
                     Edit::Interactive(edit) => edit.body.as_str().len() + edit.id.as_str().len() + OVERHEAD,
@@ -402,11 +407,12 @@ impl Work {
                             + edit.path.digests.len() * 16
                     }
                 })
+                .chain(local.as_ref().map(|local| OVERHEAD + local.json.len()))
                 .sum(),
             Work::Purge(purges) => purges.len() * OVERHEAD,
             Work::Local { body, .. } => OVERHEAD + body.as_ref().map_or(0, String::len),
             Work::Meta { value, .. } => OVERHEAD + value.len(),
-            Work::Flush | Work::Compact => OVERHEAD,
+            Work::Supply(_) | Work::Flush | Work::Compact => OVERHEAD,
         }
     }
 }

@@ -26,6 +26,12 @@ impl Database {
         self.set(meta::PURGED_INFOS_LIMIT, tables::encode_number(limit.into()))
     }
 
+    /// Makes it a mirror, or no mirror any more: a mirror refuses interactive edits ([`Refused::Mirror`]). Replicated
+    /// edits, local documents, purges and settings go on.
+    pub fn set_mirror(&self, mirror: bool) -> Result<(), Error> {
+        self.set(meta::MIRROR, tables::encode_number(mirror.into()))
+    }
+
     fn set(&self, key: &'static [u8], value: Vec<u8>) -> Result<(), Error> {
         match self.do_work(Work::Meta { key, value }, Durability::Durable)? {
             Answer::Done => Ok(()),
@@ -40,6 +46,11 @@ impl OpenFile {
         let Work::Meta { key, value } = work else {
             return Ok(());
         };
+        if *key == meta::MIRROR {
+            let mirror = tables::decode_number(value)? != 0;
+            self.mirror.store(mirror, Ordering::Relaxed);
+            return Ok(());
+        }
         let kept = match *key {
             meta::REVS_LIMIT => &self.revs_limit,
             meta::PURGED_INFOS_LIMIT => &self.purged_infos_limit,
@@ -76,10 +87,16 @@ impl Commit<'_, '_> {
             return Ok(Err(Refused::DocumentTooLarge));
         }
         let number = given.saturating_add(1);
+        self.insert_local(id, number, body)?;
+        Ok(Ok(number))
+    }
+
+    pub(super) fn insert_local(&mut self, id: &LocalId, number: u64, body: &str) -> Result<(), Error> {
+        let row = tables::encode_local(number, body);
         self.tables
             .local()?
-            .insert(key, tables::encode_local(number, body).as_slice())?;
+            .insert(id.as_str().as_bytes(), row.as_slice())?;
         self.wrote = true;
-        Ok(Ok(number))
+        Ok(())
     }
 }

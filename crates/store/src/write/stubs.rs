@@ -4,6 +4,7 @@ use super::DEFAULT_CONTENT_TYPE;
 use super::apply::Commit;
 use super::decide::Decision;
 use super::entry::Tree;
+use super::refs::Unfit;
 use crate::tables::attachment::{decode_attachments, stored_bytes};
 use crate::tables::by_seq::{BodyRow, SeqRow};
 use crate::{Error, Refused};
@@ -21,6 +22,11 @@ impl Commit<'_, '_> {
         parent: Option<&Rev>,
         edit: &InteractiveEdit,
     ) -> Decision<Vec<Attachment>> {
+        let later = |edit: &&AttachmentEdit| matches!(edit.source, AttachmentSource::Later(_));
+        if let Some(edit) = edit.attachments.iter().find(later) {
+            let what = format!("{} comes without its bytes", edit.name);
+            return Ok(Err(Refused::BadAttachment(what)));
+        }
         let stored = match parent {
             Some(parent) if has_stubs(&edit.attachments) => self.leaf_attachments(index, parent)?,
             _ => Vec::new(),
@@ -97,15 +103,17 @@ impl Commit<'_, '_> {
     ) -> Decision<Vec<Attachment>> {
         let mut attachments = Vec::with_capacity(edits.len());
         for edit in edits {
-            if let AttachmentSource::Staged(content) = &edit.source {
+            if let AttachmentSource::Staged(content) | AttachmentSource::Later(content) = &edit.source {
                 if content.length.max(stored_bytes(content)) > ATTACHMENT_BYTES_MAX {
                     return Ok(Err(Refused::AttachmentTooLarge(edit.name.as_ref().into())));
                 }
-                if !self.has_content(content)? {
-                    return Ok(Err(Refused::BadAttachment(format!(
-                        "{} is not staged here",
-                        edit.name
-                    ))));
+                let later = matches!(edit.source, AttachmentSource::Later(_));
+                if let Err(unfit) = self.admit(content, later)? {
+                    let what = match unfit {
+                        Unfit::Absent => "is not staged here",
+                        Unfit::Described => "is described as other bytes than those of its hash",
+                    };
+                    return Ok(Err(Refused::BadAttachment(format!("{} {what}", edit.name))));
                 }
             }
             match find(edit, &edit.source) {
@@ -114,14 +122,6 @@ impl Commit<'_, '_> {
             }
         }
         Ok(Ok(attachments))
-    }
-
-    /// Whether content is staged, or stored already.
-    fn has_content(&mut self, content: &Content) -> Result<bool, Error> {
-        if self.database.inner.staged.lock().contains_key(&content.hash) {
-            return Ok(true);
-        }
-        Ok(self.tables.attachments()?.get(content.hash.as_slice())?.is_some())
     }
 
     /// The attachments of a leaf, be it stored or brought by this commit.

@@ -105,6 +105,7 @@ fn content_that_comes_back_before_its_drop_is_durable_stays() {
             edits: vec![edit],
             durability: Durability::Relaxed,
             atomic: false,
+            ..Batch::default()
         };
         database.update(batch).unwrap().remove(0).unwrap().rev
     };

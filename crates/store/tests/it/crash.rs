@@ -135,6 +135,7 @@ fn a_relaxed_write_becomes_durable_by_itself() {
             edits: vec![edit(id, None, "{}")],
             durability: Durability::Relaxed,
             atomic: false,
+            ..Batch::default()
         };
         database.update(batch).unwrap();
     }
@@ -198,6 +199,7 @@ fn closing_makes_every_database_durable_even_where_one_fails() {
                 edits: vec![edit(id, None, "{}")],
                 durability: Durability::Relaxed,
                 atomic: false,
+                ..Batch::default()
             };
             database.update(batch).unwrap();
         }
@@ -237,6 +239,7 @@ fn a_fault_at_any_moment_loses_nothing_acknowledged() {
                 edits: vec![edit("doubtful", None, &long), edit("before", Some(&first), "{}")],
                 durability,
                 atomic: false,
+                ..Batch::default()
             };
             let answer = database
                 .update(batch)

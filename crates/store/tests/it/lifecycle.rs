@@ -120,6 +120,7 @@ fn relaxed_writes_are_seen_at_once_and_survive_close() {
             edits: vec![edit(&format!("doc{n}"), None, "{}")],
             durability: Durability::Relaxed,
             atomic: false,
+            ..Batch::default()
         };
         assert!(database.update(batch).unwrap()[0].is_ok());
         assert_eq!(database.last_seq().unwrap(), n + 1);

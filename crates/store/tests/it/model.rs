@@ -302,6 +302,7 @@ impl Draw<'_> {
                 Durability::Durable
             },
             atomic: self.rng.random_bool(0.2),
+            ..Batch::default()
         }
     }
 

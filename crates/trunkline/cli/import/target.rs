@@ -113,6 +113,7 @@ fn write_local(database: &Database, items: Vec<Item>) -> Result<Vec<Option<Strin
         edits,
         durability: Durability::Durable,
         atomic: false,
+        ..Batch::default()
     })?;
     Ok(outcomes
         .into_iter()

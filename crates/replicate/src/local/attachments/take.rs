@@ -164,6 +164,7 @@ fn update(
         edits: vec![Edit::Replicated(edit)],
         durability: Durability::Durable,
         atomic: false,
+        ..Batch::default()
     };
     staged.taken();
     let outcomes = database.update(batch).map_err(|error| unfit(peer, error))?;

@@ -1,0 +1,161 @@
+//! Attachment contents by the hash of their bytes: which are here, which are named but still to come, and reading them.
+
+use crate::file::content_path;
+use crate::tables::attachment::{ContentBytes, ContentRow};
+use crate::write::{Answer, Work};
+use crate::{Database, Durability, Error, Refused, tables};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase, TableError};
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::ops::Bound;
+use trunkline_core::attachment::{Content, ContentHash};
+
+impl Database {
+    /// Opens stored attachment bytes (as stored, not decoded) for reading and seeking. [`Error::ContentAbsent`] when
+    /// they are still to come.
+    pub fn open_content(&self, content: &Content) -> Result<ContentReader, Error> {
+        self.open_content_by_hash(&content.hash)
+    }
+
+    /// [`Database::open_content`] for one who knows the hash alone.
+    pub fn open_content_by_hash(&self, hash: &ContentHash) -> Result<ContentReader, Error> {
+        let file = self.file()?;
+        let table = file.redb.begin_read()?.open_table(tables::ATTACHMENTS)?;
+        let row = table
+            .get(hash.as_slice())?
+            .ok_or(Error::Refused(Refused::Missing))?;
+        let row = ContentRow::decode(row.value())?;
+        let source = match row.bytes {
+            ContentBytes::Absent { .. } => return Err(Error::ContentAbsent(*hash)),
+            ContentBytes::Inline(bytes) => Source::Inline(Cursor::new(bytes.into())),
+            ContentBytes::File => match File::open(content_path(&file.dir, hash)) {
+                Ok(file) => Source::File(file),
+                // Dropped by a commit since the row was read.
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                    return Err(Error::Refused(Refused::Missing));
+                }
+                Err(cause) => return Err(Error::io("opening an attachment file")(cause)),
+            },
+        };
+        Ok(ContentReader {
+            stored_bytes: row.stored_bytes,
+            source,
+        })
+    }
+
+    /// Those of the contents whose bytes are neither stored nor staged here, in order, without repeats.
+    pub fn lacking(&self, contents: &[Content]) -> Result<Vec<Content>, Error> {
+        // Staged ones first: a commit that takes them meanwhile is in the snapshot then.
+        let mut seen = HashSet::new();
+        let mut lacking = Vec::new();
+        {
+            let staged = self.inner.staged.lock();
+            let new = |content: &&Content| !staged.contains_key(&content.hash) && seen.insert(content.hash);
+            lacking.extend(contents.iter().filter(new).cloned());
+        }
+        let table = self.file()?.redb.begin_read()?.open_table(tables::ATTACHMENTS)?;
+        let mut found = Vec::with_capacity(lacking.len());
+        for content in lacking {
+            let row = table.get(content.hash.as_slice())?;
+            let row = row
+                .as_ref()
+                .map(|row| ContentRow::decode(row.value()))
+                .transpose()?;
+            if row.is_none_or(|row| row.is_absent()) {
+                found.push(content);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Contents that documents name while their bytes are still to come, in the order of their hashes, past `after`.
+    pub fn absent(&self, after: Option<ContentHash>, limit: usize) -> Result<Vec<Content>, Error> {
+        let file = self.file()?;
+        let txn = file.redb.begin_read()?;
+        let Some(index) = absent_table(&txn)? else {
+            return Ok(Vec::new());
+        };
+        let rows = txn.open_table(tables::ATTACHMENTS)?;
+        let from = after
+            .as_ref()
+            .map_or(Bound::Unbounded, |hash| Bound::Excluded(hash.as_slice()));
+        let contents = index
+            .range::<&[u8]>((from, Bound::Unbounded))?
+            .take(limit)
+            .map(|key| {
+                let (key, _) = key?;
+                let unlisted = || Error::Corrupt("content that is listed as absent has no such row".into());
+                let hash = ContentHash::try_from(key.value()).map_err(|_| unlisted())?;
+                let row = rows.get(key.value())?.ok_or_else(unlisted)?;
+                ContentRow::decode(row.value())?
+                    .absent_content(hash)
+                    .ok_or_else(unlisted)
+            });
+        contents.collect()
+    }
+
+    /// Gives content that documents name the bytes that it lacked, once they are staged; durable when it returns. With
+    /// `true` the staged bytes are taken. `false` says that no document names them (any more): they stay staged, for an
+    /// edit to take or for [`Database::unstage`].
+    pub fn supply(&self, content: &Content) -> Result<bool, Error> {
+        let work = Work::Supply(content.clone());
+        let supplied = match self.do_work(work, Durability::Durable)? {
+            Answer::Supplied(answer) => answer.map_err(Error::Refused)?,
+            _ => return Err(Error::Corrupt("a supply was answered as something else".into())),
+        };
+        if supplied {
+            self.inner.release_staged(&content.hash);
+        }
+        Ok(supplied)
+    }
+}
+
+/// The list of absent contents; `None` in a file in which there never was one.
+pub(crate) fn absent_table(
+    txn: &ReadTransaction,
+) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>, Error> {
+    match txn.open_table(tables::ABSENT) {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(cause) => Err(cause.into()),
+    }
+}
+
+/// Stored attachment bytes. Reads and seeks; [`ContentReader::stored_bytes`] is their length.
+#[derive(Debug)]
+pub struct ContentReader {
+    stored_bytes: u64,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Inline(Cursor<Box<[u8]>>),
+    File(File),
+}
+
+impl ContentReader {
+    /// Bytes as stored.
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
+    }
+}
+
+impl Read for ContentReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match &mut self.source {
+            Source::Inline(bytes) => bytes.read(buf),
+            Source::File(file) => file.read(buf),
+        }
+    }
+}
+
+impl Seek for ContentReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match &mut self.source {
+            Source::Inline(bytes) => bytes.seek(to),
+            Source::File(file) => file.seek(to),
+        }
+    }
+}
