@@ -74,6 +74,14 @@ pub const CHANGES_ROW_BYTES_MAX: usize = 16 << 20;
 pub const EXCHANGE_FRAME_BYTES_MAX: usize = 16 << 20;
 /// Bytes of rows that a peer may send before it tells which seq they reach; it sends a few hundred KiB.
 pub const EXCHANGE_ROWS_BYTES_MAX: usize = 16 << 20;
+/// Bytes that either end of an HTTP/2 connection may send of one stream before they are read: a link of 80 ms round
+/// trip carries 50 MB/s with it.
+pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 4 << 20;
+/// The same of all streams together: as much as HTTP/2 can say, so that feeds that nobody reads for a while do not hold
+/// up the others of their connection. What each holds, its own window bounds.
+pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
+/// Streams of one HTTP/2 connection that are open at once: a feed for each of 10 000 databases, and their requests.
+pub const HTTP2_STREAMS_MAX: u32 = 20_000;
 /// Bytes of a document's JSON part in a multipart body, special members included: room for a full document, 1000
 /// ancestors and thousands of attachments' entries.
 pub const MULTIPART_DOC_BYTES_MAX: usize = 16 << 20;

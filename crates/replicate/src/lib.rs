@@ -12,7 +12,7 @@ pub mod peer;
 mod scheduler;
 mod session;
 
-pub use http::{HttpOptions, HttpPeer};
+pub use http::{ConnectOptions, HttpOptions, HttpPeer};
 pub use local::LocalPeer;
 pub use peer::{Peer, PeerError, PeerErrorKind};
 pub use scheduler::{Job, Scheduler};

@@ -62,6 +62,14 @@ impl Address {
         })
     }
 
+    /// `scheme://host[:port]`.
+    pub(super) fn origin(&self) -> &str {
+        let host = self.root.find("://").map_or(0, |at| at + 3);
+        let rest = self.root.get(host..).unwrap_or_default();
+        let end = rest.find('/').map_or(self.root.len(), |at| host + at);
+        self.root.get(..end).unwrap_or_default()
+    }
+
     /// The server's root.
     pub(super) fn root(&self) -> &str {
         &self.root
@@ -120,6 +128,8 @@ mod tests {
                 "{text}"
             );
         };
+        let deep = Address::parse("http://h:5984/couch/all/cdr").unwrap();
+        assert_eq!(deep.origin(), "http://h:5984");
         check("http://h:5984/cdr", "http://h:5984/cdr", "cdr");
         check("http://h/cdr/", "http://h/cdr", "cdr");
         check(

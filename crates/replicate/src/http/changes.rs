@@ -60,7 +60,7 @@ pub(super) async fn pending(client: &Client, since: &str) -> Result<Option<u64>,
     let url = client
         .address
         .below(&format!("_changes?limit=0&since={}", since_text(since)));
-    let answer = client.read(client.http.get(url), QUICK).await?;
+    let answer = client.read(client.get(url), QUICK).await?;
     let mut reader = Reader::new();
     reader.feed(&answer);
     while let Some(event) = reader.next_event().map_err(|error| client.bad_answer(error))? {
@@ -141,7 +141,7 @@ impl Feed {
             url.push_str("&filter=_selector");
             replication::write_selector_filter(&mut body, selector);
         }
-        let http = &self.client.http;
+        let http = &self.client;
         let request = match body.is_empty() {
             true => http.get(url),
             false => http.post(url).header(CONTENT_TYPE, "application/json").body(body),

@@ -2,17 +2,17 @@
 
 use super::HttpOptions;
 use super::address::Address;
+use super::origin::Origin;
 use crate::peer::{PeerError, PeerErrorKind};
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{IntoUrl, Method, RequestBuilder, Response, StatusCode};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use trunkline_core::limits::PEER_ANSWER_BYTES_MAX;
 use trunkline_wire::fault;
 use trunkline_wire::invalid::BadAnswer;
 
-/// Until a connection stands.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Until a small request is answered.
 pub(super) const QUICK: Duration = Duration::from_secs(30);
 /// Until a request for a batch is answered: an old spinning disk may have to find a thousand documents.
@@ -22,11 +22,13 @@ pub(super) const SILENCE: Duration = Duration::from_secs(30);
 /// Bytes of an error's body that are read.
 const FAULT_BYTES_MAX: usize = 16 << 10;
 
-/// A connection pool for one database.
+/// Sends requests for one database.
 #[derive(Clone)]
 pub(super) struct Client {
     pub(super) address: Address,
-    pub(super) http: reqwest::Client,
+    pub(super) origin: Arc<Origin>,
+    /// Of every request.
+    headers: HeaderMap,
 }
 
 impl Client {
@@ -48,25 +50,29 @@ impl Client {
         if let Some((user, password)) = options.credentials.as_ref().or(address.credentials.as_ref()) {
             headers.insert(AUTHORIZATION, basic(user, password).map_err(&invalid)?);
         }
-        // Fails when a provider is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut http = reqwest::Client::builder()
-            .default_headers(headers)
-            .user_agent(concat!("trunkline/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .http1_only();
-        if !address.tls {
-            // Nobody to trust: reading the system's certificates takes longer than replicating a document.
-            http = http.tls_certs_only([]);
-        }
-        if address.loopback {
-            http = http.no_proxy().no_gzip().no_zstd();
-        }
-        let http = http
-            .build()
-            .map_err(|error| invalid(format!("no HTTP client: {error}")))?;
-        Ok(Client { address, http })
+        let origin = Origin::of(&address, options)?;
+        Ok(Client {
+            address,
+            origin,
+            headers,
+        })
+    }
+
+    pub(super) fn get(&self, url: impl IntoUrl) -> RequestBuilder {
+        self.request(Method::GET, url)
+    }
+
+    pub(super) fn put(&self, url: impl IntoUrl) -> RequestBuilder {
+        self.request(Method::PUT, url)
+    }
+
+    pub(super) fn post(&self, url: impl IntoUrl) -> RequestBuilder {
+        self.request(Method::POST, url)
+    }
+
+    pub(super) fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
+        let request = self.origin.client().request(method, url);
+        request.headers(self.headers.clone())
     }
 
     pub(super) fn error(&self, kind: PeerErrorKind, reason: impl Into<String>) -> PeerError {
@@ -308,7 +314,8 @@ mod tests {
     fn no_secret_shows() {
         let options = HttpOptions::default();
         let client = Client::new("http://anna:secret@127.0.0.1/x", &options).unwrap();
-        assert!(!format!("{:?}", client.http).contains("secret"));
+        let request = client.get(client.address.root());
+        assert!(!format!("{request:?}").contains("secret"));
         assert!(
             !client
                 .error(PeerErrorKind::Protocol, "no")

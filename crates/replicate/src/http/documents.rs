@@ -270,7 +270,6 @@ async fn put(client: &Client, doc: &Doc) -> Result<Option<RefusedDoc>, PeerError
     doc.write(&mut body);
     let url = format!("{}?new_edits=false", client.address.document(&doc.id));
     let request = client
-        .http
         .put(url)
         .header(CONTENT_TYPE, "application/json")
         .header(FULL_COMMIT.0, FULL_COMMIT.1)
@@ -303,7 +302,6 @@ pub(super) async fn is_barred(client: &Client, fault: &Fault) -> Result<bool, Pe
 
 fn post(client: &Client, below: &str, body: Vec<u8>) -> RequestBuilder {
     client
-        .http
         .post(client.address.below(below))
         .header(CONTENT_TYPE, "application/json")
         .body(body)

@@ -3,6 +3,7 @@
 //! | module | speaks |
 //! | --- | --- |
 //! | `address` | URLs, and the credentials in them |
+//! | `origin` | connections, which peers of one server share |
 //! | `client` | requests, time-outs, statuses |
 //! | `changes` | `_changes`, read row by row |
 //! | `documents` | `_revs_diff`, `_bulk_get`, `_bulk_docs` |
@@ -13,6 +14,7 @@ mod attachments;
 mod changes;
 mod client;
 mod documents;
+mod origin;
 
 use crate::peer::{
     BulkWritten, Change, Changes, ChangesAsk, Doc, Fetched, LogWrite, Missing, OpenRev, Opened, Peer,
@@ -28,6 +30,7 @@ use parking_lot::RwLock;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use trunkline_core::attachment::Content;
@@ -40,6 +43,28 @@ pub struct HttpOptions {
     pub credentials: Option<(String, String)>,
     /// Sent with each request.
     pub headers: Vec<(String, String)>,
+    /// How connections are made.
+    pub connect: ConnectOptions,
+}
+
+/// How connections are made. Peers of one server with the same of these share them.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct ConnectOptions {
+    /// URL of a proxy: `http`, `https`, `socks5` or `socks5h` (which looks names up itself), with credentials where it
+    /// asks for them. Without it the environment's is used.
+    pub proxy: Option<String>,
+    /// PEM file of certificates that vouch for the peer's, beside those that the system trusts.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of the certificate that this end shows; wants `client_key`.
+    pub client_cert: Option<PathBuf>,
+    /// PEM file of its key.
+    pub client_key: Option<PathBuf>,
+}
+
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ConnectOptions")
+    }
 }
 
 impl fmt::Debug for HttpOptions {
@@ -73,7 +98,7 @@ impl HttpPeer {
 
     /// What the server says of itself: its uuid where it has one. A proxy may hide it.
     async fn welcome(&self) -> Result<Option<String>, PeerError> {
-        let request = self.client.http.get(self.client.address.root());
+        let request = self.client.get(self.client.address.root());
         let answer = self.client.send(request, QUICK).await?;
         if !answer.status().is_success() {
             return Ok(None);
@@ -112,7 +137,7 @@ impl Peer for HttpPeer {
 
     async fn info(&self) -> Result<PeerInfo, PeerError> {
         let client = &self.client;
-        let looked = client.read(client.http.get(client.address.database()), QUICK);
+        let looked = client.read(client.get(client.address.database()), QUICK);
         let (uuid, looked) = tokio::join!(self.welcome(), looked);
         let (uuid, looked) = (uuid?, looked.map_err(no_database)?);
         let looked = info::parse_db(&looked).map_err(|error| client.bad_answer(error))?;
@@ -137,7 +162,7 @@ impl Peer for HttpPeer {
     }
 
     async fn create(&self) -> Result<(), PeerError> {
-        let request = self.client.http.put(self.client.address.database());
+        let request = self.client.put(self.client.address.database());
         // Some servers, and proxies before them, answer 411 to a request that does not say it is empty.
         let request = request.header(CONTENT_LENGTH, 0);
         let answer = self.client.send(request, QUICK).await?;
@@ -150,7 +175,7 @@ impl Peer for HttpPeer {
     async fn replication_log(&self, replication_id: &str) -> Result<Option<StoredLog>, PeerError> {
         let client = &self.client;
         let answer = client
-            .send(client.http.get(self.log_url(replication_id)), QUICK)
+            .send(client.get(self.log_url(replication_id)), QUICK)
             .await?;
         if answer.status() == StatusCode::NOT_FOUND {
             let fault = client.fault(answer).await;
@@ -185,7 +210,6 @@ impl Peer for HttpPeer {
             let mut json = Vec::with_capacity(body.len() + 100);
             local_doc::write(&mut json, replication_id, (number > 0).then_some(number), body);
             let request = client
-                .http
                 .put(self.log_url(replication_id))
                 .header(CONTENT_TYPE, "application/json");
             let answer = client.send(request.body(json), QUICK).await?;
@@ -212,7 +236,7 @@ impl Peer for HttpPeer {
 
     async fn ensure_full_commit(&self) -> Result<Box<str>, PeerError> {
         let client = &self.client;
-        let request = client.http.post(client.address.below("_ensure_full_commit"));
+        let request = client.post(client.address.below("_ensure_full_commit"));
         let request = request.header(CONTENT_TYPE, "application/json");
         let body = client.read(request.header(CONTENT_LENGTH, 0), QUICK).await?;
         info::parse_full_commit(&body).map_err(|error| client.bad_answer(error))

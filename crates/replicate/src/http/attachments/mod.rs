@@ -90,7 +90,6 @@ async fn read(
         url.push_str(&format!("&atts_since={}", list(ancestors)));
     }
     let request = client
-        .http
         .get(url)
         .header(ACCEPT, "multipart/mixed, application/json;q=0.5");
     let answer = client.send(request, BATCH).await?;
@@ -224,7 +223,7 @@ pub(super) async fn put_open_rev(client: &Client, rev: OpenRev) -> Result<Result
         Err(invalid) => return Ok(Err(refused(invalid.kind().word(), invalid.to_string()))),
     };
     let url = format!("{}?new_edits=false", client.address.document(&rev.id));
-    let mut request = client.http.put(url).header(FULL_COMMIT.0, FULL_COMMIT.1);
+    let mut request = client.put(url).header(FULL_COMMIT.0, FULL_COMMIT.1);
     let failed = Arc::new(Mutex::new(None));
     let mut limit = QUICK;
     if following.is_empty() {

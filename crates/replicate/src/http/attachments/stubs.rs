@@ -107,7 +107,7 @@ async fn open(
                 escaped(&attachment.name),
                 escaped(&rev.to_string())
             );
-            let request = client.http.get(url).header(ACCEPT_ENCODING, "identity");
+            let request = client.get(url).header(ACCEPT_ENCODING, "identity");
             let answer = client.send(request, BATCH).await?;
             if !answer.status().is_success() {
                 return Err(client.fault(answer).await.about_one_document());

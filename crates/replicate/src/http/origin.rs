@@ -1,0 +1,202 @@
+//! Connections to a server, shared by all peers of it that are reached the same way: ten thousand feeds of one server
+//! need one connection, and not each its own.
+
+use super::address::Address;
+use super::{ConnectOptions, HttpOptions};
+use crate::peer::{PeerError, PeerErrorKind};
+use parking_lot::Mutex;
+use reqwest::{Certificate, ClientBuilder, Identity, Proxy, Version};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Weak};
+use std::time::Duration;
+use tokio::runtime::{Handle, Id};
+use tokio::sync::OnceCell;
+use trunkline_core::limits::{HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_STREAM_WINDOW_BYTES};
+
+/// Until a connection stands.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often an HTTP/2 connection is asked whether it lives, feeds or not.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// Without an answer for so long, it does not.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// All that are in use.
+static ORIGINS: LazyLock<Mutex<HashMap<Key, Weak<Origin>>>> = LazyLock::new(Mutex::default);
+
+/// What peers have in common that share connections.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    origin: String,
+    options: ConnectOptions,
+    files: Files,
+    /// Connections end with the runtime that drives them.
+    runtime: Id,
+}
+
+/// What was in the files that the options name: other certificates are other connections.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+struct Files {
+    ca: Option<Vec<u8>>,
+    /// Certificate and key.
+    identity: Option<Vec<u8>>,
+}
+
+/// A server, with connections to it.
+pub(super) struct Origin {
+    http1: reqwest::Client,
+    /// For a server that exchanges; `None` when something before it speaks no HTTP/2.
+    http2: OnceCell<Option<reqwest::Client>>,
+    way: Way,
+}
+
+/// How connections are made.
+struct Way {
+    tls: bool,
+    loopback: bool,
+    proxy: Option<Proxy>,
+    ca: Vec<Certificate>,
+    identity: Option<Identity>,
+}
+
+impl Origin {
+    /// Connections for an address: those that others use, or new ones.
+    pub(super) fn of(address: &Address, options: &HttpOptions) -> Result<Arc<Origin>, PeerError> {
+        let invalid = |reason: String| PeerError::new(address.database(), PeerErrorKind::Invalid, reason);
+        let files = Files::read(&options.connect).map_err(&invalid)?;
+        // Outside of a runtime nobody can tell which one will drive the connections.
+        let key = Handle::try_current().ok().map(|runtime| Key {
+            origin: address.origin().to_owned(),
+            options: options.connect.clone(),
+            files: files.clone(),
+            runtime: runtime.id(),
+        });
+        let mut origins = ORIGINS.lock();
+        if let Some(shared) = key.as_ref().and_then(|key| origins.get(key)?.upgrade()) {
+            return Ok(shared);
+        }
+        let way = Way::new(address, &options.connect, &files).map_err(&invalid)?;
+        let http1 = way.builder().http1_only().build();
+        let origin = Arc::new(Origin {
+            http1: http1.map_err(|error| invalid(format!("no HTTP client: {error}")))?,
+            http2: OnceCell::new(),
+            way,
+        });
+        if let Some(key) = key {
+            origins.retain(|_, origin| origin.strong_count() > 0);
+            origins.insert(key, Arc::downgrade(&origin));
+        }
+        Ok(origin)
+    }
+
+    /// What requests are sent with.
+    pub(super) fn client(&self) -> &reqwest::Client {
+        let http2 = self.http2.get().and_then(Option::as_ref);
+        http2.unwrap_or(&self.http1)
+    }
+
+    /// The server exchanges, so it speaks HTTP/2; what stands before it may not, which the answer to `probe` tells.
+    pub(super) async fn exchanges(&self, probe: impl AsyncFnOnce(&reqwest::Client) -> Option<Version>) {
+        let connect = async || {
+            let http2 = self.way.http2().build().ok()?;
+            (probe(&http2).await? == Version::HTTP_2).then_some(http2)
+        };
+        self.http2.get_or_init(connect).await;
+    }
+}
+
+impl Files {
+    fn read(options: &ConnectOptions) -> Result<Files, String> {
+        let read = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+        let identity = match (&options.client_cert, &options.client_key) {
+            (Some(cert), Some(key)) => {
+                let mut pem = read(cert)?;
+                pem.push(b'\n');
+                pem.extend(read(key)?);
+                Some(pem)
+            }
+            (None, None) => None,
+            (Some(_), None) => return Err("a client certificate needs its key".to_owned()),
+            (None, Some(_)) => return Err("a client's key needs its certificate".to_owned()),
+        };
+        Ok(Files {
+            ca: options.ca_file.as_deref().map(read).transpose()?,
+            identity,
+        })
+    }
+}
+
+impl Way {
+    fn new(address: &Address, options: &ConnectOptions, files: &Files) -> Result<Way, String> {
+        // Fails when a provider is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let named = |path: &Option<_>| path.as_deref().map(Path::display).map(|path| path.to_string());
+        let mut ca = Vec::new();
+        if let Some(pem) = &files.ca {
+            let name = named(&options.ca_file).unwrap_or_default();
+            ca = Certificate::from_pem_bundle(pem).map_err(|error| format!("{name}: {error}"))?;
+            if ca.is_empty() {
+                return Err(format!("{name} holds no certificate in PEM form"));
+            }
+        }
+        let identity = files.identity.as_deref().map(Identity::from_pem).transpose();
+        let identity = identity.map_err(|_| {
+            let cert = named(&options.client_cert).unwrap_or_default();
+            let key = named(&options.client_key).unwrap_or_default();
+            format!("{cert} and {key} are no certificate and key in PEM form")
+        })?;
+        // Its URL may hold a password.
+        let proxy = options.proxy.as_deref().map(Proxy::all).transpose();
+        let proxy =
+            proxy.map_err(|_| "the proxy must be a URL of http, https, socks5 or socks5h".to_owned())?;
+        let tls_to_proxy = options
+            .proxy
+            .as_ref()
+            .is_some_and(|url| url.starts_with("https:"));
+        Ok(Way {
+            tls: address.tls || tls_to_proxy,
+            loopback: address.loopback,
+            proxy,
+            ca,
+            identity,
+        })
+    }
+
+    fn builder(&self) -> ClientBuilder {
+        let mut http = reqwest::Client::builder()
+            .user_agent(concat!("trunkline/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none());
+        if !self.tls {
+            // Nobody to trust: reading the system's certificates takes longer than replicating a document.
+            http = http.tls_certs_only([]);
+        } else if !self.ca.is_empty() {
+            http = http.tls_certs_merge(self.ca.clone());
+        }
+        if let Some(identity) = self.identity.clone() {
+            http = http.identity(identity);
+        }
+        if self.loopback {
+            http = http.no_proxy().no_gzip().no_zstd();
+        }
+        match self.proxy.clone() {
+            Some(proxy) => http.proxy(proxy),
+            None => http,
+        }
+    }
+
+    fn http2(&self) -> ClientBuilder {
+        let http = self
+            .builder()
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
+            .http2_keep_alive_while_idle(true)
+            .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
+            .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES);
+        if self.tls {
+            http
+        } else {
+            http.http2_prior_knowledge()
+        }
+    }
+}
