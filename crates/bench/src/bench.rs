@@ -28,6 +28,8 @@ pub(crate) struct Bench {
     pub(crate) docs: u64,
     /// Documents of the feed and replication lines.
     pub(crate) big_docs: u64,
+    /// Documents that the fan-out lines write at the highest rate.
+    pub(crate) fanout_docs: u64,
     /// Repetitions of each side of a comparison.
     pub(crate) repeat: usize,
     /// How long one repetition of a line without a fixed number of documents takes.

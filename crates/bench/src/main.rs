@@ -5,6 +5,7 @@ mod bench;
 mod cdr;
 mod client;
 mod embedded;
+mod fanout;
 mod feeds;
 mod load;
 mod measure;
@@ -42,6 +43,9 @@ struct Args {
     /// Documents of the feed and replication lines
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     big_docs: u64,
+    /// Documents that the fan-out lines write at the highest rate
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    fanout_docs: u64,
     /// Repetitions of each side of a comparison; the median counts
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     repeat: u64,
@@ -90,6 +94,8 @@ enum Name {
     Feeds,
     /// One-shot replication over loopback
     Replicate,
+    /// A tree and a chain of replicas in one process
+    Fanout,
     /// Memory of an idle server
     Idle,
 }
@@ -147,6 +153,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         dir,
         docs: args.docs,
         big_docs: args.big_docs,
+        fanout_docs: args.fanout_docs,
         repeat: usize::try_from(args.repeat)?,
         slice: Duration::from_secs_f64(args.seconds),
         external: args.url.as_deref().map(Target::parse).transpose()?,
@@ -192,6 +199,7 @@ fn measure_line(bench: &mut Bench, name: Name) -> Result<Vec<Line>, Failure> {
         Name::HttpGet => vec![requests::get(bench)?],
         Name::Feeds => feeds::feeds(bench)?,
         Name::Replicate => replication::one_shot(bench)?,
+        Name::Fanout => fanout::fanout(bench)?,
         Name::Idle => vec![memory::idle(bench)?],
     })
 }
