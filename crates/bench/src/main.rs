@@ -4,9 +4,12 @@
 mod bench;
 mod cdr;
 mod client;
+mod delay;
+mod distance;
 mod embedded;
 mod fanout;
 mod feeds;
+mod jobs;
 mod load;
 mod measure;
 mod memory;
@@ -94,6 +97,10 @@ enum Name {
     Feeds,
     /// One-shot replication over loopback
     Replicate,
+    /// One-shot replication over a link with a long round trip
+    Distance,
+    /// Ten thousand replications that have nothing to do
+    IdleJobs,
     /// A tree and a chain of replicas in one process
     Fanout,
     /// Memory of an idle server
@@ -199,6 +206,8 @@ fn measure_line(bench: &mut Bench, name: Name) -> Result<Vec<Line>, Failure> {
         Name::HttpGet => vec![requests::get(bench)?],
         Name::Feeds => feeds::feeds(bench)?,
         Name::Replicate => replication::one_shot(bench)?,
+        Name::Distance => distance::distance(bench)?,
+        Name::IdleJobs => jobs::idle_jobs(bench)?,
         Name::Fanout => fanout::fanout(bench)?,
         Name::Idle => vec![memory::idle(bench)?],
     })

@@ -48,6 +48,21 @@ impl Server {
         Ok(Server { child, target })
     }
 
+    /// Processor time that the process used so far; `None` where the system does not tell.
+    pub(crate) fn processor(&self) -> Option<Duration> {
+        /// Ticks of a second: what Linux tells programs whatever its own are.
+        const TICKS: u64 = 100;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        // The name before may hold anything but a closing parenthesis at its end.
+        let (_, fields) = stat.rsplit_once(") ")?;
+        let mut times = fields
+            .split(' ')
+            .skip(11)
+            .map_while(|field| field.parse::<u64>().ok());
+        let ticks = times.next()? + times.next()?;
+        Some(Duration::from_millis(ticks * 1000 / TICKS))
+    }
+
     /// Resident memory now and at its highest, in MB (10^6 bytes); `None` where the system does not tell.
     pub(crate) fn memory_mb(&self) -> Option<(f64, f64)> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
