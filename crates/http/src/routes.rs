@@ -9,6 +9,7 @@ mod attachment;
 mod bulk_docs;
 mod bulk_get;
 mod changes;
+mod compare;
 mod database;
 mod db_updates;
 mod dbs_info;
@@ -86,6 +87,8 @@ fn database_level() -> Router<App> {
         .route("/{db}/_compact", post(maintenance::compact))
         .route("/{db}/_compact/{design}", post(maintenance::compact_index))
         .route("/{db}/_ensure_full_commit", post(maintenance::ensure_full_commit))
+        .route("/{db}/_exchange/digests", post(compare::digests))
+        .route("/{db}/_exchange/leaves", post(compare::leaves))
         .route("/{db}/_missing_revs", post(revs_diff::missing_revs))
         .route("/{db}/_purge", post(purge::purge))
         .route("/{db}/_purged_infos", get(purge::infos))

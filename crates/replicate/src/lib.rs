@@ -11,9 +11,11 @@ mod local;
 pub mod peer;
 mod scheduler;
 mod session;
+mod verify;
 
 pub use http::{ConnectOptions, HttpOptions, HttpPeer};
 pub use local::LocalPeer;
 pub use peer::{Peer, PeerError, PeerErrorKind};
 pub use scheduler::{Job, Scheduler};
 pub use session::{AttachmentMode, Progress, RefusedDoc, Report, Spec, run};
+pub use verify::{Difference, Verified, verify};

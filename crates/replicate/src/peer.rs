@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use trunkline_core::attachment::Content;
 use trunkline_core::doc::ReplicatedEdit;
 use trunkline_core::rev::Rev;
+use trunkline_wire::digests;
 
 use crate::session::RefusedDoc;
 
@@ -84,6 +85,14 @@ pub trait Peer: Send + Sync {
         from: u64,
         bytes: mpsc::Receiver<Result<Bytes, PeerError>>,
     ) -> Result<(), PeerError>;
+    /// Digests of ranges of documents, in the order of ids.
+    async fn digests(&self, _ask: digests::Ask) -> Result<Vec<digests::Range>, PeerError> {
+        Err(no_exchange(self.label()))
+    }
+    /// Documents with all their leaves, in the order of ids; fewer than asked for only at the end.
+    async fn leaves(&self, _ask: digests::LeavesAsk) -> Result<Vec<(Box<str>, Vec<Rev>)>, PeerError> {
+        Err(no_exchange(self.label()))
+    }
 }
 
 /// What a look at a peer's database tells.

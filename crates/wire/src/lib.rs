@@ -12,6 +12,7 @@
 //! | [`all_docs`] | documents in id order |
 //! | [`revs_diff`], [`purge`] | lists of revisions by document |
 //! | [`exchange`] | all that and more in one stream, between our own nodes |
+//! | [`digests`] | what two nodes compare |
 //! | [`multipart`] | documents with the bytes of their attachments |
 //! | [`replication`], [`replication_log`] | what only replications ask; checkpoints |
 //! | [`info`], [`fault`] | what a peer says of itself, and error bodies |
@@ -22,6 +23,7 @@ pub mod attachments;
 pub mod bulk_docs;
 pub mod bulk_get;
 pub mod changes;
+pub mod digests;
 pub mod document;
 pub mod exchange;
 pub mod fault;

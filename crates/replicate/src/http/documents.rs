@@ -300,7 +300,7 @@ pub(super) async fn is_barred(client: &Client, fault: &Fault) -> Result<bool, Pe
     Ok(true)
 }
 
-fn post(client: &Client, below: &str, body: Vec<u8>) -> RequestBuilder {
+pub(super) fn post(client: &Client, below: &str, body: Vec<u8>) -> RequestBuilder {
     client
         .post(client.address.below(below))
         .header(CONTENT_TYPE, "application/json")

@@ -24,7 +24,7 @@ use crate::session::RefusedDoc;
 use address::escaped;
 use async_trait::async_trait;
 use bytes::Bytes;
-use client::{Client, QUICK};
+use client::{BATCH, Client, QUICK};
 use futures_util::stream::BoxStream;
 use parking_lot::RwLock;
 use reqwest::StatusCode;
@@ -34,7 +34,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use trunkline_core::attachment::Content;
-use trunkline_wire::{info, local_doc};
+use trunkline_core::rev::Rev;
+use trunkline_wire::{digests, info, local_doc, revs_diff};
 
 /// How to reach a peer over HTTP.
 #[derive(Clone, Default)]
@@ -300,6 +301,24 @@ impl Peer for HttpPeer {
         _bytes: mpsc::Receiver<Result<Bytes, PeerError>>,
     ) -> Result<(), PeerError> {
         Err(no_exchange(self.label()))
+    }
+
+    async fn digests(&self, ask: digests::Ask) -> Result<Vec<digests::Range>, PeerError> {
+        let mut body = Vec::new();
+        digests::write_ask(&mut body, &ask);
+        let request = documents::post(&self.client, "_exchange/digests", body);
+        let answer = self.client.read(request, BATCH).await?;
+        digests::parse(&answer).map_err(|error| self.client.bad_answer(error))
+    }
+
+    async fn leaves(&self, ask: digests::LeavesAsk) -> Result<Vec<(Box<str>, Vec<Rev>)>, PeerError> {
+        let mut body = Vec::new();
+        digests::write_leaves_ask(&mut body, &ask);
+        let request = documents::post(&self.client, "_exchange/leaves", body);
+        let answer = self.client.read(request, BATCH).await?;
+        let rows = revs_diff::parse(&answer);
+        let rows = rows.map_err(|error| self.client.error(PeerErrorKind::Protocol, error.to_string()))?;
+        Ok(rows.into_iter().map(|(id, revs)| (id.into(), revs)).collect())
     }
 }
 

@@ -20,7 +20,9 @@ use tokio::sync::mpsc;
 use trunkline_core::attachment::Content;
 use trunkline_core::db_name::DbName;
 use trunkline_core::doc_id::{DocId, LocalId};
-use trunkline_store::{Database, Error, Store};
+use trunkline_core::rev::Rev;
+use trunkline_store::{Database, Error, IdRange, Store};
+use trunkline_wire::digests::{self, Ranges};
 use trunkline_wire::seq;
 
 /// A database in this process. It is looked up by name, so that it may be deleted and made again.
@@ -281,9 +283,54 @@ impl Peer for LocalPeer {
     ) -> Result<(), PeerError> {
         Err(no_exchange(self.label()))
     }
+
+    async fn digests(&self, ask: digests::Ask) -> Result<Vec<digests::Range>, PeerError> {
+        self.with_database(move |peer, database| {
+            LocalPeer::digests_of(&database, &ask).map_err(|error| peer.error(&error))
+        })
+        .await
+    }
+
+    async fn leaves(&self, ask: digests::LeavesAsk) -> Result<Vec<(Box<str>, Vec<Rev>)>, PeerError> {
+        self.with_database(move |peer, database| {
+            let rows = database.leaves_of(ask.after.as_deref(), ask.until.as_deref(), ask.limit);
+            rows.map_err(|error| peer.error(&error))
+        })
+        .await
+    }
 }
 
 impl LocalPeer {
+    /// Answers a question for digests, as a server does for others.
+    #[doc(hidden)]
+    pub fn digests_of(database: &Database, ask: &digests::Ask) -> Result<Vec<digests::Range>, Error> {
+        match &ask.ranges {
+            Ranges::Each { docs, at_most } => {
+                let ranges = database.digests(ask.after.as_deref(), None, *docs, *at_most)?;
+                let range = |range: IdRange| digests::Range {
+                    last_id: Some(range.last_id),
+                    docs: range.docs,
+                    digest: range.digest,
+                };
+                Ok(ranges.into_iter().map(range).collect())
+            }
+            Ranges::Ending(ends) => {
+                let mut after = ask.after.as_deref();
+                let mut ranges = Vec::with_capacity(ends.len());
+                for end in ends {
+                    let (docs, digest) = database.digest_of(after, end.as_deref())?;
+                    ranges.push(digests::Range {
+                        last_id: end.clone(),
+                        docs,
+                        digest,
+                    });
+                    after = end.as_deref();
+                }
+                Ok(ranges)
+            }
+        }
+    }
+
     fn local_id(&self, replication_id: &str) -> Result<LocalId, PeerError> {
         LocalId::parse(replication_id).map_err(|_| {
             let reason = format!("{replication_id} cannot name a checkpoint");

@@ -19,4 +19,5 @@ mod requests;
 mod scripted;
 mod tls;
 mod unserved;
+mod verify;
 mod world;
