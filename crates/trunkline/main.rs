@@ -3,7 +3,7 @@
 mod cli;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use cli::{Failure, check, compact, export, import, info, replicate, serve};
+use cli::{Failure, check, compact, export, import, info, jobs, migrate, replicate, serve, verify};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -49,6 +49,39 @@ Examples:
   trunkline replicate ./data/cdrs http://reports:5984/cdrs --continuous
   trunkline replicate http://node-1:5984/cdrs ./busy/cdrs --selector '{\"sip_code\":\"486\"}'")]
     Replicate(replicate::ReplicateArgs),
+
+    /// List a server's replications: how far behind each is, and what did not get through
+    ///
+    /// The exit code is 1 when one of them is in trouble or degraded. With a JOB, the documents that did not get
+    /// through; --retry tries them again first.
+    #[command(after_help = "\
+Examples:
+  trunkline jobs http://127.0.0.1:5984
+  trunkline jobs http://127.0.0.1:5984 5f2a…+continuous --retry")]
+    Jobs(jobs::JobsArgs),
+
+    /// Compare two databases: the same documents with the same revisions?
+    ///
+    /// Lists what differs; exit code 1 when anything does. Two Trunkline databases that agree cost a scan of each
+    /// and hardly any traffic; with another server, both sides' changes are read.
+    #[command(after_help = "\
+Examples:
+  trunkline verify http://node-1:5984/cdrs http://reports:5984/cdrs
+  trunkline verify http://admin:secret@couch:5984/cdrs ./data/cdrs")]
+    Verify(verify::VerifyArgs),
+
+    /// Move from a running CouchDB, live
+    ///
+    /// `start` creates every database with its `_security`, and replicates it continuously; `cut-over` compares and
+    /// ends that. The move belongs to the Trunkline server: it survives restarts of anything, and each command may be
+    /// given again. The CouchDB stays as it is, apart from the checkpoints of replications.
+    #[command(after_help = "\
+Examples:
+  trunkline migrate start http://admin:secret@couch:5984 http://127.0.0.1:5984 --both-ways
+  trunkline migrate status http://admin:secret@couch:5984 http://127.0.0.1:5984
+  trunkline migrate cut-over http://admin:secret@couch:5984 http://127.0.0.1:5984
+  trunkline migrate finish http://admin:secret@couch:5984 http://127.0.0.1:5984")]
+    Migrate(migrate::MigrateArgs),
 
     /// Put documents from files into a database
     ///
@@ -97,6 +130,9 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::Replicate(args) => replicate::run(&args),
+        Command::Jobs(args) => jobs::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Info(args) => info::run(&args),

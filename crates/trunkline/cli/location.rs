@@ -4,8 +4,10 @@ use super::Failure;
 use super::remote::without_credentials;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use trunkline::core::db_name::DbName;
 use trunkline::engine::{Database, Error, Store};
+use trunkline::replicate::{HttpOptions, HttpPeer, LocalPeer, Peer};
 
 /// A database, there or not yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +161,43 @@ fn store_above(path: &Path) -> Option<&Path> {
 
 fn holds_store(dir: &Path) -> bool {
     dir.join("store").is_file()
+}
+
+/// Stores that are open; both ends may be in one.
+#[derive(Default)]
+pub(crate) struct Stores {
+    open: Vec<(PathBuf, Store)>,
+}
+
+impl Stores {
+    pub(crate) fn peer(&mut self, location: &Location, create: bool) -> Result<Arc<dyn Peer>, Failure> {
+        match location {
+            Location::Remote(url) => Ok(Arc::new(HttpPeer::new(url, HttpOptions::default())?)),
+            Location::Local { dir, name } => {
+                Ok(Arc::new(LocalPeer::new(self.store(dir, create)?, name.clone())))
+            }
+        }
+    }
+
+    fn store(&mut self, dir: &PathBuf, create: bool) -> Result<Store, Failure> {
+        let same = |open: &PathBuf| match (open.canonicalize(), dir.canonicalize()) {
+            (Ok(one), Ok(other)) => one == other,
+            _ => open == dir,
+        };
+        if let Some((_, store)) = self.open.iter().find(|(open, _)| same(open)) {
+            return Ok(store.clone());
+        }
+        let store = open_store(dir, create)?;
+        self.open.push((dir.clone(), store.clone()));
+        Ok(store)
+    }
+
+    pub(crate) fn close(&self) -> Result<(), Failure> {
+        for (_, store) in &self.open {
+            store.close()?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

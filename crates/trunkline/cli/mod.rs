@@ -6,12 +6,15 @@ pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod import;
 pub(crate) mod info;
+pub(crate) mod jobs;
 pub(crate) mod location;
+pub(crate) mod migrate;
 pub(crate) mod output;
 pub(crate) mod progress;
 pub(crate) mod remote;
 pub(crate) mod replicate;
 pub(crate) mod serve;
 pub(crate) mod signals;
+pub(crate) mod verify;
 
 pub(crate) use failure::Failure;

@@ -88,6 +88,17 @@ impl Remote {
         })
     }
 
+    /// As [`Remote::ask_json`] with GET; `None` where there is nothing.
+    pub(crate) async fn ask_if_there<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Failure> {
+        let asked = self.client.get(format!("{}{path}", self.url));
+        let answer = asked.send().await.map_err(|error| self.unreachable(&error))?;
+        match answer.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => Ok(Some(serde_json::from_slice(&answer.bytes().await?)?)),
+            _ => Err(refusal(answer).await),
+        }
+    }
+
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
         let mut cause: &dyn std::error::Error = error;
         while let Some(below) = cause.source() {
@@ -95,6 +106,11 @@ impl Remote {
         }
         Failure::new(format!("{}: {cause}", without_credentials(&self.url)))
     }
+}
+
+/// A name as one segment of a path.
+pub(crate) fn escaped(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 /// A runtime for commands that talk to one server and do nothing else meanwhile.

@@ -1,23 +1,19 @@
 //! `trunkline replicate`: one run, or a continuous one until it is interrupted.
 
 use super::Failure;
-use super::location::{Location, open_store};
+use super::location::{Location, Stores};
 use super::output::{self, count, one_line, say};
 use super::progress;
 use super::signals::Stop;
 use clap::Args;
 use serde_json::{Value, json};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use trunkline::core::selector::Selector;
-use trunkline::engine::Store;
-use trunkline::replicate::{
-    self, HttpOptions, HttpPeer, LocalPeer, Peer, Progress, RefusedDoc, Report, Spec,
-};
+use trunkline::replicate::{self, Peer, Progress, RefusedDoc, Report, Spec};
 
 /// What `replicate` takes.
 #[derive(Debug, Args)]
@@ -102,43 +98,6 @@ fn spec(args: &ReplicateArgs) -> Result<Spec, Failure> {
         since_seq,
         ..Spec::default()
     })
-}
-
-/// Stores that are open; both ends may be in one.
-#[derive(Default)]
-struct Stores {
-    open: Vec<(PathBuf, Store)>,
-}
-
-impl Stores {
-    fn peer(&mut self, location: &Location, create: bool) -> Result<Arc<dyn Peer>, Failure> {
-        match location {
-            Location::Remote(url) => Ok(Arc::new(HttpPeer::new(url, HttpOptions::default())?)),
-            Location::Local { dir, name } => {
-                Ok(Arc::new(LocalPeer::new(self.store(dir, create)?, name.clone())))
-            }
-        }
-    }
-
-    fn store(&mut self, dir: &PathBuf, create: bool) -> Result<Store, Failure> {
-        let same = |open: &PathBuf| match (open.canonicalize(), dir.canonicalize()) {
-            (Ok(one), Ok(other)) => one == other,
-            _ => open == dir,
-        };
-        if let Some((_, store)) = self.open.iter().find(|(open, _)| same(open)) {
-            return Ok(store.clone());
-        }
-        let store = open_store(dir, create)?;
-        self.open.push((dir.clone(), store.clone()));
-        Ok(store)
-    }
-
-    fn close(&self) -> Result<(), Failure> {
-        for (_, store) in &self.open {
-            store.close()?;
-        }
-        Ok(())
-    }
 }
 
 async fn replicate(
