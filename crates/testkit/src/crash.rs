@@ -15,9 +15,14 @@ pub struct Disk(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     bytes: Vec<u8>,
+    /// What was there before `operations`, all of it synced.
+    start: Vec<u8>,
     operations: Vec<Operation>,
+    /// Keeps no operations but those since the last sync.
+    forgets: bool,
     /// Writes and syncs that succeed before some fail, and how many fail then.
     faults: Option<(usize, usize)>,
+    refused: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -50,9 +55,17 @@ impl Disk {
     /// A disk that holds `bytes`.
     pub fn with(bytes: Vec<u8>) -> Disk {
         Disk(Arc::new(Mutex::new(State {
+            start: bytes.clone(),
             bytes,
             ..State::default()
         })))
+    }
+
+    /// A disk that holds `bytes` and remembers no more than [`Disk::crash`] needs: it may be written to for long.
+    pub fn forgetful(bytes: Vec<u8>) -> Disk {
+        let disk = Disk::with(bytes);
+        disk.0.lock().forgets = true;
+        disk
     }
 
     /// What redb reads and writes.
@@ -75,21 +88,41 @@ impl Disk {
         matches!(self.0.lock().faults, None | Some((_, 0)))
     }
 
+    /// Whether a fault that was asked for has begun to happen.
+    pub fn has_refused(&self) -> bool {
+        self.0.lock().refused
+    }
+
     /// What is on it for sure: the bytes as of the last sync.
     pub fn synced(&self) -> Vec<u8> {
-        let operations = self.0.lock().operations.clone();
-        let last_sync = operations
+        let state = self.0.lock();
+        let last_sync = state
+            .operations
             .iter()
             .rposition(|operation| matches!(operation, Operation::Sync));
-        let mut bytes = Vec::new();
-        operations
+        let mut bytes = state.start.clone();
+        state
+            .operations
             .iter()
             .take(last_sync.unwrap_or(0))
             .for_each(|operation| operation.apply(&mut bytes));
         bytes
     }
 
-    /// How many operations it has seen.
+    /// What a crash at this moment could leave, one of the possibilities.
+    pub fn crash(&self, rng: &mut impl Rng) -> Vec<u8> {
+        let synced = self.synced();
+        let state = self.0.lock();
+        let operations = state.operations.iter().rev();
+        let mut unsynced: Vec<&Operation> = operations
+            .take_while(|operation| !matches!(operation, Operation::Sync))
+            .collect();
+        unsynced.reverse();
+        let mut images = images(&synced, &unsynced, rng);
+        images.swap_remove(rng.random_range(0..images.len()))
+    }
+
+    /// How many operations it has seen, a forgetful one since its last sync.
     pub fn moment(&self) -> usize {
         self.0.lock().operations.len()
     }
@@ -97,8 +130,10 @@ impl Disk {
     /// Calls `look` with each image that a crash after operation `from` or a later one could have left: at each
     /// moment with all unsynced writes, with none, and with some of them in another order. `look` gets the moment too.
     pub fn crash_images(&self, from: usize, rng: &mut impl Rng, mut look: impl FnMut(usize, Vec<u8>)) {
-        let operations = self.0.lock().operations.clone();
-        let mut synced = Vec::new();
+        let (mut synced, operations) = {
+            let state = self.0.lock();
+            (state.start.clone(), state.operations.clone())
+        };
         let mut unsynced: Vec<&Operation> = Vec::new();
         for (index, operation) in operations.iter().enumerate() {
             let moment = index + 1;
@@ -111,24 +146,33 @@ impl Disk {
             if moment < from {
                 continue;
             }
-            look(moment, synced.clone());
-            if !unsynced.is_empty() {
-                look(moment, with_operations(&synced, &unsynced));
-                let mut some: Vec<&Operation> = unsynced
-                    .iter()
-                    .copied()
-                    .filter(|_| rng.random_bool(0.5))
-                    .collect();
-                some.shuffle(rng);
-                look(moment, with_operations(&synced, &some));
-                if let Some(torn) = unsynced.choose(rng).and_then(|operation| operation.torn(rng)) {
-                    let mut all = with_operations(&synced, &unsynced);
-                    torn.apply(&mut all);
-                    look(moment, all);
-                }
+            for image in images(&synced, &unsynced, rng) {
+                look(moment, image);
             }
         }
     }
+}
+
+/// What a crash may leave of writes that were not synced: none, all, some in another order, or all with one torn.
+fn images(synced: &[u8], unsynced: &[&Operation], rng: &mut impl Rng) -> Vec<Vec<u8>> {
+    let mut images = vec![synced.to_vec()];
+    if unsynced.is_empty() {
+        return images;
+    }
+    images.push(with_operations(synced, unsynced));
+    let mut some: Vec<&Operation> = unsynced
+        .iter()
+        .copied()
+        .filter(|_| rng.random_bool(0.5))
+        .collect();
+    some.shuffle(rng);
+    images.push(with_operations(synced, &some));
+    if let Some(torn) = unsynced.choose(rng).and_then(|operation| operation.torn(rng)) {
+        let mut all = with_operations(synced, unsynced);
+        torn.apply(&mut all);
+        images.push(all);
+    }
+    images
 }
 
 impl Operation {
@@ -190,13 +234,21 @@ impl Disk {
         match &mut state.faults {
             Some((0, count)) if *count > 0 => {
                 *count -= 1;
+                state.refused = true;
                 return Err(io::Error::other("the test lets the disk fail"));
             }
             Some((after, _)) => *after = after.saturating_sub(1),
             None => {}
         }
         operation.apply(&mut state.bytes);
-        state.operations.push(operation);
+        if state.forgets && matches!(operation, Operation::Sync) {
+            let State {
+                start, operations, ..
+            } = &mut *state;
+            operations.drain(..).for_each(|operation| operation.apply(start));
+        } else {
+            state.operations.push(operation);
+        }
         Ok(())
     }
 }

@@ -1,0 +1,34 @@
+//! Simulations in virtual time: many small worlds of real stores and real replications by seed, and one large fleet by
+//! model.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `seeds` | which seeds run, how a failing one is told |
+//! | `plan` | what a seed decides before anything happens: nodes, links, weather |
+//! | `world` | what happens then, and what must hold at the end |
+//! | `workload` | what people do meanwhile, and what they were promised |
+//! | `node` | a store that loses power and comes back |
+//! | `network`, `link` | what lies between nodes |
+//! | `verify` | the promises, asked of the stores themselves |
+//! | `fleet` | 1500 replicas in layers, as a model with measured costs |
+//!
+//! The stores, the replicator and its checkpoints are the real ones; disks are memory that forgets what was not synced;
+//! the network is calls that are late, lost, cut or made twice. `SEED=7 cargo test --test sim` runs one world again,
+//! `SEEDS=1000` that many.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod link;
+mod network;
+mod node;
+mod plan;
+mod seeds;
+mod verify;
+mod workload;
+mod world;

@@ -1,0 +1,148 @@
+//! The promises, asked of the stores themselves. Each check answers what is wrong, a line each.
+
+use crate::node::Running;
+use crate::plan::Edge;
+use crate::workload::{Key, People, Promise, leaves, read};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use trunkline_core::doc_id::LocalId;
+use trunkline_core::rev::Rev;
+use trunkline_store::{ChangesScan, Database};
+use trunkline_wire::replication_log;
+use trunkline_wire::seq::{self, Since};
+
+/// Each document's leaves, winner first.
+pub(crate) type Rows = BTreeMap<String, Vec<Rev>>;
+
+/// What the order of changes says up to a seq.
+pub(crate) fn rows(database: &Database, until: u64) -> Rows {
+    let mut rows = Rows::new();
+    let mut since = 0;
+    loop {
+        let scan = ChangesScan {
+            since,
+            until,
+            descending: false,
+            bodies: false,
+            limit: usize::MAX,
+        };
+        let end = database.changes(&scan, &mut |row| {
+            rows.insert(row.id.to_owned(), row.leaves.map(|(rev, _)| rev).collect());
+            ControlFlow::Continue(())
+        });
+        let end = end.unwrap();
+        since = end.last.unwrap_or(since);
+        if end.done {
+            return rows;
+        }
+    }
+}
+
+/// Everything that a node holds.
+fn contents(database: &Database) -> BTreeMap<Key, Promise> {
+    let ids = rows(database, u64::MAX).into_keys();
+    let of = |id: String| {
+        let leaves = leaves(database, &id).unwrap();
+        leaves.into_iter().map(move |leaf| (id.clone(), leaf))
+    };
+    let content = |(id, leaf): (String, trunkline_store::Leaf)| {
+        let bytes = leaf.attachments.iter();
+        let bytes = bytes.map(|of| (of.name.to_string(), read(database, of).unwrap()));
+        let promise = Promise {
+            deleted: leaf.deleted,
+            body: leaf.body.as_str().to_owned(),
+            attachments: bytes.collect(),
+        };
+        ((id, leaf.rev), promise)
+    };
+    ids.flat_map(of).map(content).collect()
+}
+
+/// Revisions of `rows` that a node does not know, save those that it had to forget.
+pub(crate) fn lacking(rows: &Rows, target: &Database, people: &People, stems: bool) -> Vec<Key> {
+    let of = |(id, revs): (&String, &Vec<Rev>)| -> Vec<Key> {
+        let lacks = |rev: &&Rev| !holds(target, id, rev, people, stems);
+        revs.iter()
+            .filter(lacks)
+            .map(|rev| (id.clone(), rev.clone()))
+            .collect()
+    };
+    rows.iter().flat_map(of).collect()
+}
+
+fn holds(target: &Database, id: &str, rev: &Rev, people: &People, stems: bool) -> bool {
+    let Some(tree) = target.tree(id).unwrap() else {
+        return false;
+    };
+    let forgot = || {
+        let leaves = tree.revs.leaves();
+        stems && leaves.iter().any(|(leaf, _)| people.descends(id, leaf, rev))
+    };
+    tree.revs.contains(rev) || forgot()
+}
+
+/// Whether an edge's checkpoint, wherever it is kept, claims more than the target has.
+pub(crate) fn checkpoints(
+    edge: &Edge,
+    id: &str,
+    ends: (&Running, &Running),
+    people: &People,
+    stems: bool,
+) -> Vec<String> {
+    let (source, target) = (&ends.0.database, &ends.1.database);
+    let mut wrong = Vec::new();
+    for (holder, database) in [("source", source), ("target", target)] {
+        let Some((_, json)) = database.local(&LocalId::parse(id).unwrap()).unwrap() else {
+            continue;
+        };
+        let log = replication_log::parse(json.as_bytes()).unwrap().log;
+        let Ok(Since::Seq { seq, .. }) = seq::parse(&log.source_last_seq) else {
+            wrong.push(format!("{edge:?}: the {holder}'s checkpoint is {json}"));
+            continue;
+        };
+        for (id, rev) in lacking(&rows(source, seq), target, people, stems) {
+            // What was purged at the target alone, it need not have again.
+            wrong.push(format!(
+                "{edge:?}: the {holder}'s checkpoint is at {seq}, but {id} {rev} is not at the target"
+            ));
+        }
+    }
+    wrong
+}
+
+/// Whether a node holds what was promised, as it was written, and nothing else.
+pub(crate) fn promises(node: usize, database: &Database, people: &People, stems: bool) -> Vec<String> {
+    let held = contents(database);
+    let mut wrong = Vec::new();
+    for (id, rev) in people.promised.keys() {
+        if !holds(database, id, rev, people, stems) {
+            wrong.push(format!("node {node} lost {id} {rev}"));
+        }
+    }
+    for ((id, rev), content) in held {
+        match people.promised.get(&(id.clone(), rev.clone())) {
+            Some(promise) if *promise != content => {
+                wrong.push(format!("node {node}: {id} {rev} is not as it was written"));
+            }
+            None if !people.doubtful.contains(&id) => {
+                wrong.push(format!("node {node}: {id} {rev} is nobody's"));
+            }
+            _ => {}
+        }
+    }
+    wrong
+}
+
+/// What differs between two nodes.
+pub(crate) fn differences(a: &Database, b: &Database) -> Vec<String> {
+    let (ours, theirs) = (contents(a), contents(b));
+    let only = |of: &BTreeMap<Key, Promise>, other: &BTreeMap<Key, Promise>, which: &str| -> Vec<String> {
+        of.iter()
+            .filter(|(key, content)| other.get(*key) != Some(*content))
+            .map(|((id, rev), _)| format!("{id} {rev} is only at the {which}"))
+            .collect()
+    };
+    let mut found = only(&ours, &theirs, "first");
+    found.extend(only(&theirs, &ours, "other"));
+    found
+}
