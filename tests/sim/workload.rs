@@ -195,7 +195,7 @@ impl People {
         let batch = Batch {
             edits: vec![Edit::Interactive(edit)],
             durability,
-            atomic: false,
+            ..Batch::default()
         };
         let promise = Promise {
             deleted,
