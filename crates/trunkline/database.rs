@@ -52,6 +52,17 @@ impl Database {
         &self.engine
     }
 
+    /// Makes it a mirror, or no mirror any more. A mirror takes what is replicated to it, and refuses edits of its own
+    /// ([`Refused::Mirror`]), so that nobody writes to a replica by mistake.
+    pub fn set_mirror(&self, mirror: bool) -> Result<()> {
+        Ok(self.engine.set_mirror(mirror)?)
+    }
+
+    /// Whether it is a mirror.
+    pub fn is_mirror(&self) -> Result<bool> {
+        Ok(self.engine.is_mirror()?)
+    }
+
     // ---- writing ----
 
     /// Creates a document. Refused as a conflict when there is one of that id that is not deleted.

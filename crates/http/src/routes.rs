@@ -89,6 +89,7 @@ fn database_level() -> Router<App> {
         .route("/{db}/_ensure_full_commit", post(maintenance::ensure_full_commit))
         .route("/{db}/_exchange/digests", post(compare::digests))
         .route("/{db}/_exchange/leaves", post(compare::leaves))
+        .route("/{db}/_mirror", get(settings::mirror).put(settings::set_mirror))
         .route("/{db}/_missing_revs", post(revs_diff::missing_revs))
         .route("/{db}/_purge", post(purge::purge))
         .route("/{db}/_purged_infos", get(purge::infos))

@@ -1,4 +1,4 @@
-//! `/{db}/_revs_limit` and `/{db}/_purged_infos_limit`: one positive integer each.
+//! `/{db}/_revs_limit` and `/{db}/_purged_infos_limit`: one positive integer each; `/{db}/_mirror`: `true` or `false`.
 
 use crate::app::blocking;
 use crate::body::Whole;
@@ -27,6 +27,21 @@ pub(super) async fn purged_infos_limit(Db(db): Db) -> Result<Response> {
 pub(super) async fn set_purged_infos_limit(Db(db): Db, Whole(body, _room): Whole) -> Result<Response> {
     let limit = positive(&body, "`purge_infos_limit` must be positive integer")?;
     blocking(move || Ok(db.set_purged_infos_limit(limit)?)).await?;
+    Ok(respond::ok(StatusCode::OK))
+}
+
+pub(super) async fn mirror(Db(db): Db) -> Result<Response> {
+    let mirror = blocking(move || Ok(db.is_mirror()?)).await?;
+    Ok(respond::json(StatusCode::OK, format!("{mirror}\n").into_bytes()))
+}
+
+pub(super) async fn set_mirror(Db(db): Db, Whole(body, _room): Whole) -> Result<Response> {
+    let mirror = match std::str::from_utf8(&body).unwrap_or_default().trim() {
+        "true" => true,
+        "false" => false,
+        _ => return Err(Error::bad("`_mirror` must be true or false")),
+    };
+    blocking(move || Ok(db.set_mirror(mirror)?)).await?;
     Ok(respond::ok(StatusCode::OK))
 }
 

@@ -249,3 +249,25 @@ async fn updates_of_databases() {
     let (news, _) = tokio::join!(server.get(&path), server.put("/a/doc", Some(json!({}))));
     assert_eq!(news.json()["results"][0]["type"], "updated");
 }
+
+#[tokio::test]
+async fn a_mirror_takes_what_is_replicated_and_refuses_edits() {
+    let server = Server::start().await;
+    server.put("/db", None).await;
+    assert_eq!(server.get("/db/_mirror").await.text(), "false\n");
+    assert_eq!(server.put("/db/_mirror", Some(json!("yes"))).await.status, 400);
+    assert_eq!(server.put("/db/_mirror", Some(json!(true))).await.status, 200);
+    let refused = server.put("/db/doc", Some(json!({}))).await;
+    assert_eq!(refused.status, 403);
+    assert!(refused.text().contains("mirror"), "{}", refused.text());
+    let refused = server
+        .post("/db/_bulk_docs", json!({"docs": [{"_id": "doc"}]}))
+        .await;
+    assert!(refused.text().contains("forbidden"), "{}", refused.text());
+    let replicated = json!({"new_edits": false, "docs": [{"_id": "doc", "_rev": "1-a"}]});
+    assert_eq!(server.post("/db/_bulk_docs", replicated).await.text(), "[]\n");
+    assert_eq!(server.get("/db/doc").await.status, 200);
+    assert_eq!(server.put("/db/_local/mine", Some(json!({}))).await.status, 201);
+    assert_eq!(server.put("/db/_mirror", Some(json!(false))).await.status, 200);
+    assert_eq!(server.put("/db/other", Some(json!({}))).await.status, 201);
+}
