@@ -98,6 +98,20 @@ pub const REPLICATION_BATCH_ROWS: usize = 1000;
 pub const REPLICATION_BATCH_BYTES: usize = 2 << 20;
 /// Batches of one replication that are under way at once: reading, comparing, fetching and writing overlap.
 pub const REPLICATION_BATCHES_IN_FLIGHT: usize = 4;
+/// The same where the target answers once per batch: sixteen of them hide a round trip of 80 ms. Bytes are bounded apart.
+pub const REPLICATION_BATCHES_IN_FLIGHT_EXCHANGE: usize = 16;
+/// Milliseconds between two batches of a live feed whose rows keep coming: more commits make nobody's data fresher to the
+/// eye, and dozens of replicas share a machine.
+pub const REPLICATION_BATCH_PAUSE_MS: u64 = 20;
+/// Bytes of documents that all replications of a process hold at once: four that catch up at full speed, or hundreds
+/// that take turns after an outage.
+pub const REPLICATIONS_BYTES_IN_FLIGHT: usize = 128 << 20;
+/// Attachments that all replications of a process move at once; each holds some chunks.
+pub const REPLICATIONS_ATTACHMENT_STREAMS: usize = 64;
+/// Uploads of attachment bytes that were cut off and are kept by a database's peer to be gone on with.
+pub const UPLOADS_BEGUN_MAX: usize = 64;
+/// Milliseconds that they are kept: links that die for longer start again.
+pub const UPLOADS_BEGUN_MS: u64 = 600_000;
 /// Bytes of documents that one replication holds at once, over all batches.
 pub const REPLICATION_BYTES_IN_FLIGHT: usize = 32 << 20;
 /// Documents with attachments that one replication moves at once: hides round trips; each holds some chunks only.

@@ -17,5 +17,5 @@ pub use http::{ConnectOptions, HttpOptions, HttpPeer};
 pub use local::LocalPeer;
 pub use peer::{Peer, PeerError, PeerErrorKind};
 pub use scheduler::{Job, Scheduler};
-pub use session::{AttachmentMode, Progress, RefusedDoc, Report, Spec, run};
+pub use session::{AttachmentMode, ContentsFirst, Progress, RefusedDoc, Report, Spec, run};
 pub use verify::{Difference, Verified, verify};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use trunkline_core::attachment::Content;
+use trunkline_core::attachment::{Content, ContentHash};
 use trunkline_core::doc::ReplicatedEdit;
 use trunkline_core::rev::Rev;
 use trunkline_wire::digests;
@@ -93,6 +93,26 @@ pub trait Peer: Send + Sync {
     async fn leaves(&self, _ask: digests::LeavesAsk) -> Result<Vec<(Box<str>, Vec<Rev>)>, PeerError> {
         Err(no_exchange(self.label()))
     }
+    /// Contents that documents here name and whose bytes have not come, in the order of their hashes, those after
+    /// `after` only. `Protocol` where the peer cannot tell.
+    async fn absent(&self, _after: Option<ContentHash>, _limit: usize) -> Result<Vec<Content>, PeerError> {
+        Err(no_exchange(self.label()))
+    }
+    /// When the oldest change behind a seq (JSON text) was made, filters aside. Answered by peers that only look it up.
+    async fn oldest_after(&self, _since: &str) -> Result<Oldest, PeerError> {
+        Ok(Oldest::Unknown)
+    }
+}
+
+/// The oldest change behind a seq.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oldest {
+    /// The peer does not tell.
+    Unknown,
+    /// Nothing comes after the seq.
+    Nothing,
+    /// First committed then, on the node that made it: ms since 1970 by this node's clock.
+    Since(u64),
 }
 
 /// What a look at a peer's database tells.

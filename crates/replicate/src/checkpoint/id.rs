@@ -1,7 +1,7 @@
 //! The replication id: what a replication's checkpoints are found by.
 
 use crate::peer::{PeerError, PeerErrorKind, PeerInfo, PeerKind};
-use crate::session::Spec;
+use crate::session::{AttachmentMode, Spec};
 
 /// Both ends as a run found them.
 #[derive(Clone, Debug)]
@@ -24,6 +24,11 @@ impl Ends {
     /// Whether nothing was ever written to the target.
     pub(crate) fn target_is_empty(&self) -> bool {
         super::number(&self.target.update_seq) == Some(0)
+    }
+
+    /// Whether both take part in the exchange between our own nodes.
+    pub(crate) fn exchange(&self) -> bool {
+        self.source.exchanges && self.target.exchanges
     }
 
     /// Whether a seq, as JSON text, is where the source stood.
@@ -62,6 +67,14 @@ pub(crate) fn digest(source: &str, target: &str, spec: &Spec) -> String {
     if let Some(since) = &spec.since_seq {
         part("since_seq", since);
     }
+    if spec.archive {
+        part("archive", "");
+    }
+    match spec.attachments {
+        AttachmentMode::Eager => {}
+        AttachmentMode::Lazy => part("attachments", "lazy"),
+        AttachmentMode::None => part("attachments", "none"),
+    }
     hasher.finalize().to_hex().as_str().chars().take(32).collect()
 }
 
@@ -96,6 +109,9 @@ mod tests {
                 &Spec {
                     continuous: true,
                     create_target: true,
+                    // What came before a seq is complete up to there, wherever the run was to end.
+                    until: Some("9".to_owned()),
+                    strict: true,
                     ..plain.clone()
                 }
             )
@@ -124,6 +140,16 @@ mod tests {
                 }
             )
         );
+        let archive = Spec {
+            archive: true,
+            ..plain.clone()
+        };
+        let lazy = Spec {
+            attachments: AttachmentMode::Lazy,
+            ..plain.clone()
+        };
+        assert_ne!(id, digest("a", "b", &archive));
+        assert_ne!(id, digest("a", "b", &lazy));
         let of = |ids: &[&str]| {
             let doc_ids = Some(ids.iter().map(|id| (*id).to_owned()).collect());
             digest(

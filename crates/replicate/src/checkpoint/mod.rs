@@ -1,21 +1,23 @@
 //! Checkpoints: where both ends agree that a replication has got to.
 //!
-//! A checkpoint is written to the target first made durable, then to both ends; it never passes the low-water mark.
+//! A checkpoint is written to the target first made durable, then to both ends; it never passes the low-water mark. A
+//! target that exchanges takes it in a commit of documents (`ride`).
 
 mod id;
+mod ride;
 
 pub(crate) use id::{Ends, digest};
 
-use crate::peer::{Peer, PeerError, PeerErrorKind, PeerKind, StoredLog};
+use crate::peer::{Peer, PeerError, PeerErrorKind, PeerInfo, PeerKind, StoredLog};
 use crate::session::{Progress, Spec};
 use id::same_incarnation;
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use trunkline_core::checkpoint::ReplicationLog;
-use trunkline_wire::replication_log;
+use trunkline_wire::replication_log::{self, Entry};
 
 /// The first checkpoint of a run that goes on follows its first batch this closely: short-lived links get somewhere.
 const FIRST_AFTER: Duration = Duration::from_millis(500);
@@ -52,58 +54,45 @@ impl Mark {
 
 /// Reads and writes the checkpoints of one attempt.
 pub(crate) struct Checkpointer {
-    source: Side,
-    target: Side,
-    replication_id: String,
+    source: Arc<dyn Peer>,
+    target: Arc<dyn Peer>,
+    ends: Arc<Ends>,
     session_id: String,
     writes: bool,
+    interval: Duration,
     start_time: SystemTime,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    source: Log,
+    target: Log,
+    mark: Mark,
     start_seq: Option<Box<str>>,
+    /// What both ends recorded.
     recorded_seq: Option<Box<str>>,
+    recorded_docs: u64,
+    /// When the newest checkpoint was written, at the target at least.
+    last: Option<Instant>,
+    /// When the mark is to be recorded, if it has moved.
+    due: Option<Instant>,
+    /// A checkpoint is under way together with documents.
+    rides: bool,
+    /// One that came to the target so, and is not at the source yet.
+    rode: Option<Entry>,
     /// This run's entry, once it is recorded.
-    newest: Option<replication_log::Entry>,
+    newest: Option<Entry>,
     /// Entries of earlier runs, newest first, as JSON text.
     older: Vec<String>,
 }
 
-struct Side {
-    peer: Arc<dyn Peer>,
-    begun: crate::peer::PeerInfo,
+/// One end's log.
+#[derive(Default)]
+struct Log {
     number: u64,
     /// The peer does not let us write local documents; the replication goes on without.
     refuses: bool,
-}
-
-impl Side {
-    async fn put(&mut self, replication_id: &str, body: &str) -> Result<(), PeerError> {
-        if self.refuses {
-            return Ok(());
-        }
-        match self
-            .peer
-            .put_replication_log(replication_id, self.number, body)
-            .await
-        {
-            Ok(number) => self.number = number,
-            Err(error) if matches!(error.kind, PeerErrorKind::Forbidden | PeerErrorKind::Unauthorized) => {
-                tracing::warn!(%error, "no checkpoint can be kept there; the next run may start from the beginning");
-                self.refuses = true;
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    async fn commit(&self) -> Result<(), PeerError> {
-        let now = match self.peer.ensure_full_commit().await {
-            // Someone who may only read may not commit either, and has nothing to commit.
-            Err(error) if matches!(error.kind, PeerErrorKind::Forbidden | PeerErrorKind::Unauthorized) => {
-                return Ok(());
-            }
-            now => now?,
-        };
-        same_incarnation(&self.peer.label(), &self.begun, &now)
-    }
 }
 
 impl Checkpointer {
@@ -111,7 +100,7 @@ impl Checkpointer {
     pub(crate) async fn open(
         source: Arc<dyn Peer>,
         target: Arc<dyn Peer>,
-        ends: &Ends,
+        ends: Arc<Ends>,
         spec: &Spec,
         session_id: &str,
     ) -> Result<Checkpointer, PeerError> {
@@ -120,8 +109,15 @@ impl Checkpointer {
             target.replication_log(&ends.replication_id)
         );
         let (source_log, target_log) = (source_log?, target_log?);
-        let number = |log: &Option<StoredLog>| log.as_ref().map_or(0, |log| log.number);
-        let (source_number, target_number) = (number(&source_log), number(&target_log));
+        let log = |log: &Option<StoredLog>| Log {
+            number: log.as_ref().map_or(0, |log| log.number),
+            refuses: false,
+        };
+        let mut state = State {
+            source: log(&source_log),
+            target: log(&target_log),
+            ..State::default()
+        };
         // A checkpoint that makes no sense is as good as none.
         let parsed = |log: Option<StoredLog>| {
             log.and_then(|log| replication_log::parse(log.json.as_bytes()).ok())
@@ -129,154 +125,205 @@ impl Checkpointer {
         };
         let (source_log, target_log) = (parsed(source_log), parsed(target_log));
         let alone = target_alone(&source_log.log, &target_log, &ends.source.update_seq);
-        let common_seq = common_seq(&source_log.log, &target_log.log).or(alone);
-        let kept = match &common_seq {
+        state.recorded_seq = common_seq(&source_log.log, &target_log.log).or(alone);
+        let kept = match &state.recorded_seq {
             Some(_) if source_log.log.session_id.is_empty() => target_log,
             Some(_) => source_log,
             None => replication_log::StoredLog::default(),
         };
-        let mut older = kept.history;
+        state.older = kept.history;
         if kept.log.session_id.as_ref() == session_id {
             // An earlier attempt of this run; its entry is written anew.
-            older.drain(..1.min(older.len()));
+            state.older.drain(..1.min(state.older.len()));
         }
-        let side = |peer, begun: &crate::peer::PeerInfo, number| Side {
-            peer,
-            begun: begun.clone(),
-            number,
-            refuses: false,
-        };
         Ok(Checkpointer {
-            source: side(source, &ends.source, source_number),
-            target: side(target, &ends.target, target_number),
-            replication_id: ends.replication_id.clone(),
+            source,
+            target,
+            ends,
             session_id: session_id.to_owned(),
             writes: spec.use_checkpoints.unwrap_or(true),
+            interval: spec.checkpoint_interval.unwrap_or(INTERVAL),
             start_time: SystemTime::now(),
-            start_seq: None,
-            recorded_seq: common_seq,
-            newest: None,
-            older,
+            state: Mutex::new(state),
         })
     }
 
     /// The source seq that both ends know to be replicated.
     pub(crate) fn recorded_seq(&self) -> Option<Box<str>> {
-        self.recorded_seq.clone()
+        self.state.lock().recorded_seq.clone()
     }
 
-    /// Tells where the attempt really starts.
-    pub(crate) fn starts_at(&mut self, seq: Option<Box<str>>) {
-        self.start_seq = seq;
+    /// Tells where the attempt really starts, and what earlier ones of the run did.
+    pub(crate) fn starts_at(&self, mark: Mark) {
+        let mut state = self.state.lock();
+        state.recorded_docs = mark.docs_written;
+        state.start_seq.clone_from(&mark.seq);
+        state.mark = mark;
     }
 
     /// History entries as recorded, newest first.
-    pub(crate) fn into_history(self) -> Vec<String> {
-        let newest = self.newest.map(|entry| {
+    pub(crate) fn history(&self) -> Vec<String> {
+        let state = self.state.lock();
+        let newest = state.newest.as_ref().map(|entry| {
             let mut text = Vec::new();
-            replication_log::write_entry(&mut text, &entry);
+            replication_log::write_entry(&mut text, entry);
             String::from_utf8_lossy(&text).into_owned()
         });
-        newest.into_iter().chain(self.older).collect()
+        newest.into_iter().chain(state.older.iter().cloned()).collect()
     }
 
-    /// Records the mark as it moves, until `stop`; then records it a last time.
-    pub(crate) async fn follow(
-        &mut self,
-        mut marks: watch::Receiver<Mark>,
-        stop: &CancellationToken,
-        progress: &watch::Sender<Progress>,
-    ) -> Result<(), PeerError> {
-        let mut due: Option<Instant> = None;
-        let mut interval = FIRST_AFTER;
-        let mut recorded_docs = marks.borrow().docs_written;
-        loop {
-            let pause = async {
-                match due {
-                    Some(due) => tokio::time::sleep_until(due).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let now = tokio::select! {
-                () = stop.cancelled() => break,
-                () = pause => true,
-                changed = marks.changed() => {
-                    if changed.is_err() {
-                        break;
-                    }
-                    due = due.or_else(|| Some(Instant::now() + interval));
-                    marks.borrow().docs_written.saturating_sub(recorded_docs) >= INTERVAL_DOCS
-                }
-            };
-            if now {
-                let mark = marks.borrow_and_update().clone();
-                recorded_docs = mark.docs_written;
-                tokio::select! {
-                    recorded = self.record(&mark, progress) => recorded?,
-                    // The last one has a time limit.
-                    () = stop.cancelled() => break,
-                }
-                due = None;
-                interval = INTERVAL;
-            }
+    /// The mark moved.
+    pub(crate) fn moved(&self, mark: Mark) {
+        if !self.writes {
+            return;
         }
-        let mark = marks.borrow_and_update().clone();
-        match tokio::time::timeout(FINAL_TIMEOUT, self.record(&mark, progress)).await {
+        let mut state = self.state.lock();
+        let now = Instant::now();
+        let much = mark.docs_written.saturating_sub(state.recorded_docs) >= INTERVAL_DOCS;
+        let after = match state.last {
+            None => self.interval.min(FIRST_AFTER),
+            Some(_) => self.interval,
+        };
+        let due = if much { now } else { now + after };
+        state.due = Some(state.due.map_or(due, |was| was.min(due)));
+        state.mark = mark;
+    }
+
+    /// When to call [`Checkpointer::record`] next, if ever.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.state.lock().due
+    }
+
+    /// Records the mark a last time.
+    pub(crate) async fn record_last(&self, progress: &watch::Sender<Progress>) -> Result<(), PeerError> {
+        self.state.lock().rides = false;
+        let recorded = async {
+            self.record(progress).await?;
+            // What rode with documents went first.
+            self.record(progress).await
+        };
+        match tokio::time::timeout(FINAL_TIMEOUT, recorded).await {
             Ok(recorded) => recorded,
             Err(_) => Err(PeerError::new(
-                self.target.peer.label(),
+                self.target.label(),
                 PeerErrorKind::Unavailable,
                 "the final checkpoint took too long",
             )),
         }
     }
 
-    /// Makes the target durable and records the mark at both ends, unless it has not moved.
-    async fn record(&mut self, mark: &Mark, progress: &watch::Sender<Progress>) -> Result<(), PeerError> {
-        let Some(seq) = &mark.seq else { return Ok(()) };
-        if !self.writes || self.recorded_seq.as_ref() == Some(seq) {
-            return Ok(());
-        }
-        // A Trunkline's checkpoint is durable together with everything before it, and bears its incarnation in its name.
-        let source = async {
-            match self.source.begun.kind {
-                PeerKind::Trunkline => Ok(()),
-                _ => self.source.commit().await,
+    /// Makes the target durable and records the mark at both ends, unless it has not moved. What rode to the target
+    /// with documents is recorded at the source instead, the rest when it is due again.
+    pub(crate) async fn record(&self, progress: &watch::Sender<Progress>) -> Result<(), PeerError> {
+        let (entry, rode) = {
+            let mut state = self.state.lock();
+            state.due = None;
+            if !self.writes {
+                return Ok(());
+            }
+            if state.rides {
+                // It is on its way, and may be enough.
+                state.due = Some(Instant::now() + FIRST_AFTER);
+                return Ok(());
+            }
+            match (state.rode.take(), &state.mark.seq) {
+                (Some(entry), _) => (entry, true),
+                (None, Some(seq)) if state.recorded_seq.as_ref() != Some(seq) => {
+                    (self.entry(&state, &state.mark, seq), false)
+                }
+                _ => return Ok(()),
             }
         };
-        let (target, source) = tokio::join!(self.target.commit(), source);
-        target.and(source)?;
-        let newest = self.entry(mark, seq);
-        let knew = self.source.refuses;
-        let body = self.body(&newest);
-        let (target, source) = tokio::join!(
-            self.target.put(&self.replication_id, &body),
-            self.source.put(&self.replication_id, &body)
-        );
-        target.and(source)?;
-        if self.source.refuses && !knew {
-            let body = self.body(&newest);
-            self.target.put(&self.replication_id, &body).await?;
+        if !rode {
+            self.state.lock().last = Some(Instant::now());
+            self.commit().await?;
         }
-        self.recorded_seq = Some(seq.clone());
-        self.newest = Some(newest);
-        progress.send_modify(|progress| progress.checkpointed_source_seq = Some(seq.to_string()));
+        let knew = self.state.lock().source.refuses;
+        let body = self.body(&entry);
+        let target = async {
+            match rode {
+                true => Ok(()),
+                false => self.put(&self.target, |state| &mut state.target, &body).await,
+            }
+        };
+        let source = self.put(&self.source, |state| &mut state.source, &body);
+        let (target, source) = tokio::join!(target, source);
+        target.and(source)?;
+        if self.state.lock().source.refuses && !knew {
+            let body = self.body(&entry);
+            self.put(&self.target, |state| &mut state.target, &body).await?;
+        }
+        let seq = entry.end_last_seq.clone();
+        let mut state = self.state.lock();
+        state.recorded_docs = state.recorded_docs.max(entry.docs_written);
+        state.recorded_seq = Some(seq.as_str().into());
+        state.newest = Some(entry);
+        if state.mark.seq != state.recorded_seq && state.due.is_none() {
+            state.due = Some(Instant::now() + self.interval);
+        }
+        drop(state);
+        progress.send_modify(|progress| progress.checkpointed_source_seq = Some(seq));
         Ok(())
     }
 
-    fn body(&self, newest: &replication_log::Entry) -> String {
+    /// A Trunkline's checkpoint is durable together with everything before it, and bears its incarnation in its name.
+    async fn commit(&self) -> Result<(), PeerError> {
+        let target = async {
+            match self.ends.target.exchanges {
+                true => Ok(()),
+                false => commit(&*self.target, &self.ends.target).await,
+            }
+        };
+        let source = async {
+            match self.ends.source.kind {
+                PeerKind::Trunkline => Ok(()),
+                _ => commit(&*self.source, &self.ends.source).await,
+            }
+        };
+        let (target, source) = tokio::join!(target, source);
+        target.and(source)
+    }
+
+    async fn put(
+        &self,
+        peer: &Arc<dyn Peer>,
+        log: impl Fn(&mut State) -> &mut Log,
+        body: &str,
+    ) -> Result<(), PeerError> {
+        let number = {
+            let mut state = self.state.lock();
+            let log = log(&mut state);
+            if log.refuses {
+                return Ok(());
+            }
+            log.number
+        };
+        let put = peer.put_replication_log(&self.ends.replication_id, number, body);
+        match put.await {
+            Ok(number) => log(&mut self.state.lock()).number = number,
+            Err(error) if matches!(error.kind, PeerErrorKind::Forbidden | PeerErrorKind::Unauthorized) => {
+                tracing::warn!(%error, "no checkpoint can be kept there; the next run may start from the beginning");
+                log(&mut self.state.lock()).refuses = true;
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn body(&self, newest: &Entry) -> String {
+        let state = self.state.lock();
         let mut body = Vec::new();
-        let older = self.older.iter().map(String::as_str);
-        replication_log::write(&mut body, newest, self.source.refuses, older);
+        let older = state.older.iter().map(String::as_str);
+        replication_log::write(&mut body, newest, state.source.refuses, older);
         String::from_utf8_lossy(&body).into_owned()
     }
 
-    fn entry(&self, mark: &Mark, seq: &str) -> replication_log::Entry {
-        replication_log::Entry {
+    fn entry(&self, state: &State, mark: &Mark, seq: &str) -> Entry {
+        Entry {
             session_id: self.session_id.clone(),
             start_time: httpdate::fmt_http_date(self.start_time),
             end_time: httpdate::fmt_http_date(SystemTime::now()),
-            start_last_seq: self.start_seq.as_deref().unwrap_or("0").to_owned(),
+            start_last_seq: state.start_seq.as_deref().unwrap_or("0").to_owned(),
             end_last_seq: seq.to_owned(),
             missing_checked: mark.missing_checked,
             missing_found: mark.missing_found,
@@ -285,6 +332,17 @@ impl Checkpointer {
             doc_write_failures: mark.doc_write_failures,
         }
     }
+}
+
+async fn commit(peer: &dyn Peer, begun: &PeerInfo) -> Result<(), PeerError> {
+    let now = match peer.ensure_full_commit().await {
+        // Someone who may only read may not commit either, and has nothing to commit.
+        Err(error) if matches!(error.kind, PeerErrorKind::Forbidden | PeerErrorKind::Unauthorized) => {
+            return Ok(());
+        }
+        now => now?,
+    };
+    same_incarnation(&peer.label(), begun, &now)
 }
 
 /// As [`trunkline_core::checkpoint::common_seq`]; but when both logs end with the same run, the lower of their seqs

@@ -1,8 +1,9 @@
 //! Documents with attachments: moved one by one, streamed from source to target.
 
 use super::batch::{Finished, Lane};
+use super::budget::STREAMS;
 use super::unserved::{Left, only_these};
-use crate::peer::{Missing, Opened, PeerError, PeerErrorKind};
+use crate::peer::{Missing, OpenRev, Opened, PeerError, PeerErrorKind};
 use crate::session::RefusedDoc;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::sync::Arc;
@@ -47,6 +48,7 @@ struct Moved {
 
 async fn transfer_one(lane: Arc<Lane>, mut missing: Missing) -> Result<Moved, PeerError> {
     let _stream = lane.attachment_streams.acquire().await;
+    let _room = STREAMS.ask(1, lane.priority).come().await;
     let mut moved = Moved::default();
     let mut done = attempt(&lane, &missing, &mut moved).await;
     if matches!(&done, Err(error) if error.kind == PeerErrorKind::MissingStub) {
@@ -90,6 +92,10 @@ async fn attempt(lane: &Lane, missing: &Missing, moved: &mut Moved) -> Result<()
             Opened::Refused(refused) => moved.refused.push(refused),
             Opened::Rev(open) => {
                 let rev = open.rev.clone();
+                let open = OpenRev {
+                    parts: lane.throttle.relay(open.parts),
+                    ..open
+                };
                 match lane.target.put_open_rev(open).await {
                     // Nothing was left out on our account: there are no bytes to be had.
                     Err(error)

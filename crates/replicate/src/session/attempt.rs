@@ -1,28 +1,29 @@
 //! One attempt: look at both ends, find where to start, drive the stages, record checkpoints.
 
+use super::backfill::{self, Backfill};
 use super::batch::{Finished, Lane, process};
+use super::feed::{Batch, Gathering, Linger};
 use super::pending::Pending;
-use super::{CONTINUOUS_TRIES, ONE_SHOT_TRIES, Run, Spec, Tuning, feed};
+use super::{AttachmentMode, Run, Spec, Tuning};
 use crate::checkpoint::{Checkpointer, Ends, Mark};
-use crate::peer::{Changes, ChangesAsk, PeerError, PeerErrorKind, PeerInfo, PeerKind};
+use crate::peer::{ChangesAsk, PeerError, PeerErrorKind, PeerInfo, PeerKind};
+use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use std::future;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinError;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use trunkline_core::limits::{
-    REFUSED_LISTED_MAX, REPLICATION_ATTACHMENT_STREAMS, REPLICATION_BATCHES_IN_FLIGHT,
+    REPLICATION_BATCH_PAUSE_MS, REPLICATION_BATCHES_IN_FLIGHT, REPLICATION_BATCHES_IN_FLIGHT_EXCHANGE,
     REPLICATION_BYTES_IN_FLIGHT,
 };
 
 /// How long a one-shot batch waits for more rows: its feed is known to have an end.
 const LINGER_ONE_SHOT: Duration = Duration::from_millis(20);
-/// The same for a feed that may be quiet from here on.
-const LINGER_LIVE: Duration = Duration::from_millis(2);
 
 /// Where an attempt got to; the next goes on from there when both databases are still the same.
 #[derive(Clone, Debug)]
@@ -37,65 +38,63 @@ pub(super) struct Resume {
 /// An attempt that knows where it starts.
 pub(super) struct Attempt<'a> {
     run: &'a mut Run,
-    replication_id: String,
-    mark: watch::Sender<Mark>,
+    lane: Arc<Lane>,
+    ends: Arc<Ends>,
     pending: Pending,
+    backfill: Option<Backfill>,
+    /// Bytes of the batches under way.
+    bytes: usize,
 }
+
+type Running = FuturesOrdered<AbortOnDropHandle<Result<Finished, PeerError>>>;
 
 impl Attempt<'_> {
     /// Runs until the end of the changes, a failure, or (as success) cancellation.
     pub(super) async fn run(run: &mut Run, cancel: &CancellationToken) -> Result<(), PeerError> {
         let prepared = tokio::select! {
-            prepared = prepare(run) => prepared?,
+            prepared = Box::pin(prepare(run)) => prepared?,
             () = cancel.cancelled() => return Ok(()),
         };
         let Prepared {
             ends,
-            mut checkpointer,
+            checkpointer,
             since,
+            backfill,
         } = prepared;
-        let (mark, marks) = watch::channel(Mark {
-            seq: since.clone(),
-            ..Mark::counted(&run.progress.borrow())
-        });
-        let nothing_new = !run.spec.continuous && ends.source_is_at(since.as_deref());
+        let at_end = ends.source_is_at(since.as_deref());
         let ask = changes_ask(&run.spec, &ends, since.clone());
-        let tuning = Tuning::new(since.is_none(), ends.target_is_empty(), Arc::clone(&ask.docs));
-        let lane = Arc::new(lane(run, tuning));
-        let progress = run.progress.clone();
-        let mut attempt = Attempt {
-            run,
-            replication_id: ends.replication_id.clone(),
-            mark,
-            pending: Pending::new(Arc::clone(&lane.source)),
+        let tuned = match run.spec.attachments {
+            AttachmentMode::Eager => Arc::clone(&ask.docs),
+            // Only documents that come with their rows come without bytes.
+            _ => Arc::default(),
         };
-        let stop = CancellationToken::new();
-        let broken = CancellationToken::new();
-        let (moved, recorded) = tokio::join!(
-            async {
-                let moved = tokio::select! {
-                    moved = attempt.pipeline(lane, ask), if !nothing_new => moved,
-                    () = cancel.cancelled() => Ok(()),
-                    () = broken.cancelled() => Ok(()),
-                    () = future::ready(()), if nothing_new => Ok(()),
-                };
-                stop.cancel();
-                moved
-            },
-            async {
-                let recorded = checkpointer.follow(marks, &stop, &progress).await;
-                if recorded.is_err() {
-                    broken.cancel();
-                }
-                recorded
-            },
-        );
-        if let Some(resume) = &mut attempt.run.resume {
-            resume.agreed = checkpointer.recorded_seq();
+        let tuning = Tuning::new(since.is_none(), ends.target_is_empty(), tuned);
+        let lane = Arc::new(Lane::new(run, checkpointer, tuning));
+        let backfill = backfill.then(|| Backfill::start(&lane));
+        let mut attempt = Attempt {
+            backfill,
+            pending: Pending::new(Arc::clone(&lane.source)),
+            lane: Arc::clone(&lane),
+            ends,
+            run,
+            bytes: 0,
+        };
+        if at_end {
+            attempt.run.caught_up();
         }
-        attempt.run.history = checkpointer.into_history();
+        let skips = at_end && !attempt.run.spec.continuous;
+        let moved = tokio::select! {
+            moved = attempt.moved(ask, skips) => moved,
+            () = cancel.cancelled() => Ok(()),
+        };
+        let recorded = Box::pin(lane.checkpointer.record_last(&lane.progress)).await;
+        if let Some(resume) = &mut attempt.run.resume {
+            resume.agreed = lane.checkpointer.recorded_seq();
+        }
+        attempt.run.history = lane.checkpointer.history();
         moved.and(recorded)?;
         if !attempt.run.spec.continuous {
+            let ends = &attempt.ends;
             attempt.run.progress.send_modify(|progress| {
                 let seq = || ends.source.update_seq.to_string();
                 progress.through_seq.get_or_insert_with(seq);
@@ -104,36 +103,57 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    async fn pipeline(&mut self, lane: Arc<Lane>, ask: ChangesAsk) -> Result<(), PeerError> {
+    /// Moves the documents, and then, unless it goes on for ever, the contents they left behind.
+    async fn moved(&mut self, ask: ChangesAsk, skips: bool) -> Result<(), PeerError> {
+        if !skips {
+            self.pipeline(ask).await?;
+        }
+        match self.backfill.take() {
+            Some(backfill) => backfill.drain(&self.lane).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn pipeline(&mut self, ask: ChangesAsk) -> Result<(), PeerError> {
+        let lane = Arc::clone(&self.lane);
         let continuous = ask.continuous;
         let since = ask.since.clone();
         let changes = lane.source.changes(ask).await?;
         if continuous {
             self.pending.ask(since.as_deref().unwrap_or("0"));
         }
-        let linger = if continuous { LINGER_LIVE } else { LINGER_ONE_SHOT };
-        let (sender, mut batches) = mpsc::channel(2);
-        let _gathering = AbortOnDropHandle::new(tokio::spawn(feed::gather(changes, linger, sender)));
-        let mut running = FuturesOrdered::new();
+        let linger = match continuous {
+            true => Linger::AfterLast(Duration::from_millis(REPLICATION_BATCH_PAUSE_MS)),
+            false => Linger::AfterFirst(LINGER_ONE_SHOT),
+        };
+        let mut batches = Gathering::new(
+            changes,
+            linger,
+            lane.throttle.batch_bytes(),
+            self.run.spec.priority,
+        );
+        let most = match self.ends.target.exchanges {
+            true => REPLICATION_BATCHES_IN_FLIGHT_EXCHANGE,
+            false => REPLICATION_BATCHES_IN_FLIGHT,
+        };
+        let mut running = Running::new();
+        let mut recording: Option<BoxFuture<'static, Result<(), PeerError>>> = None;
         let mut failure = None;
         let mut open = true;
         while open || !running.is_empty() {
             if continuous && running.is_empty() {
-                self.waits_for(Some("changes"));
+                self.waits();
             }
+            let room = running.len() < most && self.bytes < REPLICATION_BYTES_IN_FLIGHT;
+            let due = lane.checkpointer.due().filter(|_| recording.is_none());
             tokio::select! {
                 Some(finished) = running.next(), if !running.is_empty() => {
                     let finished: Result<Result<Finished, PeerError>, JoinError> = finished;
-                    self.finished(finished.map_err(|error| lost(&lane, &error))??);
+                    self.finished(finished.map_err(|error| lost(&lane, &error))??, running.is_empty())?;
                 }
-                left = self.pending.answered() => {
-                    self.run.progress.send_modify(|progress| progress.changes_pending = left);
-                }
-                batch = batches.recv(), if open && running.len() < REPLICATION_BATCHES_IN_FLIGHT => match batch {
-                    Some(Ok(batch)) => {
-                        self.read(&batch);
-                        running.push_back(AbortOnDropHandle::new(tokio::spawn(process(Arc::clone(&lane), batch))));
-                    }
+                left = self.pending.answered() => self.counted(left, running.is_empty()),
+                batch = batches.next(&lane.tuning), if open && room => match batch {
+                    Some(Ok(batch)) => self.begin(batch, &mut running),
                     Some(Err(error)) => {
                         // What was read before is finished first, so that it need not be read again.
                         failure = Some(error);
@@ -141,79 +161,108 @@ impl Attempt<'_> {
                     }
                     None => open = false,
                 },
+                () = until(due) => {
+                    let lane = Arc::clone(&lane);
+                    recording = Some(Box::pin(async move { lane.checkpointer.record(&lane.progress).await }));
+                }
+                recorded = outcome(&mut recording) => {
+                    recording = None;
+                    recorded?;
+                }
             }
         }
         failure.map_or(Ok(()), Err)
     }
 
-    fn read(&self, batch: &Changes) {
+    fn begin(&mut self, batch: Batch, running: &mut Running) {
+        let oldest_ms = batch.changes.oldest_ms.unwrap_or_else(super::now_ms);
+        self.run.under_way.push_back(oldest_ms);
+        self.bytes += batch.held.units();
+        let oldest_ms = self.run.under_way.iter().min().copied();
         self.run.progress.send_modify(|progress| {
             progress.waiting_for = None;
-            progress.source_seq = Some(batch.last_seq.to_string());
+            progress.source_seq = Some(batch.changes.last_seq.to_string());
+            progress.behind_since_ms = oldest_ms;
+        });
+        self.lane.under_way.fetch_add(1, Ordering::Relaxed);
+        running.push_back(AbortOnDropHandle::new(tokio::spawn(process(
+            Arc::clone(&self.lane),
+            batch,
+        ))));
+    }
+
+    fn waits(&self) {
+        self.run.progress.send_if_modified(|progress| {
+            let waits = progress.waiting_for.as_deref() == Some("changes");
+            progress.waiting_for = Some("changes".to_owned());
+            !waits
         });
     }
 
-    fn waits_for(&self, what: Option<&str>) {
+    /// The source said how many changes it has left, or that it cannot tell.
+    fn counted(&mut self, left: Option<u64>, idle: bool) {
         self.run
             .progress
-            .send_modify(|progress| progress.waiting_for = what.map(str::to_owned));
+            .send_modify(|progress| progress.changes_pending = left);
+        if idle && left.is_none_or(|left| left == 0) {
+            self.run.caught_up();
+        }
     }
 
     /// Batches come here in order: this is the low-water mark.
-    fn finished(&mut self, batch: Finished) {
+    fn finished(&mut self, batch: Finished, idle: bool) -> Result<(), PeerError> {
         self.run.moved = true;
-        let failures = batch.refused.len() as u64 + batch.unlisted;
-        let left = self.pending.finished(batch.rows, &batch.last_seq, batch.pending);
-        for refused in &batch.refused {
-            tracing::warn!(
-                id = refused.id,
-                rev = refused.rev,
-                error = refused.error,
-                reason = refused.reason,
-                "document not replicated"
-            );
+        self.bytes = self.bytes.saturating_sub(batch.bytes);
+        self.lane.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.run.under_way.pop_front();
+        if !batch.later.is_empty() && self.lane.attachments != AttachmentMode::None {
+            let backfill = self.backfill.get_or_insert_with(|| Backfill::start(&self.lane));
+            backfill.add(&batch.later);
         }
-        self.run.progress.send_modify(|progress| {
-            progress.revisions_checked += batch.checked;
-            progress.missing_revisions_found += batch.missing;
-            progress.docs_read += batch.read;
-            progress.docs_written += batch.written;
-            progress.doc_write_failures += failures;
-            if failures > 0 {
-                let listed = Arc::make_mut(&mut progress.refused);
-                let room = REFUSED_LISTED_MAX.saturating_sub(listed.len());
-                listed.extend(batch.refused.into_iter().take(room));
-            }
-            progress.through_seq = Some(batch.last_seq.to_string());
-            progress.changes_pending = left.or(progress.changes_pending);
-            progress.waiting_for = None;
-        });
+        let left = self.pending.finished(batch.rows, &batch.last_seq, batch.pending);
+        self.run.take_stock(&batch, left);
+        if self.run.spec.strict
+            && let Some(first) = batch.refused.first()
+        {
+            let reason = format!(
+                "document {} {} did not get to the target: {}: {}",
+                first.id, first.rev, first.error, first.reason
+            );
+            return Err(PeerError::new(
+                self.lane.target.label(),
+                PeerErrorKind::Invalid,
+                reason,
+            ));
+        }
+        self.run.through(&batch.last_seq);
+        if idle && left.is_none_or(|left| left == 0) {
+            self.run.caught_up();
+        }
         self.run.resume = Some(Resume {
-            replication_id: self.replication_id.clone(),
+            replication_id: self.ends.replication_id.clone(),
             seq: batch.last_seq.clone(),
             agreed: None,
         });
         let counted = Mark::counted(&self.run.progress.borrow());
-        self.mark.send_replace(Mark {
+        self.lane.checkpointer.moved(Mark {
             seq: Some(batch.last_seq),
             ..counted
         });
+        Ok(())
     }
 }
 
-fn lane(run: &Run, tuning: Tuning) -> Lane {
-    Lane {
-        source: Arc::clone(&run.source),
-        target: Arc::clone(&run.target),
-        tuning,
-        progress: run.progress.clone(),
-        tries: if run.spec.continuous {
-            CONTINUOUS_TRIES
-        } else {
-            ONE_SHOT_TRIES
-        },
-        held_kib: Semaphore::new(REPLICATION_BYTES_IN_FLIGHT >> 10),
-        attachment_streams: Semaphore::new(REPLICATION_ATTACHMENT_STREAMS),
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => future::pending().await,
+    }
+}
+
+async fn outcome<T>(running: &mut Option<BoxFuture<'static, T>>) -> T {
+    match running {
+        Some(running) => running.await,
+        None => future::pending().await,
     }
 }
 
@@ -226,9 +275,11 @@ fn lost(lane: &Lane, error: &JoinError) -> PeerError {
 }
 
 struct Prepared {
-    ends: Ends,
+    ends: Arc<Ends>,
     checkpointer: Checkpointer,
     since: Option<Box<str>>,
+    /// The target waits for contents.
+    backfill: bool,
 }
 
 async fn prepare(run: &mut Run) -> Result<Prepared, PeerError> {
@@ -241,14 +292,27 @@ async fn prepare(run: &mut Run) -> Result<Prepared, PeerError> {
         }
         target => target?,
     };
-    let ends = Ends::new(source, target, &run.spec);
-    let source_peer = Arc::clone(&run.source);
-    let target_peer = Arc::clone(&run.target);
-    let mut checkpointer =
-        Checkpointer::open(source_peer, target_peer, &ends, &run.spec, &run.session_id).await?;
+    let ends = Arc::new(Ends::new(source, target, &run.spec));
+    if run.spec.attachments != AttachmentMode::Eager && !ends.exchange() {
+        let reason = "attachments other than eager want Trunkline at both ends";
+        return Err(PeerError::new(run.target.label(), PeerErrorKind::Invalid, reason));
+    }
+    let backfill = ends.exchange() && backfill::is_due(run).await?;
+    let checkpointer = Checkpointer::open(
+        Arc::clone(&run.source),
+        Arc::clone(&run.target),
+        Arc::clone(&ends),
+        &run.spec,
+        &run.session_id,
+    )
+    .await?;
     let since = start(run, &ends, checkpointer.recorded_seq())?;
-    checkpointer.starts_at(since.clone());
+    checkpointer.starts_at(Mark {
+        seq: since.clone(),
+        ..Mark::counted(&run.progress.borrow())
+    });
     run.since.clone_from(&since);
+    run.under_way.clear();
     run.progress.send_modify(|progress| {
         progress.replication_id.clone_from(&ends.replication_id);
         progress.through_seq = since.as_deref().map(str::to_owned);
@@ -257,6 +321,7 @@ async fn prepare(run: &mut Run) -> Result<Prepared, PeerError> {
         ends,
         checkpointer,
         since,
+        backfill,
     })
 }
 
@@ -282,8 +347,8 @@ fn changes_ask(spec: &Spec, ends: &Ends, since: Option<Box<str>>) -> ChangesAsk 
         doc_ids: spec.doc_ids.clone(),
         selector: spec.selector.clone(),
         docs: Arc::new(AtomicBool::new(ends.source.kind == PeerKind::Trunkline)),
-        contents: false,
-        until: None,
-        without_deleted: false,
+        contents: ends.exchange(),
+        until: spec.until.as_deref().map(Box::from),
+        without_deleted: spec.archive,
     }
 }

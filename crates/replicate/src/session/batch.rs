@@ -1,16 +1,24 @@
 //! One batch on its way: compared with the target, fetched, written.
 
 use super::attachments;
+use super::contents;
+use super::feed::Batch;
 use super::odd;
+use super::throttle::Throttle;
 use super::unserved::{self, Left};
-use super::{Progress, Tuning};
-use crate::peer::{Change, Changes, Doc, Fetched, Missing, Peer, PeerError, PeerErrorKind};
+use super::{AttachmentMode, CONTINUOUS_TRIES, ONE_SHOT_TRIES, Progress, Run, Tuning};
+use crate::checkpoint::{Checkpointer, Mark};
+use crate::peer::{Change, Doc, Fetched, Missing, Peer, PeerError, PeerErrorKind};
 use crate::session::RefusedDoc;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
-use trunkline_core::limits::{REPLICATION_BATCH_BYTES, REPLICATION_BYTES_IN_FLIGHT};
+use trunkline_core::attachment::Content;
+use trunkline_core::limits::{
+    REPLICATION_ATTACHMENT_STREAMS, REPLICATION_BATCH_BYTES, REPLICATION_BYTES_IN_FLIGHT,
+};
 use trunkline_core::rev::Rev;
 
 /// How long a revision that the source announced but does not have may take to appear.
@@ -26,8 +34,42 @@ pub(super) struct Lane {
     pub(super) tries: u32,
     /// KiB of documents that may be held at once.
     pub(super) held_kib: Semaphore,
-    /// Documents with attachments under way.
+    /// Documents with attachments, or contents, under way.
     pub(super) attachment_streams: Semaphore,
+    pub(super) attachments: AttachmentMode,
+    pub(super) contents: contents::Turns,
+    pub(super) throttle: Arc<Throttle>,
+    pub(super) priority: i32,
+    pub(super) checkpointer: Checkpointer,
+    /// Whether a refusal ends the run; then no checkpoint names a batch before all of it was taken.
+    strict: bool,
+    /// Batches that are begun and not finished.
+    pub(super) under_way: AtomicUsize,
+}
+
+impl Lane {
+    pub(super) fn new(run: &Run, checkpointer: Checkpointer, tuning: Tuning) -> Lane {
+        Lane {
+            source: Arc::clone(&run.source),
+            target: Arc::clone(&run.target),
+            tuning,
+            progress: run.progress.clone(),
+            tries: if run.spec.continuous {
+                CONTINUOUS_TRIES
+            } else {
+                ONE_SHOT_TRIES
+            },
+            held_kib: Semaphore::new(REPLICATION_BYTES_IN_FLIGHT >> 10),
+            attachment_streams: Semaphore::new(REPLICATION_ATTACHMENT_STREAMS),
+            attachments: run.spec.attachments,
+            contents: contents::Turns::default(),
+            throttle: Arc::new(Throttle::new(run.spec.bytes_per_second)),
+            priority: run.spec.priority,
+            checkpointer,
+            strict: run.spec.strict,
+            under_way: AtomicUsize::new(0),
+        }
+    }
 }
 
 /// What became of one batch, all of it durable at the target.
@@ -44,24 +86,32 @@ pub(super) struct Finished {
     pub(super) refused: Vec<RefusedDoc>,
     /// Refused beside these.
     pub(super) unlisted: u64,
+    /// Contents that documents were written without.
+    pub(super) later: Vec<Content>,
+    /// Bytes the batch held.
+    pub(super) bytes: usize,
 }
 
 /// Moves one batch.
-pub(super) async fn process(lane: Arc<Lane>, batch: Changes) -> Result<Finished, PeerError> {
+pub(super) async fn process(lane: Arc<Lane>, batch: Batch) -> Result<Finished, PeerError> {
+    let Batch { changes, held } = batch;
     let mut finished = Finished {
-        last_seq: batch.last_seq,
-        pending: batch.pending,
-        rows: batch.rows.len() as u64,
+        last_seq: changes.last_seq,
+        pending: changes.pending,
+        rows: changes.rows.len() as u64,
+        bytes: held.units(),
         ..Finished::default()
     };
-    let mut rows = newest(batch.rows);
+    let mut rows = newest(changes.rows);
     rows.retain_mut(|row| odd::sort_out(row, &mut finished));
     finished.checked = rows.iter().map(|row| row.revs.len() as u64).sum();
-    let (ready, wanted) = compare(&lane, rows).await?;
+    let (ready, mut wanted) = compare(&lane, rows).await?;
     finished.missing = ready.len() as u64 + revs_in(&wanted);
     if !ready.is_empty() {
+        let ready = contents::bring_all(&lane, ready, &mut wanted, &mut finished).await?;
         finished.read += ready.len() as u64;
-        write(&lane, ready, &mut finished).await?;
+        let whole = wanted.is_empty();
+        write(&lane, ready, whole, &mut finished).await?;
     }
     let mut left = Left::default();
     fetch_all(&lane, wanted, &mut left, &mut finished).await?;
@@ -195,7 +245,7 @@ async fn fetch(
     lane.tuning
         .fetched(wanted.len(), docs.iter().map(Doc::bytes).sum());
     finished.read += docs.len() as u64;
-    write(lane, docs, finished).await?;
+    write(lane, docs, false, finished).await?;
     attachments::transfer(lane, with_attachments, left, finished).await
 }
 
@@ -214,12 +264,29 @@ fn add(list: &mut Vec<Missing>, id: Box<str>, rev: Rev) {
     }
 }
 
-async fn write(lane: &Lane, docs: Vec<Doc>, finished: &mut Finished) -> Result<(), PeerError> {
+/// Writes documents, and with them a checkpoint where one is due; `whole` when they are all that the batch has to write.
+async fn write(lane: &Lane, docs: Vec<Doc>, whole: bool, finished: &mut Finished) -> Result<(), PeerError> {
     if docs.is_empty() {
         return Ok(());
     }
     let count = docs.len() as u64;
-    let refused = lane.target.bulk_docs(docs, None).await?.refused;
+    lane.throttle.pass(docs.iter().map(Doc::bytes).sum()).await;
+    let alone = lane.under_way.load(Ordering::Relaxed) == 1;
+    let nothing_lost = finished.refused.is_empty() && finished.unlisted == 0;
+    let own = (whole && alone && nothing_lost && !lane.strict).then(|| Mark {
+        seq: Some(finished.last_seq.clone()),
+        missing_checked: finished.checked,
+        missing_found: finished.missing,
+        docs_read: finished.read,
+        docs_written: count,
+        doc_write_failures: 0,
+    });
+    let (ride, log) = lane.checkpointer.ride(own).unzip();
+    let written = lane.target.bulk_docs(docs, log).await?;
+    if let Some(ride) = ride {
+        ride.arrived(written.log_number, written.refused.is_empty());
+    }
+    let refused = written.refused;
     finished.written += count.saturating_sub(refused.len() as u64);
     finished.refused.extend(refused);
     Ok(())

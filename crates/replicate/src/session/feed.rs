@@ -1,56 +1,159 @@
 //! The first stage: rows of the source's feed, gathered into batches.
 
+use super::budget::{Asked, BYTES, Held};
+use super::tuning::Tuning;
 use crate::peer::{Change, Changes, Doc, PeerError};
 use futures_util::stream::{BoxStream, StreamExt};
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
-use trunkline_core::limits::{REPLICATION_BATCH_BYTES, REPLICATION_BATCH_ROWS};
+use trunkline_core::limits::REPLICATION_BATCH_ROWS;
 
-/// Sends batches until the feed ends or fails. A batch is what comes within `linger` of its first row: a single change
-/// on a quiet link leaves nearly at once, and many share a round trip.
-pub(super) async fn gather(
-    mut feed: BoxStream<'static, Result<Changes, PeerError>>,
-    linger: Duration,
-    batches: mpsc::Sender<Result<Changes, PeerError>>,
-) {
-    while let Some(first) = feed.next().await {
-        let mut failure = None;
-        let mut ended = false;
-        let until = Instant::now() + linger;
-        let mut batch = match first {
-            Ok(changes) => changes,
-            Err(error) => {
-                // The receiver may be gone; then nobody needs the error.
-                let _ = batches.send(Err(error)).await;
-                return;
+/// When a batch leaves.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Linger {
+    /// So long after its first row: the feed is known to have an end.
+    AfterFirst(Duration),
+    /// So long after the batch before: at once when the feed was quiet, while what keeps coming shares commits.
+    AfterLast(Duration),
+}
+
+/// A batch that waits to be moved.
+pub(super) struct Batch {
+    pub(super) changes: Changes,
+    /// Room for its documents.
+    pub(super) held: Held,
+}
+
+/// Gathers batches. Holds nothing while the feed is quiet.
+pub(super) struct Gathering {
+    feed: BoxStream<'static, Result<Changes, PeerError>>,
+    linger: Linger,
+    bytes_max: usize,
+    priority: i32,
+    left: Option<Instant>,
+    begun: Option<Box<Begun>>,
+    ended: bool,
+    failure: Option<Box<PeerError>>,
+}
+
+/// A batch that may grow.
+struct Begun {
+    changes: Changes,
+    bytes: usize,
+    until: Instant,
+    room: Asked,
+    held: Option<Held>,
+}
+
+impl Gathering {
+    pub(super) fn new(
+        feed: BoxStream<'static, Result<Changes, PeerError>>,
+        linger: Linger,
+        bytes_max: usize,
+        priority: i32,
+    ) -> Gathering {
+        Gathering {
+            feed,
+            linger,
+            bytes_max,
+            priority,
+            left: None,
+            begun: None,
+            ended: false,
+            failure: None,
+        }
+    }
+
+    /// The next batch, the failure behind the last one, or the end. Nothing is lost when the call is given up and made
+    /// again.
+    pub(super) async fn next(&mut self, tuning: &Tuning) -> Option<Result<Batch, PeerError>> {
+        if self.begun.is_none() {
+            if let Some(failure) = self.failure.take() {
+                self.ended = true;
+                return Some(Err(*failure));
             }
+            if self.ended {
+                return None;
+            }
+            match self.feed.next().await {
+                None => {
+                    self.ended = true;
+                    return None;
+                }
+                Some(Err(error)) => {
+                    self.ended = true;
+                    return Some(Err(error));
+                }
+                Some(Ok(changes)) => self.begin(changes, tuning),
+            }
+        }
+        self.fill(tuning).await;
+        let Begun { changes, held, .. } = *self.begun.take()?;
+        self.left = Some(Instant::now());
+        held.map(|held| Ok(Batch { changes, held }))
+    }
+
+    fn begin(&mut self, changes: Changes, tuning: &Tuning) {
+        let now = Instant::now();
+        let until = match (self.linger, self.left) {
+            (Linger::AfterFirst(linger), _) => now + linger,
+            (Linger::AfterLast(linger), Some(left)) => now.max(left + linger),
+            (Linger::AfterLast(_), None) => now,
         };
-        while !is_full(&batch) && failure.is_none() && !ended {
-            match timeout_at(until, feed.next()).await {
-                Err(_) => break,
-                Ok(None) => ended = true,
-                Ok(Some(Err(error))) => failure = Some(error),
+        let bytes = expected_bytes(&changes, tuning);
+        self.begun = Some(Box::new(Begun {
+            room: BYTES.ask(bytes, self.priority),
+            held: None,
+            changes,
+            bytes,
+            until,
+        }));
+    }
+
+    /// Waits for room, then for more rows until it is time to leave.
+    async fn fill(&mut self, tuning: &Tuning) {
+        let Some(begun) = &mut self.begun else { return };
+        if begun.held.is_none() {
+            begun.held = Some(begun.room.come().await);
+        }
+        let full = |begun: &Begun| {
+            begun.changes.rows.len() >= REPLICATION_BATCH_ROWS || begun.bytes >= self.bytes_max
+        };
+        while !full(begun) && !self.ended && self.failure.is_none() {
+            match timeout_at(begun.until, self.feed.next()).await {
+                Err(_) => return,
+                Ok(None) => self.ended = true,
+                Ok(Some(Err(error))) => self.failure = Some(Box::new(error)),
                 Ok(Some(Ok(more))) => {
-                    batch.rows.extend(more.rows);
-                    batch.last_seq = more.last_seq;
-                    batch.pending = more.pending;
+                    let bytes = expected_bytes(&more, tuning);
+                    begun.bytes += bytes;
+                    begun.changes.append(more);
+                    if begun.held.as_mut().is_some_and(|held| !held.grow(bytes)) {
+                        return;
+                    }
                 }
             }
-        }
-        if batches.send(Ok(batch)).await.is_err() || ended {
-            return;
-        }
-        if let Some(error) = failure {
-            let _ = batches.send(Err(error)).await;
-            return;
         }
     }
 }
 
-fn is_full(batch: &Changes) -> bool {
-    batch.rows.len() >= REPLICATION_BATCH_ROWS
-        || batch.rows.iter().map(Change::bytes).sum::<usize>() >= REPLICATION_BATCH_BYTES
+/// Bytes of rows, and of the documents that will have to be fetched for them.
+fn expected_bytes(changes: &Changes, tuning: &Tuning) -> usize {
+    let bytes: usize = changes.rows.iter().map(Change::bytes).sum();
+    let without = changes.rows.iter().filter(|row| row.docs.is_empty()).count();
+    bytes + tuning.expected_bytes(without).min(super::batch::PORTION_BYTES)
+}
+
+impl Changes {
+    fn append(&mut self, more: Changes) {
+        self.rows.extend(more.rows);
+        self.last_seq = more.last_seq;
+        self.pending = more.pending;
+        self.oldest_ms = match (self.oldest_ms, more.oldest_ms) {
+            (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
+            (ours, theirs) => ours.or(theirs),
+        };
+    }
 }
 
 impl Change {
@@ -65,6 +168,10 @@ mod tests {
     use super::*;
     use crate::peer::PeerErrorKind;
     use futures_util::stream;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    use tokio::sync::mpsc;
+    use trunkline_core::limits::REPLICATION_BATCH_BYTES;
 
     fn rows(from: usize, count: usize) -> Result<Changes, PeerError> {
         let rows = (from..from + count)
@@ -79,8 +186,18 @@ mod tests {
             rows,
             last_seq: (from + count).to_string().into(),
             pending: None,
-            oldest_ms: None,
+            oldest_ms: Some(5000 - from as u64),
         })
+    }
+
+    fn tuning() -> Tuning {
+        let tuning = Tuning::new(false, false, Arc::new(AtomicBool::new(true)));
+        (0..20).for_each(|_| tuning.fetched(1, 64));
+        tuning
+    }
+
+    fn gathering(feed: BoxStream<'static, Result<Changes, PeerError>>, linger: Linger) -> Gathering {
+        Gathering::new(feed, linger, REPLICATION_BATCH_BYTES, 0)
     }
 
     #[tokio::test]
@@ -93,19 +210,50 @@ mod tests {
             rows(1200, 1),
             Err(failure),
         ]);
-        let (sender, mut batches) = mpsc::channel(9);
-        gather(feed.boxed(), Duration::from_secs(60), sender).await;
-        let first = batches.recv().await.unwrap().unwrap();
+        let tuning = tuning();
+        let mut gathering = gathering(feed.boxed(), Linger::AfterFirst(Duration::from_secs(60)));
+        let first = gathering.next(&tuning).await.unwrap().unwrap().changes;
         assert_eq!((first.rows.len(), &*first.last_seq), (1200, "1200"));
+        assert_eq!(first.oldest_ms, Some(4200));
+        let ids = first.rows.iter().enumerate();
+        assert!(ids.into_iter().all(|(at, row)| *row.id == *at.to_string()));
+        let second = gathering.next(&tuning).await.unwrap().unwrap();
+        assert_eq!(second.changes.rows.len(), 1);
+        assert!(gathering.next(&tuning).await.unwrap().is_err());
+        assert!(gathering.next(&tuning).await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_live_batch_leaves_at_once_but_not_close_behind_another() {
+        let (sender, receiver) = mpsc::channel(9);
+        let feed = stream::unfold(receiver, |mut receiver: mpsc::Receiver<_>| async move {
+            receiver.recv().await.map(|changes| (changes, receiver))
+        });
+        let pause = Duration::from_millis(20);
+        let mut gathering = gathering(feed.boxed(), Linger::AfterLast(pause));
+        let tuning = tuning();
+        let began = Instant::now();
+        sender.send(rows(0, 1)).await.unwrap();
+        gathering.next(&tuning).await.unwrap().unwrap();
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        tokio::spawn(async move {
+            for at in 1..40 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                sender.send(rows(at, 1)).await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        });
+        let mut left = 39;
+        let mut batches = 0;
+        while left > 0 {
+            left -= gathering.next(&tuning).await.unwrap().unwrap().changes.rows.len();
+            batches += 1;
+        }
         assert!(
-            first
-                .rows
-                .iter()
-                .enumerate()
-                .all(|(at, row)| *row.id == *at.to_string())
+            began.elapsed() >= pause * batches,
+            "{batches} in {:?}",
+            began.elapsed()
         );
-        assert_eq!(batches.recv().await.unwrap().unwrap().rows.len(), 1);
-        assert!(batches.recv().await.unwrap().is_err());
-        assert!(batches.recv().await.is_none());
+        assert!(batches <= 3, "{batches}");
     }
 }

@@ -5,33 +5,43 @@
 //! | `attempt` | looks at both ends, finds where to start, drives the stages and the checkpoints |
 //! | `feed` | changes of the source, gathered into batches |
 //! | `batch` | revs_diff, fetch and write of one batch; several are under way at once |
-//! | `attachments` | documents with attachments, streamed one by one |
+//! | `contents` | attachment bytes by content, between peers that exchange, before the documents that name them |
+//! | `backfill` | the same, after them |
+//! | `attachments` | documents with attachments, streamed one by one: what other peers understand |
 //! | `unserved` | documents that the source does not serve |
 //! | `odd` | documents and revisions whose ids are none here |
 //! | `pending` | how many changes are left, where the feed does not say |
 //! | `tuning` | what earlier batches teach about the next |
+//! | `budget`, `throttle` | bounds over all runs of the process; one run's bandwidth cap |
 //!
 //! Batches may overlap but are finished in order, so that the seq of the last finished one is the low-water mark:
 //! everything up to it is durable at the target. Whatever fails ends the attempt; the next starts from that mark.
 
 mod attachments;
 mod attempt;
+mod backfill;
 mod batch;
+mod budget;
+mod contents;
 mod feed;
 mod odd;
 mod pending;
+mod throttle;
 mod tuning;
 mod unserved;
 
 use crate::backoff::Backoff;
-use crate::peer::{Peer, PeerError, PeerErrorKind};
+use crate::peer::{Oldest, Peer, PeerError, PeerErrorKind};
 use attempt::{Attempt, Resume};
-use std::future;
+pub use backfill::ContentsFirst;
+use batch::Finished;
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use trunkline_core::limits::REFUSED_LISTED_MAX;
 use trunkline_core::selector::Selector;
 use tuning::Tuning;
 
@@ -43,6 +53,9 @@ const CONTINUOUS_TRIES: u32 = 11;
 /// A continuous attempt that held for so long was no failure to connect, or spent its pause waiting. A one-shot one that
 /// moved nothing counts, however long it took: a peer that never answers must be given up.
 const LONG_ENOUGH: Duration = Duration::from_secs(30);
+
+/// How often a source that is read while its target is away is asked again how old its oldest change is.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// What to replicate, and how.
 #[derive(Clone, Debug, Default)]
@@ -124,6 +137,8 @@ pub struct Progress {
     pub behind_since_ms: Option<u64>,
     /// When a batch, or the knowledge that there is none, last came through; ms since 1970.
     pub last_success_ms: Option<u64>,
+    /// Where attachment bytes come behind their documents: asks for some of them first.
+    pub contents: Option<ContentsFirst>,
     /// Documents that did not get to the target, up to a bound; `doc_write_failures` counts all.
     pub refused: Arc<Vec<RefusedDoc>>,
 }
@@ -174,9 +189,12 @@ pub async fn run(
         since: None,
         stale: None,
         moved: false,
+        under_way: VecDeque::new(),
     };
-    run.progress
-        .send_modify(|progress| progress.session_id.clone_from(&run.session_id));
+    run.progress.send_modify(|progress| {
+        progress.session_id.clone_from(&run.session_id);
+        progress.behind_since_ms.get_or_insert_with(now_ms);
+    });
     let mut backoff = Backoff::default();
     loop {
         run.moved = false;
@@ -196,11 +214,13 @@ pub async fn run(
         run.progress.send_modify(|progress| {
             progress.last_error = Some(error.to_string());
             progress.waiting_for = Some(format!("{error}; next try in {} ms", wait.as_millis()));
+            // Whatever is made from now on is not at the target.
+            progress.behind_since_ms.get_or_insert_with(now_ms);
         });
         tokio::select! {
             () = cancel.cancelled() => return Ok(run.report()),
             () = tokio::time::sleep(wait) => {}
-            () = run.counts_what_waits() => {}
+            () = Box::pin(run.counts_what_waits()) => {}
         }
     }
 }
@@ -220,6 +240,8 @@ struct Run {
     stale: Option<Box<str>>,
     /// Whether the attempt finished any batch.
     moved: bool,
+    /// When the oldest change of each batch under way was made.
+    under_way: VecDeque<u64>,
 }
 
 impl Run {
@@ -250,7 +272,7 @@ impl Run {
         Ok(wait)
     }
 
-    /// Tells how many changes wait at the source meanwhile, once; never ends.
+    /// Tells how many changes wait at the source meanwhile, once, and since when; never ends.
     async fn counts_what_waits(&self) {
         let through = self.progress.borrow().through_seq.clone();
         let seq = through.as_deref().unwrap_or("0");
@@ -258,7 +280,63 @@ impl Run {
             self.progress
                 .send_modify(|progress| progress.changes_pending = Some(left));
         }
-        future::pending().await
+        loop {
+            match self.source.oldest_after(seq).await {
+                Ok(Oldest::Since(oldest_ms)) => self
+                    .progress
+                    .send_modify(|progress| progress.behind_since_ms = Some(oldest_ms)),
+                Ok(Oldest::Nothing) => self
+                    .progress
+                    .send_modify(|progress| progress.behind_since_ms = None),
+                Ok(Oldest::Unknown) | Err(_) => std::future::pending().await,
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// The target lacks nothing now.
+    fn caught_up(&self) {
+        self.progress.send_modify(|progress| {
+            progress.behind_since_ms = None;
+            progress.last_success_ms = Some(now_ms());
+        });
+    }
+
+    /// Counts what became of a batch; `left` is what the source has behind it.
+    fn take_stock(&self, batch: &Finished, left: Option<u64>) {
+        for refused in &batch.refused {
+            tracing::warn!(
+                id = refused.id,
+                rev = refused.rev,
+                error = refused.error,
+                reason = refused.reason,
+                "document not replicated"
+            );
+        }
+        let failures = batch.refused.len() as u64 + batch.unlisted;
+        let oldest_ms = self.under_way.iter().min().copied();
+        self.progress.send_modify(|progress| {
+            progress.revisions_checked += batch.checked;
+            progress.missing_revisions_found += batch.missing;
+            progress.docs_read += batch.read;
+            progress.docs_written += batch.written;
+            progress.doc_write_failures += failures;
+            if failures > 0 {
+                let listed = Arc::make_mut(&mut progress.refused);
+                let room = REFUSED_LISTED_MAX.saturating_sub(listed.len());
+                listed.extend(batch.refused.iter().take(room).cloned());
+            }
+            progress.changes_pending = left.or(progress.changes_pending);
+            progress.behind_since_ms = oldest_ms.or(progress.behind_since_ms);
+            progress.last_success_ms = Some(now_ms());
+            progress.waiting_for = None;
+        });
+    }
+
+    /// Everything up to a seq is at the target.
+    fn through(&self, seq: &str) {
+        self.progress
+            .send_modify(|progress| progress.through_seq = Some(seq.to_owned()));
     }
 
     fn report(self) -> Report {
@@ -272,4 +350,9 @@ impl Run {
             history: self.history,
         }
     }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
