@@ -4,6 +4,7 @@ use crate::attachments::STAGING_PREFIX;
 use crate::contents::absent_table;
 use crate::directory::sync_dir;
 use crate::file::{ATTACHMENTS_NAME, COMPACTED_NAME, FILE_NAME, OpenFile, content_path};
+use crate::tables::attachment::{ContentBytes, ContentRow};
 use crate::write::Work;
 use crate::{Database, Durability, Error, tables};
 use redb::{Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value, WriteTransaction};
@@ -54,7 +55,7 @@ impl Database {
         self.drop_unreferenced()
     }
 
-    /// Unlinks attachment files without a row, and staged files that an earlier process left.
+    /// Unlinks attachment files that no row says are there, and staged files that an earlier process left.
     fn drop_unreferenced(&self) -> Result<(), Error> {
         let file = self.file()?;
         let rows = file.redb.begin_read()?.open_table(tables::ATTACHMENTS)?;
@@ -62,7 +63,13 @@ impl Database {
             let name = entry.file_name();
             let rubbish = match name.to_str().and_then(hash_of) {
                 Some(hash) => {
-                    rows.get(hash.as_slice())?.is_none() && entry.path() == content_path(&file.dir, &hash)
+                    let row = rows.get(hash.as_slice())?;
+                    let row = row
+                        .as_ref()
+                        .map(|row| ContentRow::decode(row.value()))
+                        .transpose()?;
+                    row.is_none_or(|row| row.bytes != ContentBytes::File)
+                        && entry.path() == content_path(&file.dir, &hash)
                 }
                 None => is_left_over(entry, self.store.shared.opened_at),
             };

@@ -1,10 +1,11 @@
 //! Attachment contents by the hash of their bytes: which are here, which are named but still to come, and reading them.
 
 use crate::file::content_path;
+use crate::tables::StoredRows;
 use crate::tables::attachment::{ContentBytes, ContentRow};
 use crate::write::{Answer, Work};
 use crate::{Database, Durability, Error, Refused, tables};
-use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase, TableError};
+use redb::{ReadTransaction, ReadableDatabase, TableError};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
@@ -112,9 +113,7 @@ impl Database {
 }
 
 /// The list of absent contents; `None` in a file in which there never was one.
-pub(crate) fn absent_table(
-    txn: &ReadTransaction,
-) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>, Error> {
+pub(crate) fn absent_table(txn: &ReadTransaction) -> Result<Option<StoredRows>, Error> {
     match txn.open_table(tables::ABSENT) {
         Ok(table) => Ok(Some(table)),
         Err(TableError::TableDoesNotExist(_)) => Ok(None),

@@ -3,7 +3,7 @@
 use crate::read::{Snapshot, text};
 use crate::tables::DocsRow;
 use crate::tables::bytes::Malformed;
-use crate::{Database, Error, IdRange, RangeDigest};
+use crate::{Database, Error, IdLeaves, IdRange, RangeDigest};
 use std::ops::{Bound, ControlFlow};
 use trunkline_core::rev::Rev;
 use trunkline_core::revtree::RevTree;
@@ -65,14 +65,14 @@ impl Database {
         Ok((gathered.docs, gathered.digest()))
     }
 
-    /// Documents past `after` up to and with `until`, at most `limit` of them, with all their leaves in ascending order.
+    /// Documents past `after` up to and with `until`, at most `limit` of them, with their leaves.
     pub fn leaves_of(
         &self,
         after: Option<&str>,
         until: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<(Box<str>, Vec<Rev>)>, Error> {
-        let mut found: Vec<(Box<str>, Vec<Rev>)> = Vec::new();
+    ) -> Result<Vec<IdLeaves>, Error> {
+        let mut found: Vec<IdLeaves> = Vec::new();
         if limit == 0 {
             return Ok(found);
         }
@@ -88,12 +88,7 @@ impl Database {
     }
 
     /// Shows rows of `docs`, in id order, from as many snapshots as it takes.
-    fn walk(
-        &self,
-        after: Option<&str>,
-        until: Option<&str>,
-        row: &mut dyn FnMut(&str, &DocsRow<'_>) -> Result<ControlFlow<()>, Error>,
-    ) -> Result<(), Error> {
+    fn walk(&self, after: Option<&str>, until: Option<&str>, row: &mut EachRow<'_>) -> Result<(), Error> {
         let mut after: Option<Vec<u8>> = after.map(|id| id.as_bytes().to_vec());
         loop {
             let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
@@ -123,6 +118,9 @@ impl Database {
         }
     }
 }
+
+/// Sees an id with its row; answers whether to go on.
+type EachRow<'a> = dyn FnMut(&str, &DocsRow<'_>) -> Result<ControlFlow<()>, Error> + 'a;
 
 /// All leaves of a document, ascending.
 fn leaves(row: &DocsRow<'_>) -> Result<Vec<Rev>, Error> {

@@ -3,7 +3,7 @@
 use crate::file::OpenFile;
 use crate::tables::by_seq::{BodyRow, RowBody, SeqRow};
 use crate::tables::bytes::Malformed;
-use crate::tables::{self, DocsRow, decode_purge, decode_text, meta};
+use crate::tables::{self, DocsRow, StoredRows, decode_purge, decode_text, meta};
 use crate::{Database, Error, Found, Info, Leaf, RevsDiff, Tree, Want, WantRevs};
 use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use trunkline_core::revtree::{LeafState, RevTree};
 /// The tables that hold documents, of one snapshot.
 pub(crate) struct Snapshot {
     pub(crate) txn: ReadTransaction,
-    pub(crate) docs: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    pub(crate) docs: StoredRows,
     pub(crate) by_seq: ReadOnlyTable<&'static [u8; 8], &'static [u8]>,
     /// Dropped last: when the last owner of a file lets it go, redb closes it to all who read it.
     _file: Arc<OpenFile>,

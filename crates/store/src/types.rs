@@ -289,6 +289,9 @@ pub struct IdRange {
     pub digest: RangeDigest,
 }
 
+/// A document's id and all its leaves, ascending.
+pub type IdLeaves = (Box<str>, Vec<Rev>);
+
 /// Of the ids and leaves of consecutive documents: equal where those are, on any node.
 pub type RangeDigest = [u8; 16];
 

@@ -24,6 +24,8 @@ pub(crate) type NumberTable = TableDefinition<'static, &'static [u8; 8], &'stati
 
 /// A [`Table`] in a write transaction.
 pub(crate) type Rows<'t> = redb::Table<'t, &'static [u8], &'static [u8]>;
+/// A [`Table`] in a snapshot.
+pub(crate) type StoredRows = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
 /// A [`NumberTable`] in a write transaction.
 pub(crate) type Numbered<'t> = redb::Table<'t, &'static [u8; 8], &'static [u8]>;
 

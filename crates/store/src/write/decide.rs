@@ -96,6 +96,7 @@ impl<'a> Commit<'a, '_> {
         };
         let known = self.knows(index, &rev)?;
         let attachments = if known {
+            self.offer_staged(&edit.attachments);
             Vec::new()
         } else {
             match self.replicated_attachments(index, edit)? {

@@ -96,6 +96,15 @@ impl Commit<'_, '_> {
         })
     }
 
+    /// Of a revision that is here already, bytes may be what is not.
+    pub(super) fn offer_staged(&mut self, edits: &[AttachmentEdit]) {
+        for edit in edits {
+            if let AttachmentSource::Staged(content) = &edit.source {
+                self.refs.offer(content);
+            }
+        }
+    }
+
     fn resolve(
         &mut self,
         edits: &[AttachmentEdit],

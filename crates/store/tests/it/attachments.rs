@@ -3,41 +3,9 @@
 use crate::support::*;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use trunkline_core::attachment::{AttachmentEdit, AttachmentSource, Content, Encoding};
+use trunkline_core::attachment::{AttachmentSource, Content, Encoding};
 use trunkline_core::doc::Edit;
-use trunkline_store::{Batch, Database, Durability, Error, Refused};
-
-fn stage(database: &Database, bytes: &[u8]) -> Content {
-    let mut staging = database.stage(Some(bytes.len() as u64)).unwrap();
-    staging.write_all(bytes).unwrap();
-    staging.finish().unwrap()
-}
-
-fn with(edit: Edit, attachments: Vec<AttachmentEdit>) -> Edit {
-    match edit {
-        Edit::Interactive(mut edit) => {
-            edit.attachments = attachments;
-            Edit::Interactive(edit)
-        }
-        Edit::Replicated(mut edit) => {
-            edit.attachments = attachments;
-            Edit::Replicated(edit)
-        }
-    }
-}
-
-fn named(name: &str, source: AttachmentSource) -> AttachmentEdit {
-    AttachmentEdit {
-        name: name.into(),
-        content_type: Some("audio/wav".into()),
-        revpos: None,
-        source,
-    }
-}
-
-fn stub(name: &str) -> AttachmentEdit {
-    named(name, AttachmentSource::Stub { md5: None })
-}
+use trunkline_store::{Batch, Durability, Error, Refused};
 
 /// Files below the database's attachments directory.
 fn files(dir: &Path) -> usize {

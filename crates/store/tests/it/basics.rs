@@ -2,7 +2,8 @@
 
 use crate::support::*;
 use std::ops::ControlFlow;
-use trunkline_store::{Batch, ChangesScan, DocsScan, Refused, Store, Want, WantRevs};
+use trunkline_core::doc_id::LocalId;
+use trunkline_store::{Batch, ChangesScan, DocsScan, Error, LocalWrite, Refused, Store, Want, WantRevs};
 
 #[test]
 fn a_document_lives_and_dies() {
@@ -347,5 +348,51 @@ fn a_document_of_many_branches_keeps_each() {
         assert_eq!(winner.body.as_str(), format!(r#"{{"is":"{branch}"}}"#));
         one(&database, deletion("a", Some(&winner.rev))).unwrap();
     }
+    clean(&database);
+}
+
+#[test]
+fn a_local_document_is_written_with_a_batch() {
+    let (_dir, _store, database) = store();
+    let write = |number| LocalWrite {
+        id: LocalId::parse("checkpoint").unwrap(),
+        number,
+        json: format!(r#"{{"after":{number}}}"#),
+    };
+    let written = || database.local(&write(0).id).unwrap();
+    let batch = |edits, number, atomic| Batch {
+        edits,
+        atomic,
+        local: Some(write(number)),
+        ..Batch::default()
+    };
+    assert!(database.update(batch(Vec::new(), 0, true)).unwrap().is_empty());
+    assert_eq!(written(), Some((write(0).new_number(), write(0).json)));
+    // Refusals are the edits' own affair,
+    put(&database, "a", None, "{}");
+    let edits = || vec![edit("b", None, "{}"), edit("a", None, "{}")];
+    let outcomes = database.update(batch(edits(), 1, false)).unwrap();
+    assert_eq!(outcomes[1], Err(Refused::Conflict));
+    assert_eq!(written(), Some((2, write(1).json)));
+    // but not of a batch of all or none.
+    assert!(
+        database
+            .update(batch(edits(), 2, true))
+            .unwrap()
+            .iter()
+            .all(Result::is_err)
+    );
+    assert_eq!(written(), Some((2, write(1).json)));
+    let mut too_long = batch(vec![edit("c", None, "{}")], 2, false);
+    too_long.local = Some(LocalWrite {
+        json: format!(r#""{}""#, "x".repeat(8_000_000)),
+        ..write(2)
+    });
+    assert!(matches!(
+        database.update(too_long),
+        Err(Error::Refused(Refused::DocumentTooLarge))
+    ));
+    assert_eq!(database.get("c", None).unwrap(), None);
+    assert_eq!(written(), Some((2, write(1).json)));
     clean(&database);
 }

@@ -1,13 +1,15 @@
 //! Crashes at every write of the database file: nothing acknowledged is lost, and every invariant holds.
 
-use crate::model::{Draw, Model, changes};
+use crate::draw::Draw;
+use crate::model::{Model, changes};
 use crate::support::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use trunkline_store::{BackendSeam, Batch, Durability, Error, Store, StoreOptions};
+use trunkline_core::doc_id::LocalId;
+use trunkline_store::{BackendSeam, Batch, Durability, Error, LocalWrite, Store, StoreOptions};
 use trunkline_testkit::crash::Disk;
 use trunkline_testkit::seed::with_seeds;
 
@@ -43,7 +45,7 @@ fn no_acknowledged_write_is_lost() {
         let mut model = Model::default();
         let mut files = Files::of(dir.path());
         for _ in 0..12 {
-            let batch = Draw {
+            let mut batch = Draw {
                 rng,
                 database: &database,
                 attachment_bytes_max: 40_000,
@@ -52,6 +54,7 @@ fn no_acknowledged_write_is_lost() {
             let durable = batch.durability == Durability::Durable;
             let before = model.seq;
             model.apply(&batch);
+            batch.local = Some(checkpoint(model.seq));
             database.update(batch).unwrap();
             files.note(&disk);
             if model.seq != before {
@@ -71,6 +74,15 @@ fn no_acknowledged_write_is_lost() {
             verify(dir.path(), &acknowledged, moment, image)
         });
     });
+}
+
+/// A local document that says how far documents are.
+fn checkpoint(seq: u64) -> LocalWrite {
+    LocalWrite {
+        id: LocalId::parse("checkpoint").unwrap(),
+        number: seq,
+        json: format!(r#"{{"seq":{seq}}}"#),
+    }
 }
 
 /// Attachment files as they were after each step.
@@ -238,7 +250,7 @@ fn a_fault_at_any_moment_loses_nothing_acknowledged() {
             let batch = Batch {
                 edits: vec![edit("doubtful", None, &long), edit("before", Some(&first), "{}")],
                 durability,
-                atomic: false,
+                local: Some(checkpoint(7)),
                 ..Batch::default()
             };
             let answer = database
@@ -258,7 +270,12 @@ fn a_fault_at_any_moment_loses_nothing_acknowledged() {
             put(&database, "after", None, "{}");
             let doubtful = database.get("doubtful", None).unwrap().is_some();
             let whole = database.get("before", None).unwrap().unwrap().body.as_str() == "{}";
-            assert_eq!(doubtful, whole, "half a batch after a fault at {moment}");
+            let local = database.local(&checkpoint(7).id).unwrap().is_some();
+            assert_eq!(
+                (doubtful, doubtful),
+                (whole, local),
+                "half a batch after a fault at {moment}"
+            );
             assert!(doubtful || answer.is_err(), "lost after a fault at {moment}");
             clean(&database);
             drop((database, store));
@@ -278,7 +295,14 @@ fn a_fault_at_any_moment_loses_nothing_acknowledged() {
 fn verify(dir: &Path, acknowledged: &[Acknowledged], moment: usize, image: Vec<u8>) {
     let store = store_on(&Disk::with(image), dir);
     let database = store.database(&name("calls")).unwrap();
-    let newest = changes(&database).last().map_or(0, |(seq, _)| *seq);
+    let newest = changes(&database).last().map_or(0, |(seq, ..)| *seq);
+    // Written with the documents, it is neither ahead of them nor behind.
+    let local = database.local(&checkpoint(0).id).unwrap();
+    let expected = checkpoint(newest);
+    assert!(
+        local == Some((expected.new_number(), expected.json)) || (local.is_none() && newest == 0),
+        "{local:?} at {newest}"
+    );
     let before = || acknowledged.iter().filter(|ack| ack.moment <= moment);
     let least = before().rfind(|ack| ack.durable).unwrap();
     assert!(

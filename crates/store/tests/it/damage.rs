@@ -2,9 +2,7 @@
 
 use crate::support::*;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
-use std::io::Write;
-use trunkline_core::attachment::{AttachmentEdit, AttachmentSource};
-use trunkline_core::doc::Edit;
+use trunkline_core::attachment::AttachmentSource;
 use trunkline_store::Store;
 
 type Named = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -13,20 +11,17 @@ type Numbered = TableDefinition<'static, &'static [u8; 8], &'static [u8]>;
 /// Makes a database with a bit of everything, damages it with `plant`, and expects a complaint that has `complaint`.
 fn check(complaint: &str, plant: impl FnOnce(&redb::WriteTransaction)) {
     let (dir, store, database) = store();
-    let mut staging = database.stage(None).unwrap();
-    staging.write_all(b"hello").unwrap();
-    let Edit::Interactive(mut first) = edit("a", None, r#"{"n":1}"#) else {
-        unreachable!()
-    };
-    first.attachments.push(AttachmentEdit {
-        name: "x".into(),
-        content_type: None,
-        revpos: None,
-        source: AttachmentSource::Staged(staging.finish().unwrap()),
-    });
-    one(&database, Edit::Interactive(first)).unwrap();
+    let staged = AttachmentSource::Staged(stage(&database, b"hello"));
+    let first = with(edit("a", None, r#"{"n":1}"#), vec![named("x", staged)]);
+    one(&database, first).unwrap();
     one(&database, replica("b", 1, &["one"], false, "{}")).unwrap();
     one(&database, replica("b", 1, &["two"], false, "{}")).unwrap();
+    let later = named("x", AttachmentSource::Later(content_of(b"to come")));
+    one(
+        &database,
+        with(replica("c", 1, &["one"], false, "{}"), vec![later]),
+    )
+    .unwrap();
     clean(&database);
     drop((database, store));
     let file = dir.path().join("databases/calls/documents.redb");
@@ -49,6 +44,7 @@ const BODIES: Numbered = TableDefinition::new("bodies");
 const DOCS: Named = TableDefinition::new("docs");
 const META: Named = TableDefinition::new("meta");
 const ATTACHMENTS: Named = TableDefinition::new("attachments");
+const ABSENT: Named = TableDefinition::new("absent");
 
 #[test]
 fn rows_that_should_be_there() {
@@ -64,6 +60,9 @@ fn rows_that_should_be_there() {
     check("has no row although", |txn| {
         txn.open_table(ATTACHMENTS).unwrap().retain(|_, _| false).unwrap();
     });
+    check("is not listed", |txn| {
+        txn.open_table(ABSENT).unwrap().retain(|_, _| false).unwrap();
+    });
 }
 
 #[test]
@@ -76,6 +75,11 @@ fn rows_that_should_not_be_there() {
             .unwrap()
             .insert(&77u64.to_be_bytes(), [1, 0, b'{', b'}'].as_slice())
             .unwrap();
+    });
+    check("is listed although", |txn| {
+        let stored = content_of(b"hello").hash;
+        let mut table = txn.open_table(ABSENT).unwrap();
+        table.insert(stored.as_slice(), [1].as_slice()).unwrap();
     });
 }
 
@@ -90,13 +94,7 @@ fn rows_that_say_something_else() {
     check("meta: file_content_bytes", |txn| flip_last(txn, META, b"state"));
     check("lists other leaves", |txn| flip_last(txn, DOCS, b"a"));
     check("missing or damaged", |txn| {
-        let mut table = txn.open_table(ATTACHMENTS).unwrap();
-        let (key, mut row) = {
-            let (key, row) = table.first().unwrap().unwrap();
-            (key.value().to_vec(), row.value().to_vec())
-        };
-        *row.last_mut().unwrap() ^= 1;
-        table.insert(key.as_slice(), row.as_slice()).unwrap();
+        flip_last(txn, ATTACHMENTS, &content_of(b"hello").hash);
     });
     check("not a JSON object", |txn| {
         let mut table = txn.open_table(BY_SEQ).unwrap();

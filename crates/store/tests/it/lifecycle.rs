@@ -2,8 +2,10 @@
 
 use crate::support::*;
 use std::ops::ControlFlow;
+use trunkline_core::doc::{Edit, ReplicatedEdit};
+use trunkline_core::doc_id::LocalId;
 use trunkline_store::{
-    Batch, ChangeRow, ChangesScan, Database, DbEvent, Durability, Error, Store, StoreOptions,
+    Batch, ChangeRow, ChangesScan, Database, DbEvent, Durability, Error, Refused, Store, StoreOptions,
 };
 
 #[test]
@@ -288,4 +290,81 @@ fn a_reader_reads_on_while_its_file_is_replaced_closed_or_deleted() {
         database.changes(&scan, &mut look).unwrap();
         assert_eq!(rows, 200);
     }
+}
+
+#[test]
+fn a_change_keeps_the_age_that_it_came_with() {
+    let (_dir, _store, database) = store();
+    let aged = |id: &str, digest: &str, age_ms| {
+        let Edit::Replicated(edit) = replica(id, 1, &[digest], false, "{}") else {
+            unreachable!()
+        };
+        Edit::Replicated(ReplicatedEdit { age_ms, ..edit })
+    };
+    assert_eq!(database.oldest_after(0).unwrap(), None);
+    // The oldest of a commit; one that changes nothing is not among them.
+    update(
+        &database,
+        vec![
+            aged("a", "one", 500),
+            aged("a", "two", 9000),
+            aged("a", "three", 70),
+            aged("a", "one", 1 << 50),
+        ],
+    );
+    update(&database, vec![aged("a", "two", 1 << 50), edit("b", None, "{}")]);
+    let mut rows = Vec::new();
+    let scan = ChangesScan {
+        since: 0,
+        until: u64::MAX,
+        descending: false,
+        bodies: false,
+        limit: 9,
+    };
+    let mut look = |row: ChangeRow<'_>| {
+        rows.push((row.seq, row.time_ms, row.age_ms));
+        ControlFlow::Continue(())
+    };
+    database.changes(&scan, &mut look).unwrap();
+    let [(3, first_ms, 9000), (4, second_ms, 0)] = rows[..] else {
+        panic!("{rows:?}")
+    };
+    assert_eq!(database.oldest_after(0).unwrap(), Some(first_ms - 9000));
+    assert_eq!(database.oldest_after(2).unwrap(), Some(first_ms - 9000));
+    assert_eq!(database.oldest_after(3).unwrap(), Some(second_ms));
+    assert_eq!(database.oldest_after(4).unwrap(), None);
+    // Older than time itself, for all that a peer says.
+    update(&database, vec![aged("c", "one", u64::MAX)]);
+    assert_eq!(database.oldest_after(4).unwrap(), Some(0));
+    clean(&database);
+}
+
+#[test]
+fn a_mirror_takes_only_what_is_replicated() {
+    let (dir, store, database) = store();
+    let first = put(&database, "a", None, "{}");
+    assert!(!database.is_mirror().unwrap());
+    database.set_mirror(true).unwrap();
+    assert_eq!(
+        one(&database, edit("a", Some(&first), "{}")),
+        Err(Refused::Mirror)
+    );
+    assert_eq!(one(&database, edit("b", None, "{}")), Err(Refused::Mirror));
+    database.compact().unwrap();
+    drop((database, store));
+    let store = Store::open(dir.path()).unwrap();
+    let database = store.database(&name("calls")).unwrap();
+    assert!(database.is_mirror().unwrap());
+    assert_eq!(one(&database, deletion("a", Some(&first))), Err(Refused::Mirror));
+    one(&database, replica("b", 1, &["one"], false, "{}")).unwrap();
+    let local = LocalId::parse("x").unwrap();
+    assert_eq!(database.put_local(&local, 0, Some("{}")).unwrap(), 1);
+    database.set_revs_limit(7).unwrap();
+    assert_eq!(
+        database.purge(&[(id("b"), vec![rev("1-one")])]).unwrap(),
+        [[rev("1-one")]]
+    );
+    database.set_mirror(false).unwrap();
+    one(&database, edit("a", Some(&first), "{}")).unwrap();
+    clean(&database);
 }

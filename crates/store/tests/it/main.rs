@@ -9,8 +9,11 @@
 
 mod attachments;
 mod basics;
+mod contents;
 mod crash;
 mod damage;
+mod digests;
+mod draw;
 mod fixture;
 mod lifecycle;
 mod model;

@@ -1,26 +1,23 @@
-//! The store beside a plain model in memory, under random operations.
+//! A plain model in memory of what a database holds.
 
-use crate::support::*;
-use rand::Rng;
-use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
-use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use trunkline_core::attachment::{Attachment, AttachmentEdit, AttachmentSource, Content};
+use trunkline_core::attachment::{Attachment, AttachmentEdit, AttachmentSource, Content, ContentHash};
 use trunkline_core::doc::{Body, Edit, InteractiveEdit, ReplicatedEdit, RevPath};
-use trunkline_core::rev::{Digest, Rev};
+use trunkline_core::rev::Rev;
 use trunkline_core::revid;
 use trunkline_core::revtree::{LeafState, Merged, RevTree};
 use trunkline_store::*;
-use trunkline_testkit::seed::with_seeds;
 
 /// Leaves keep their body and attachments; the model keeps those of every revision it saw.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ModelDoc {
-    tree: RevTree,
+    pub(crate) tree: RevTree,
     seq: u64,
-    bodies: BTreeMap<Rev, (String, Vec<Attachment>)>,
+    /// Of its newest change, and the batch that made it.
+    age_ms: u64,
+    batch: u64,
+    pub(crate) bodies: BTreeMap<Rev, (String, Vec<Attachment>)>,
 }
 
 /// What a database should hold.
@@ -29,7 +26,16 @@ pub(crate) struct Model {
     pub(crate) docs: BTreeMap<String, ModelDoc>,
     pub(crate) seq: u64,
     purge_seq: u64,
+    batches: u64,
+    pub(crate) mirror: bool,
+    /// Contents whose bytes have come; those of the others that leaves name are absent.
+    present: BTreeSet<ContentHash>,
+    /// Contents staged for revisions that were known already.
+    offered: BTreeSet<ContentHash>,
 }
+
+/// Which leaves name which content.
+type Naming = BTreeSet<(ContentHash, String, Rev)>;
 
 const STATE: LeafState = LeafState {
     deleted: false,
@@ -38,16 +44,62 @@ const STATE: LeafState = LeafState {
 
 impl Model {
     pub(crate) fn apply(&mut self, batch: &Batch) -> Vec<Outcome> {
+        self.batches += 1;
+        self.offered.clear();
         let before = self.clone();
+        let named_before = self.naming();
         let mut outcomes: Vec<Outcome> = batch.edits.iter().map(|edit| self.edit(edit)).collect();
         if batch.atomic && outcomes.iter().any(Result::is_err) {
-            *self = before;
+            let offered = std::mem::take(&mut self.offered);
+            *self = Model { offered, ..before };
             outcomes
                 .iter_mut()
                 .filter(|outcome| outcome.is_ok())
                 .for_each(|outcome| *outcome = Err(Refused::Batch));
         }
+        let named = self.naming();
+        let touched: BTreeSet<_> = named
+            .symmetric_difference(&named_before)
+            .map(|(hash, ..)| *hash)
+            .collect();
+        for attachment in batch.edits.iter().flat_map(attachments_of) {
+            if let AttachmentSource::Staged(content) = &attachment.source
+                && (touched.contains(&content.hash) || self.offered.contains(&content.hash))
+            {
+                self.present.insert(content.hash);
+            }
+        }
+        self.forget_unnamed();
         outcomes
+    }
+
+    fn naming(&self) -> Naming {
+        let mut naming = Naming::new();
+        for (id, doc) in &self.docs {
+            for (rev, _) in doc.tree.leaves() {
+                let attachments = doc.bodies[rev].1.iter();
+                naming.extend(attachments.map(|stored| (stored.content.hash, id.clone(), rev.clone())));
+            }
+        }
+        naming
+    }
+
+    fn forget_unnamed(&mut self) {
+        let naming = self.naming();
+        let named: BTreeSet<_> = naming.into_iter().map(|(hash, ..)| hash).collect();
+        self.present.retain(|hash| named.contains(hash));
+    }
+
+    pub(crate) fn absent(&self) -> BTreeSet<ContentHash> {
+        let named: BTreeSet<_> = self.naming().into_iter().map(|(hash, ..)| hash).collect();
+        named.difference(&self.present).copied().collect()
+    }
+
+    /// Bytes have come; answers whether anybody names them.
+    pub(crate) fn supply(&mut self, hash: ContentHash) -> bool {
+        self.present.insert(hash);
+        self.forget_unnamed();
+        self.present.contains(&hash)
     }
 
     fn edit(&mut self, edit: &Edit) -> Outcome {
@@ -58,6 +110,9 @@ impl Model {
     }
 
     fn interactive(&mut self, edit: &InteractiveEdit) -> Outcome {
+        if self.mirror {
+            return Err(Refused::Mirror);
+        }
         let empty = ModelDoc::default();
         let doc = self.docs.get(edit.id.as_str()).unwrap_or(&empty);
         let parent = match (doc.tree.winner(), &edit.parent) {
@@ -98,12 +153,26 @@ impl Model {
         let mut digests = vec![rev.digest.clone()];
         digests.extend(parent.map(|parent| parent.digest));
         let path = RevPath::new(rev.generation, digests).unwrap();
-        let seq = self.merge(edit.id.as_str(), &path, edit.deleted, &edit.body, attachments);
+        let seq = self.merge(
+            edit.id.as_str(),
+            &path,
+            (edit.deleted, 0),
+            &edit.body,
+            attachments,
+        );
         Ok(Written { rev, seq })
     }
 
     fn replicated(&mut self, edit: &ReplicatedEdit) -> Outcome {
         let rev = edit.path.rev().unwrap();
+        let doc = self.docs.get(edit.id.as_str());
+        if doc.is_some_and(|doc| doc.tree.contains(&rev)) {
+            for attachment in &edit.attachments {
+                if let AttachmentSource::Staged(content) = &attachment.source {
+                    self.offered.insert(content.hash);
+                }
+            }
+        }
         let attachments = edit.attachments.iter().map(|wanted| match &wanted.source {
             AttachmentSource::Staged(content) | AttachmentSource::Later(content) => {
                 attachment(wanted, content, wanted.revpos.unwrap_or(rev.generation))
@@ -113,7 +182,7 @@ impl Model {
         let seq = self.merge(
             edit.id.as_str(),
             &edit.path,
-            edit.deleted,
+            (edit.deleted, edit.age_ms),
             &edit.body,
             attachments.collect(),
         );
@@ -124,7 +193,7 @@ impl Model {
         &mut self,
         id: &str,
         path: &RevPath,
-        deleted: bool,
+        (deleted, age_ms): (bool, u64),
         body: &Body,
         attachments: Vec<Attachment>,
     ) -> u64 {
@@ -149,11 +218,14 @@ impl Model {
         if before != after {
             self.seq += 1;
             doc.seq = self.seq;
+            let of_batch = if doc.batch == self.batches { doc.age_ms } else { 0 };
+            doc.age_ms = of_batch.max(age_ms);
+            doc.batch = self.batches;
         }
         doc.seq
     }
 
-    fn purge(&mut self, id: &str, revs: &[Rev]) -> Vec<Rev> {
+    pub(crate) fn purge(&mut self, id: &str, revs: &[Rev]) -> Vec<Rev> {
         let Some(doc) = self.docs.get_mut(id) else {
             return Vec::new();
         };
@@ -162,16 +234,26 @@ impl Model {
             self.seq += 1;
             self.purge_seq += 1;
             doc.seq = self.seq;
+            doc.age_ms = 0;
         }
         if doc.tree.is_empty() {
             self.docs.remove(id);
         }
+        self.forget_unnamed();
         removed
     }
 
     /// Compares everything a reader can see.
     pub(crate) fn assert_equals(&self, database: &Database) {
         assert_eq!(database.last_seq().unwrap(), self.seq);
+        assert_eq!(database.is_mirror().unwrap(), self.mirror);
+        let absent = database.absent(None, usize::MAX).unwrap();
+        let expected: Vec<_> = self.absent().into_iter().collect();
+        assert_eq!(
+            absent.iter().map(|content| content.hash).collect::<Vec<_>>(),
+            expected
+        );
+        assert_eq!(database.lacking(&absent).unwrap(), absent);
         self.assert_documents_equal(database);
     }
 
@@ -212,15 +294,13 @@ impl Model {
                 .collect();
             assert_eq!(found, leaves, "leaves of {id}");
         }
-        let mut by_seq: Vec<(u64, &str)> = self.docs.iter().map(|(id, doc)| (doc.seq, id.as_str())).collect();
+        let by_seq = self
+            .docs
+            .iter()
+            .map(|(id, doc)| (doc.seq, id.clone(), doc.age_ms));
+        let mut by_seq: Vec<_> = by_seq.collect();
         by_seq.sort();
-        assert_eq!(
-            changes(database),
-            by_seq
-                .iter()
-                .map(|(seq, id)| (*seq, (*id).to_owned()))
-                .collect::<Vec<_>>()
-        );
+        assert_eq!(changes(database), by_seq);
         let live: Vec<_> = self
             .docs
             .iter()
@@ -229,7 +309,7 @@ impl Model {
             .collect();
         assert_eq!(all_docs(database), live);
         for since in [0, 1, self.seq / 2, self.seq / 2 + 3, self.seq] {
-            let pending = by_seq.iter().filter(|(seq, _)| *seq > since).count() as u64;
+            let pending = by_seq.iter().filter(|(seq, ..)| *seq > since).count() as u64;
             assert_eq!(database.count_changes(since).unwrap(), pending, "since {since}");
         }
     }
@@ -247,7 +327,15 @@ fn attachment(edit: &AttachmentEdit, content: &Content, revpos: u64) -> Attachme
     }
 }
 
-pub(crate) fn changes(database: &Database) -> Vec<(u64, String)> {
+fn attachments_of(edit: &Edit) -> &[AttachmentEdit] {
+    match edit {
+        Edit::Interactive(edit) => &edit.attachments,
+        Edit::Replicated(edit) => &edit.attachments,
+    }
+}
+
+/// Seq, id and age of every row.
+pub(crate) fn changes(database: &Database) -> Vec<(u64, String, u64)> {
     let scan = ChangesScan {
         since: 0,
         until: u64::MAX,
@@ -257,7 +345,7 @@ pub(crate) fn changes(database: &Database) -> Vec<(u64, String)> {
     };
     let mut rows = Vec::new();
     let mut look = |row: ChangeRow<'_>| {
-        rows.push((row.seq, row.id.to_owned()));
+        rows.push((row.seq, row.id.to_owned(), row.age_ms));
         ControlFlow::Continue(())
     };
     assert!(database.changes(&scan, &mut look).unwrap().done);
@@ -281,186 +369,4 @@ fn all_docs(database: &Database) -> Vec<String> {
     };
     assert!(database.all_docs(&scan, &mut look).unwrap().done);
     rows
-}
-
-/// Draws edits that often meet: few documents, few digests.
-pub(crate) struct Draw<'a> {
-    pub(crate) rng: &'a mut StdRng,
-    pub(crate) database: &'a Database,
-    /// Longest attachment; 0 for none.
-    pub(crate) attachment_bytes_max: usize,
-}
-
-impl Draw<'_> {
-    pub(crate) fn batch(&mut self, model: &Model) -> Batch {
-        let count = self.rng.random_range(1..6);
-        Batch {
-            edits: (0..count).map(|_| self.edit(model)).collect(),
-            durability: if self.rng.random_bool(0.2) {
-                Durability::Relaxed
-            } else {
-                Durability::Durable
-            },
-            atomic: self.rng.random_bool(0.2),
-            ..Batch::default()
-        }
-    }
-
-    fn id(&mut self) -> String {
-        format!("doc{}", self.rng.random_range(0..8))
-    }
-
-    fn body(&mut self) -> Body {
-        let pad = if self.rng.random_bool(0.1) {
-            self.rng.random_range(3000..9000)
-        } else {
-            self.rng.random_range(0..50)
-        };
-        Body::from_stored(format!(
-            r#"{{"n":{},"pad":"{}"}}"#,
-            self.rng.random_range(0..1000),
-            "p".repeat(pad)
-        ))
-    }
-
-    fn edit(&mut self, model: &Model) -> Edit {
-        let id_text = self.id();
-        let deleted = self.rng.random_bool(0.2);
-        let body = self.body();
-        if self.rng.random_bool(0.4) {
-            let generation = self.rng.random_range(1..5);
-            let length = self.rng.random_range(1..=generation);
-            let digests = (0..length)
-                .map(|_| Digest::from_bytes(&[self.rng.random_range(b'a'..b'd')]))
-                .collect();
-            let attachments = self.attachments(&[]);
-            return Edit::Replicated(ReplicatedEdit {
-                id: id(&id_text),
-                path: RevPath::new(generation, digests).unwrap(),
-                deleted,
-                body,
-                attachments,
-                age_ms: 0,
-            });
-        }
-        let doc = model.docs.get(&id_text);
-        let leaves: Vec<Rev> = doc
-            .map(|doc| {
-                doc.tree
-                    .leaves()
-                    .into_iter()
-                    .map(|(rev, _)| rev.clone())
-                    .collect()
-            })
-            .unwrap_or_default();
-        let parent = leaves
-            .choose(self.rng)
-            .filter(|_| self.rng.random_bool(0.85))
-            .cloned();
-        let stored = match (&parent, doc) {
-            (Some(parent), Some(doc)) => doc.bodies[parent].1.clone(),
-            _ => Vec::new(),
-        };
-        let attachments = self.attachments(&stored);
-        Edit::Interactive(InteractiveEdit {
-            id: id(&id_text),
-            parent,
-            deleted,
-            body,
-            attachments,
-        })
-    }
-
-    fn attachments(&mut self, stored: &[Attachment]) -> Vec<AttachmentEdit> {
-        let mut edits: Vec<AttachmentEdit> = Vec::new();
-        for stored in stored {
-            if self.rng.random_bool(0.7) {
-                edits.push(AttachmentEdit {
-                    name: stored.name.clone(),
-                    content_type: None,
-                    revpos: None,
-                    source: AttachmentSource::Stub { md5: None },
-                });
-            }
-        }
-        if self.attachment_bytes_max > 0 && self.rng.random_bool(0.3) {
-            let length = self.rng.random_range(0..self.attachment_bytes_max);
-            let mut staging = self.database.stage(None).unwrap();
-            staging
-                .write_all(&vec![self.rng.random_range(0..4u8); length])
-                .unwrap();
-            edits.push(AttachmentEdit {
-                name: format!("new{}", self.rng.random::<u16>()).into(),
-                content_type: Some("text/plain".into()),
-                revpos: None,
-                source: AttachmentSource::Staged(staging.finish().unwrap()),
-            });
-        }
-        edits
-    }
-}
-
-#[test]
-fn the_store_does_what_the_model_does() {
-    with_seeds(6, |rng| {
-        let (dir, mut store, mut database) = store();
-        let mut model = Model::default();
-        for step in 0..150 {
-            match rng.random_range(0..100) {
-                0..90 => {
-                    let mut draw = Draw {
-                        rng,
-                        database: &database,
-                        attachment_bytes_max: 40_000,
-                    };
-                    let batch = draw.batch(&model);
-                    let expected = model.apply(&batch);
-                    assert_eq!(
-                        database.update(batch.clone()).unwrap(),
-                        expected,
-                        "step {step}: {batch:?}"
-                    );
-                }
-                90..95 => {
-                    let id_text = format!("doc{}", rng.random_range(0..8));
-                    let leaves = model.docs.get(&id_text).map(|doc| {
-                        doc.tree
-                            .leaves()
-                            .into_iter()
-                            .map(|(rev, _)| rev.clone())
-                            .collect::<Vec<_>>()
-                    });
-                    let mut revs = leaves.unwrap_or_default();
-                    revs.truncate(rng.random_range(0..3));
-                    let removed = database.purge(&[(id(&id_text), revs.clone())]).unwrap();
-                    assert_eq!(removed, [model.purge(&id_text, &revs)]);
-                }
-                95..97 => database.compact().unwrap(),
-                _ => {
-                    drop((store, database));
-                    store = Store::open(dir.path()).unwrap();
-                    database = store.database(&name("calls")).unwrap();
-                }
-            }
-            if step % 10 == 0 {
-                model.assert_equals(&database);
-                clean(&database);
-            }
-        }
-        model.assert_equals(&database);
-        clean(&database);
-        for doc in model.docs.values() {
-            for (rev, _) in doc.tree.leaves() {
-                for attachment in &doc.bodies[rev].1 {
-                    let mut bytes = Vec::new();
-                    database
-                        .open_content(&attachment.content)
-                        .unwrap()
-                        .read_to_end(&mut bytes)
-                        .unwrap();
-                    assert_eq!(bytes.len() as u64, attachment.content.length);
-                }
-            }
-        }
-    });
 }

@@ -1,5 +1,8 @@
 //! Short names for what every test does.
 
+use md5::Digest as _;
+use std::io::Write;
+use trunkline_core::attachment::{AttachmentEdit, AttachmentSource, Content, Encoding};
 use trunkline_core::db_name::DbName;
 use trunkline_core::doc::{Body, Edit, InteractiveEdit, ReplicatedEdit, RevPath};
 use trunkline_core::doc_id::DocId;
@@ -80,4 +83,46 @@ pub(crate) fn put(database: &Database, id: &str, parent: Option<&Rev>, body: &st
 
 pub(crate) fn clean(database: &Database) {
     assert_eq!(database.check().unwrap(), Vec::<String>::new());
+}
+
+pub(crate) fn stage(database: &Database, bytes: &[u8]) -> Content {
+    let mut staging = database.stage(Some(bytes.len() as u64)).unwrap();
+    staging.write_all(bytes).unwrap();
+    staging.finish().unwrap()
+}
+
+pub(crate) fn with(edit: Edit, attachments: Vec<AttachmentEdit>) -> Edit {
+    match edit {
+        Edit::Interactive(mut edit) => {
+            edit.attachments = attachments;
+            Edit::Interactive(edit)
+        }
+        Edit::Replicated(mut edit) => {
+            edit.attachments = attachments;
+            Edit::Replicated(edit)
+        }
+    }
+}
+
+pub(crate) fn named(name: &str, source: AttachmentSource) -> AttachmentEdit {
+    AttachmentEdit {
+        name: name.into(),
+        content_type: Some("audio/wav".into()),
+        revpos: None,
+        source,
+    }
+}
+
+pub(crate) fn stub(name: &str) -> AttachmentEdit {
+    named(name, AttachmentSource::Stub { md5: None })
+}
+
+/// What staging these bytes answers.
+pub(crate) fn content_of(bytes: &[u8]) -> Content {
+    Content {
+        hash: *blake3::hash(bytes).as_bytes(),
+        md5: md5::Md5::digest(bytes).into(),
+        length: bytes.len() as u64,
+        encoding: Encoding::Identity,
+    }
 }
