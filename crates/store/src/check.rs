@@ -3,8 +3,9 @@
 use crate::contents::absent_table;
 use crate::file::{OpenFile, content_path};
 use crate::read::Snapshot;
-use crate::tables::attachment::{ContentBytes, ContentRow, decode_attachments, stored_bytes};
+use crate::tables::attachment::{decode_attachments, stored_bytes};
 use crate::tables::by_seq::{BodyRow, RowBody, SeqRow, put_leaf};
+use crate::tables::content::{ContentBytes, ContentRow};
 use crate::tables::{self, DocsRow, State};
 use crate::{Database, Error};
 use redb::{ReadableTable, ReadableTableMetadata};

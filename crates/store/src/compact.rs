@@ -4,7 +4,7 @@ use crate::attachments::STAGING_PREFIX;
 use crate::contents::absent_table;
 use crate::directory::sync_dir;
 use crate::file::{ATTACHMENTS_NAME, COMPACTED_NAME, FILE_NAME, OpenFile, content_path};
-use crate::tables::attachment::{ContentBytes, ContentRow};
+use crate::tables::content::{ContentBytes, ContentRow};
 use crate::write::Work;
 use crate::{Database, Durability, Error, tables};
 use redb::{Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value, WriteTransaction};

@@ -1,50 +1,15 @@
-//! Attachment contents by the hash of their bytes: which are here, which are named but still to come, and reading them.
+//! Attachment contents by the hash of their bytes: which are here, and which are named but still to come.
 
-use crate::file::content_path;
 use crate::tables::StoredRows;
-use crate::tables::attachment::{ContentBytes, ContentRow};
+use crate::tables::content::ContentRow;
 use crate::write::{Answer, Work};
-use crate::{Database, Durability, Error, Refused, tables};
+use crate::{Database, Durability, Error, tables};
 use redb::{ReadTransaction, ReadableDatabase, TableError};
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::ops::Bound;
 use trunkline_core::attachment::{Content, ContentHash};
 
 impl Database {
-    /// Opens stored attachment bytes (as stored, not decoded) for reading and seeking. [`Error::ContentAbsent`] when
-    /// they are still to come.
-    pub fn open_content(&self, content: &Content) -> Result<ContentReader, Error> {
-        self.open_content_by_hash(&content.hash)
-    }
-
-    /// [`Database::open_content`] for one who knows the hash alone.
-    pub fn open_content_by_hash(&self, hash: &ContentHash) -> Result<ContentReader, Error> {
-        let file = self.file()?;
-        let table = file.redb.begin_read()?.open_table(tables::ATTACHMENTS)?;
-        let row = table
-            .get(hash.as_slice())?
-            .ok_or(Error::Refused(Refused::Missing))?;
-        let row = ContentRow::decode(row.value())?;
-        let source = match row.bytes {
-            ContentBytes::Absent { .. } => return Err(Error::ContentAbsent(*hash)),
-            ContentBytes::Inline(bytes) => Source::Inline(Cursor::new(bytes.into())),
-            ContentBytes::File => match File::open(content_path(&file.dir, hash)) {
-                Ok(file) => Source::File(file),
-                // Dropped by a commit since the row was read.
-                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                    return Err(Error::Refused(Refused::Missing));
-                }
-                Err(cause) => return Err(Error::io("opening an attachment file")(cause)),
-            },
-        };
-        Ok(ContentReader {
-            stored_bytes: row.stored_bytes,
-            source,
-        })
-    }
-
     /// Those of the contents whose bytes are neither stored nor staged here, in order, without repeats.
     pub fn lacking(&self, contents: &[Content]) -> Result<Vec<Content>, Error> {
         // Staged ones first: a commit that takes them meanwhile is in the snapshot then.
@@ -118,43 +83,5 @@ pub(crate) fn absent_table(txn: &ReadTransaction) -> Result<Option<StoredRows>, 
         Ok(table) => Ok(Some(table)),
         Err(TableError::TableDoesNotExist(_)) => Ok(None),
         Err(cause) => Err(cause.into()),
-    }
-}
-
-/// Stored attachment bytes. Reads and seeks; [`ContentReader::stored_bytes`] is their length.
-#[derive(Debug)]
-pub struct ContentReader {
-    stored_bytes: u64,
-    source: Source,
-}
-
-#[derive(Debug)]
-enum Source {
-    Inline(Cursor<Box<[u8]>>),
-    File(File),
-}
-
-impl ContentReader {
-    /// Bytes as stored.
-    pub fn stored_bytes(&self) -> u64 {
-        self.stored_bytes
-    }
-}
-
-impl Read for ContentReader {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match &mut self.source {
-            Source::Inline(bytes) => bytes.read(buf),
-            Source::File(file) => file.read(buf),
-        }
-    }
-}
-
-impl Seek for ContentReader {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        match &mut self.source {
-            Source::Inline(bytes) => bytes.seek(to),
-            Source::File(file) => file.seek(to),
-        }
     }
 }

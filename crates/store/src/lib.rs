@@ -10,7 +10,7 @@
 //! | `file`, `backend`, `tables` | the redb file of a database; every table and row of the file format |
 //! | `write` | the one door: queue, leader, decisions, the commit |
 //! | `read`, `changes`, `pending`, `all_docs`, `local` | reading, each call on a fresh snapshot |
-//! | `attachments`, `contents` | attachment bytes in; which of them are here, and out |
+//! | `attachments`, `contents`, `content_reader` | attachment bytes in; which are here, and which to come; out |
 //! | `digests` | what two databases compare |
 //! | `compact`, `check` | giving space back; verifying every invariant |
 
@@ -20,6 +20,7 @@ mod backend;
 mod changes;
 mod check;
 mod compact;
+mod content_reader;
 mod contents;
 mod database;
 mod digests;
@@ -38,7 +39,7 @@ mod write;
 pub use attachments::Staging;
 #[doc(hidden)]
 pub use backend::BackendSeam;
-pub use contents::ContentReader;
+pub use content_reader::ContentReader;
 pub use error::{Error, Refused};
 pub use types::*;
 pub use write::Leader;

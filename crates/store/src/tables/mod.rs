@@ -6,6 +6,7 @@
 pub(crate) mod attachment;
 pub(crate) mod by_seq;
 pub(crate) mod bytes;
+pub(crate) mod content;
 
 use bytes::{Malformed, Reader, put_bytes};
 use redb::TableDefinition;
