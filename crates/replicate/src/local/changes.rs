@@ -1,17 +1,14 @@
 //! A local database's changes, chunk by chunk, each on a fresh snapshot.
 
 use super::LocalPeer;
-use crate::peer::{Change, Changes, ChangesAsk, Doc, DocContent, PeerError, PeerErrorKind};
+use super::carry::Carry;
+use crate::peer::{Change, Changes, ChangesAsk, Doc, Oldest, PeerError, PeerErrorKind};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use trunkline_core::Seq;
-use trunkline_core::attachment::Attachment;
-use trunkline_core::doc::{Body, ReplicatedEdit};
-use trunkline_core::doc_id::DocId;
-use trunkline_core::limits::REPLICATION_BATCH_ROWS;
+use trunkline_core::limits::{REPLICATION_BATCH_BYTES, REPLICATION_BATCH_ROWS};
 use trunkline_core::rev::Rev;
 use trunkline_core::selector::Selector;
 use trunkline_store::{ChangeRow, ChangesScan, Database, Error, Want, WantRevs};
@@ -30,15 +27,23 @@ pub(super) async fn open(
         })
         .await?;
     let since = start(&peer, ask.since.as_deref(), &suffix, &database).await?;
+    let until = match &ask.until {
+        Some(until) => start(&peer, Some(until), &suffix, &database).await?,
+        None => Seq::MAX,
+    };
     let feed = Feed {
         since,
-        until: if ask.continuous { Seq::MAX } else { last },
+        until: if ask.continuous { until } else { until.min(last) },
         ended: false,
         filter: Arc::new(Filter {
             main_only: ask.main_only,
             doc_ids: ask.doc_ids.map(|ids| ids.into_iter().collect()),
             selector: ask.selector.map(|(_, selector)| selector),
-            docs: ask.docs,
+            without_deleted: ask.without_deleted,
+            carry: Carry {
+                docs: ask.docs,
+                contents: ask.contents,
+            },
         }),
         continuous: ask.continuous,
         suffix,
@@ -58,6 +63,17 @@ pub(super) async fn pending(peer: &LocalPeer, since: &str) -> Result<Option<u64>
     peer.with_database(move |peer, database| {
         let count = database.count_changes(since);
         count.map(Some).map_err(|error| peer.error(&error))
+    })
+    .await
+}
+
+/// When the first change behind a seq was made.
+pub(super) async fn oldest_after(peer: &LocalPeer, since: &str) -> Result<Oldest, PeerError> {
+    let (database, suffix) = looked_up(peer).await?;
+    let since = start(peer, Some(since), &suffix, &database).await?;
+    peer.with_database(move |peer, database| {
+        let oldest = database.oldest_after(since).map_err(|error| peer.error(&error))?;
+        Ok(oldest.map_or(Oldest::Nothing, Oldest::Since))
     })
     .await
 }
@@ -113,7 +129,8 @@ struct Filter {
     main_only: bool,
     doc_ids: Option<HashSet<String>>,
     selector: Option<Selector>,
-    docs: Arc<AtomicBool>,
+    without_deleted: bool,
+    carry: Carry,
 }
 
 impl Feed {
@@ -131,7 +148,7 @@ impl Feed {
                     return Some(Err(error));
                 }
                 Ok(Some(changes)) => return Some(Ok(changes)),
-                Ok(None) if self.continuous => listener.await,
+                Ok(None) if self.continuous && self.since < self.until => listener.await,
                 Ok(None) => {
                     self.ended = true;
                     return None;
@@ -147,15 +164,25 @@ impl Feed {
             since: self.since,
             until: self.until,
             descending: false,
-            bodies: filter.docs.load(Ordering::Relaxed) || filter.selector.is_some(),
+            bodies: filter.carry.wanted() || filter.selector.is_some(),
             limit: REPLICATION_BATCH_ROWS,
         };
         let scanned = move || {
             let newest = database.last_seq().map_err(|error| peer.error(&error))?;
             let (mut rows, mut failed) = (Vec::new(), None);
+            let (mut oldest_ms, mut conflict_bytes) = (None, 0);
             let mut take = |row: ChangeRow<'_>| {
+                let origin_ms = row.time_ms.saturating_sub(row.age_ms);
                 match filter.change(&database, row) {
-                    Ok(change) => rows.extend(change),
+                    Ok(Some(change)) => {
+                        oldest_ms = Some(oldest_ms.map_or(origin_ms, |oldest: u64| oldest.min(origin_ms)));
+                        conflict_bytes += change.docs.iter().skip(1).map(Doc::bytes).sum::<usize>();
+                        rows.push(change);
+                        if conflict_bytes >= REPLICATION_BATCH_BYTES {
+                            return ControlFlow::Break(());
+                        }
+                    }
+                    Ok(None) => {}
                     Err(error) => {
                         failed = Some(error);
                         return ControlFlow::Break(());
@@ -165,9 +192,15 @@ impl Feed {
             };
             let end = database.changes(&scan, &mut take);
             let end = failed.map_or(end, Err).map_err(|error| peer.error(&error))?;
-            Ok((rows, end.last, newest))
+            // What was at the last seqs may have moved on; it was passed all the same.
+            let last = if end.done && newest >= scan.until {
+                Some(scan.until)
+            } else {
+                end.last
+            };
+            Ok((rows, last, newest, oldest_ms))
         };
-        let (rows, last, newest) = self.peer.blocking(scanned).await?;
+        let (rows, last, newest, oldest_ms) = self.peer.blocking(scanned).await?;
         let Some(last) = last.filter(|last| *last > self.since) else {
             return Ok(None);
         };
@@ -175,8 +208,8 @@ impl Feed {
         Ok(Some(Changes {
             rows,
             last_seq: seq::json(last, &self.suffix).into(),
-            pending: Some(newest.saturating_sub(last)),
-            oldest_ms: None,
+            pending: Some(newest.min(self.until).saturating_sub(last)),
+            oldest_ms,
         }))
     }
 }
@@ -190,13 +223,16 @@ impl Filter {
         let Some((winner, deleted)) = leaves.next() else {
             return Ok(None);
         };
+        if deleted && self.without_deleted {
+            return Ok(None);
+        }
         let shown = if self.main_only { 1 } else { usize::MAX };
         let revs: Vec<Rev> = match &self.selector {
             Some(selector) if !self.main_only && leaves.next().is_some() => {
                 passing(database, row.id, selector)?
             }
             Some(selector) => {
-                let leaves: Vec<_> = row.leaves.collect();
+                let leaves: Vec<_> = row.leaves.clone().collect();
                 let passes = row.winner.as_ref().is_some_and(|body| {
                     let doc = Pieces {
                         id: row.id,
@@ -209,22 +245,17 @@ impl Filter {
                 });
                 passes.then(|| winner.clone()).into_iter().collect()
             }
-            None => row.leaves.map(|(rev, _)| rev).take(shown).collect(),
+            None => row.leaves.clone().map(|(rev, _)| rev).take(shown).collect(),
         };
         if revs.is_empty() {
             return Ok(None);
         }
-        let doc = match (revs.as_slice(), &row.winner) {
-            ([only], Some(body)) if *only == winner && self.docs.load(Ordering::Relaxed) => {
-                whole_document(row.id, only, deleted, body.body, &body.attachments)
-            }
-            _ => None,
-        };
+        let docs = self.carry.docs(database, &row, &revs)?;
         Ok(Some(Change {
             id: row.id.into(),
             revs,
             odd_revs: Vec::new(),
-            docs: doc.into_iter().collect(),
+            docs,
         }))
     }
 }
@@ -248,24 +279,4 @@ fn passing(database: &Database, id: &str, selector: &Selector) -> Result<Vec<Rev
         document::is_selected(selector, doc, &[])
     });
     Ok(passing.map(|leaf| leaf.rev).collect())
-}
-
-/// The document, where its row tells all of it.
-fn whole_document(id: &str, rev: &Rev, deleted: bool, body: &str, attachments: &[Attachment]) -> Option<Doc> {
-    if rev.generation != 1 || !attachments.is_empty() {
-        return None;
-    }
-    let edit = ReplicatedEdit {
-        id: DocId::parse(id).ok()?,
-        path: rev.clone().into(),
-        deleted,
-        body: Body::from_stored(body),
-        attachments: Vec::new(),
-        age_ms: 0,
-    };
-    Some(Doc {
-        id: id.into(),
-        rev: rev.clone(),
-        content: DocContent::Edit(edit),
-    })
 }

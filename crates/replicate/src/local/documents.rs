@@ -8,7 +8,7 @@ use trunkline_core::doc::{Edit, ReplicatedEdit};
 use trunkline_core::doc_id::DocId;
 use trunkline_core::limits::PEER_ANSWER_BYTES_MAX;
 use trunkline_core::rev::Rev;
-use trunkline_store::{Batch, Database, Durability, Found, Leaf, Refused, Want, WantRevs};
+use trunkline_store::{Batch, Database, Durability, Found, Leaf, LocalWrite, Refused, Want, WantRevs};
 use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
 use trunkline_wire::document::{self, InvalidDoc};
 
@@ -110,6 +110,7 @@ pub(super) fn bulk_docs(
     peer: &LocalPeer,
     database: &Database,
     docs: Vec<Doc>,
+    log: Option<LocalWrite>,
 ) -> Result<BulkWritten, PeerError> {
     let mut refused = Vec::new();
     let mut names = Vec::with_capacity(docs.len());
@@ -135,8 +136,10 @@ pub(super) fn bulk_docs(
             Err(unfit) => refused.push(unfit.refusal(&doc.id, &doc.rev)?),
         }
     }
+    let log_number = log.as_ref().map(LocalWrite::new_number);
     let batch = Batch {
         edits,
+        local: log,
         durability: Durability::Durable,
         atomic: false,
         ..Batch::default()
@@ -148,10 +151,7 @@ pub(super) fn bulk_docs(
             refused.push(Unfit::Refused(why).refusal(id, rev)?);
         }
     }
-    Ok(BulkWritten {
-        refused,
-        log_number: None,
-    })
+    Ok(BulkWritten { refused, log_number })
 }
 
 /// Why a document cannot be written.

@@ -2,12 +2,14 @@
 //! JSON on the way.
 
 mod attachments;
+mod carry;
 mod changes;
+mod contents;
 mod documents;
 
 use crate::peer::{
-    BulkWritten, Change, Changes, ChangesAsk, Doc, Fetched, LogWrite, Missing, OpenRev, Opened, Peer,
-    PeerError, PeerErrorKind, PeerInfo, PeerKind, StoredLog, no_exchange,
+    BulkWritten, Change, Changes, ChangesAsk, Doc, Fetched, LogWrite, Missing, Oldest, OpenRev, Opened, Peer,
+    PeerError, PeerErrorKind, PeerInfo, PeerKind, StoredLog,
 };
 use crate::session::RefusedDoc;
 use async_trait::async_trait;
@@ -17,11 +19,11 @@ use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use trunkline_core::attachment::Content;
+use trunkline_core::attachment::{Content, ContentHash};
 use trunkline_core::db_name::DbName;
 use trunkline_core::doc_id::{DocId, LocalId};
 use trunkline_core::rev::Rev;
-use trunkline_store::{Database, Error, IdRange, Store};
+use trunkline_store::{Database, Error, IdRange, LocalWrite, Store};
 use trunkline_wire::digests::{self, Ranges};
 use trunkline_wire::seq;
 
@@ -31,6 +33,7 @@ pub struct LocalPeer {
     store: Store,
     name: DbName,
     open: Arc<Mutex<Option<Database>>>,
+    uploads: contents::Uploads,
     /// Whether the store is called on the caller's own thread.
     inline: bool,
 }
@@ -42,6 +45,7 @@ impl LocalPeer {
             store,
             name,
             open: Arc::default(),
+            uploads: contents::Uploads::default(),
             inline: false,
         }
     }
@@ -103,6 +107,7 @@ impl LocalPeer {
             }
             // A full disk may be emptied, and a slow one may answer the next time.
             Error::Io(..) => PeerErrorKind::Unavailable,
+            Error::ContentAbsent(_) => PeerErrorKind::Absent,
             _ => PeerErrorKind::Invalid,
         };
         PeerError::new(self.label(), kind, error.to_string())
@@ -146,7 +151,7 @@ impl Peer for LocalPeer {
                 instance_start_time: info.created_ms.to_string().into(),
                 update_seq: seq::json(info.update_seq, seq::suffix(&info.uuid)).into(),
                 kind: PeerKind::Trunkline,
-                exchanges: false,
+                exchanges: true,
             })
         })
         .await
@@ -241,8 +246,16 @@ impl Peer for LocalPeer {
             .await
     }
 
-    async fn bulk_docs(&self, docs: Vec<Doc>, _log: Option<LogWrite>) -> Result<BulkWritten, PeerError> {
-        self.with_database(move |peer, database| documents::bulk_docs(peer, &database, docs))
+    async fn bulk_docs(&self, docs: Vec<Doc>, log: Option<LogWrite>) -> Result<BulkWritten, PeerError> {
+        let local = |log: LogWrite| -> Result<_, PeerError> {
+            Ok(LocalWrite {
+                id: self.local_id(&log.replication_id)?,
+                number: log.number,
+                json: log.body,
+            })
+        };
+        let log = log.map(local).transpose()?;
+        self.with_database(move |peer, database| documents::bulk_docs(peer, &database, docs, log))
             .await
     }
 
@@ -260,28 +273,43 @@ impl Peer for LocalPeer {
     }
 
     async fn lacking(&self, contents: &[Content]) -> Result<Vec<Content>, PeerError> {
-        Ok(contents.to_vec())
+        let contents = contents.to_vec();
+        self.with_database(move |peer, database| {
+            database.lacking(&contents).map_err(|error| peer.error(&error))
+        })
+        .await
     }
 
     async fn content(
         &self,
-        _content: &Content,
-        _from: u64,
+        content: &Content,
+        from: u64,
     ) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError> {
-        Err(no_exchange(self.label()))
+        contents::send(self, content, from).await
     }
 
-    async fn content_begun(&self, _content: &Content) -> Result<u64, PeerError> {
-        Err(no_exchange(self.label()))
+    async fn content_begun(&self, content: &Content) -> Result<u64, PeerError> {
+        Ok(self.uploads.begun(&content.hash))
     }
 
     async fn put_content(
         &self,
-        _content: &Content,
-        _from: u64,
-        _bytes: mpsc::Receiver<Result<Bytes, PeerError>>,
+        content: &Content,
+        from: u64,
+        bytes: mpsc::Receiver<Result<Bytes, PeerError>>,
     ) -> Result<(), PeerError> {
-        Err(no_exchange(self.label()))
+        contents::take(self, content, from, bytes).await
+    }
+
+    async fn absent(&self, after: Option<ContentHash>, limit: usize) -> Result<Vec<Content>, PeerError> {
+        self.with_database(move |peer, database| {
+            database.absent(after, limit).map_err(|error| peer.error(&error))
+        })
+        .await
+    }
+
+    async fn oldest_after(&self, since: &str) -> Result<Oldest, PeerError> {
+        changes::oldest_after(self, since).await
     }
 
     async fn digests(&self, ask: digests::Ask) -> Result<Vec<digests::Range>, PeerError> {

@@ -58,7 +58,7 @@ async fn transfer_one(lane: Arc<Lane>, mut missing: Missing) -> Result<Moved, Pe
         done = attempt(&lane, &missing, &mut moved).await;
     }
     match done {
-        Err(error) if error.kind == PeerErrorKind::Unserved => {
+        Err(error) if matches!(error.kind, PeerErrorKind::Unserved | PeerErrorKind::Absent) => {
             missing.revs.retain(|rev| !moved.seen.contains(rev));
             moved.unserved = Some((missing, error)).filter(|(missing, _)| !missing.revs.is_empty());
         }

@@ -306,7 +306,8 @@ async fn prepare(run: &mut Run) -> Result<Prepared, PeerError> {
         &run.session_id,
     )
     .await?;
-    let since = start(run, &ends, checkpointer.recorded_seq())?;
+    let recorded = checkpointer.recorded_seq();
+    let since = start(run, &ends, recorded.clone())?;
     checkpointer.starts_at(Mark {
         seq: since.clone(),
         ..Mark::counted(&run.progress.borrow())
@@ -316,6 +317,10 @@ async fn prepare(run: &mut Run) -> Result<Prepared, PeerError> {
     run.progress.send_modify(|progress| {
         progress.replication_id.clone_from(&ends.replication_id);
         progress.through_seq = since.as_deref().map(str::to_owned);
+        if progress.revisions_checked > 0 {
+            // One that was written although its answer was lost.
+            progress.checkpointed_source_seq = recorded.as_deref().map(str::to_owned);
+        }
     });
     Ok(Prepared {
         ends,

@@ -1,6 +1,6 @@
 //! Peers that fail: whatever happens on the way, the target ends equal, and no checkpoint is ahead of its data.
 
-use crate::world::{World, delete, graft, put, replicate, rows};
+use crate::world::{World, attachment, delete, edit, graft, put, replicate, rows};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use trunkline_core::attachment::Content;
+use trunkline_core::attachment::{Content, ContentHash};
 use trunkline_core::rev::Rev;
 use trunkline_replicate::peer::{
-    BulkWritten, Change, Changes, ChangesAsk, Doc, Fetched, LogWrite, Missing, OpenRev, Opened, PeerInfo,
-    StoredLog,
+    BulkWritten, Change, Changes, ChangesAsk, Doc, Fetched, LogWrite, Missing, Oldest, OpenRev, Opened,
+    PeerInfo, StoredLog,
 };
 use trunkline_replicate::{Peer, PeerError, PeerErrorKind, Progress, RefusedDoc, Spec, run};
 use trunkline_store::Database;
@@ -185,7 +185,13 @@ impl Peer for Faulty {
             .await
     }
     async fn bulk_docs(&self, docs: Vec<Doc>, log: Option<LogWrite>) -> Result<BulkWritten, PeerError> {
-        self.perhaps(self.inner.bulk_docs(docs, log)).await
+        let body = log.as_ref().map(|log| log.body.clone());
+        let written = self.perhaps(self.inner.bulk_docs(docs, log)).await;
+        if let (Ok(_), Some(body)) = (&written, body) {
+            // What came in the same commit counts.
+            self.assert_not_ahead(&body);
+        }
+        written
     }
     async fn open_revs(
         &self,
@@ -208,7 +214,28 @@ impl Peer for Faulty {
         content: &Content,
         from: u64,
     ) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError> {
-        self.perhaps(self.inner.content(content, from)).await
+        let mut whole = self.perhaps(self.inner.content(content, from)).await?;
+        if !self.fails() {
+            return Ok(whole);
+        }
+        // Cut off after a chunk.
+        let (sender, cut) = mpsc::channel(2);
+        let error = self.error();
+        tokio::spawn(async move {
+            if let Some(chunk) = whole.recv().await {
+                let _ = sender.send(chunk).await;
+            }
+            let _ = sender.send(Err(error)).await;
+        });
+        Ok(cut)
+    }
+
+    async fn absent(&self, after: Option<ContentHash>, limit: usize) -> Result<Vec<Content>, PeerError> {
+        self.perhaps(self.inner.absent(after, limit)).await
+    }
+
+    async fn oldest_after(&self, since: &str) -> Result<Oldest, PeerError> {
+        self.inner.oldest_after(since).await
     }
 
     async fn content_begun(&self, content: &Content) -> Result<u64, PeerError> {
@@ -233,6 +260,13 @@ pub(crate) fn fill(database: &Database, dice: &mut StdRng) {
             0 => drop(delete(database, &id, &rev)),
             1 => drop(put(database, &id, Some(&rev), "{\"again\":true}")),
             2 => graft(database, &id, 3, &["z", "y", "x"], dice.random_bool(0.5)),
+            3 => {
+                // Some share their bytes; some are long enough to be cut.
+                let kind = dice.random_range(0..6_u8);
+                let bytes = vec![kind; 90_000 * usize::from(kind)];
+                let files = vec![attachment(database, "voice", &bytes)];
+                drop(edit(database, &format!("mail-{at}"), None, "{}", false, files));
+            }
             _ => {}
         }
     }
@@ -261,6 +295,7 @@ async fn peers_that_fail_and_heal_end_equal() {
             assert!(round < 20, "seed {seed} never ends");
         }
         world.assert_equal();
+        assert_eq!(world.database("target").absent(None, 9).unwrap(), []);
     }
 }
 

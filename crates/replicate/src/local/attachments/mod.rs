@@ -6,8 +6,3 @@ mod take;
 
 pub(super) use send::send;
 pub(super) use take::take;
-
-/// Bytes of a chunk: few calls, little memory.
-const CHUNK_BYTES: usize = 128 << 10;
-/// Chunks that may wait for a slow reader.
-const CHUNKS_AHEAD: usize = 4;

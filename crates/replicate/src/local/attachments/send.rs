@@ -1,16 +1,14 @@
 //! From the store to whoever takes the revisions.
 
-use super::{CHUNK_BYTES, CHUNKS_AHEAD};
 use crate::local::LocalPeer;
+use crate::local::contents::{self, CHUNKS_AHEAD};
 use crate::local::documents::want;
 use crate::peer::{Missing, OpenRev, Opened, PeerError};
-use bytes::Bytes;
-use std::io::Read;
 use tokio::sync::mpsc;
 use trunkline_core::attachment::Attachment;
 use trunkline_core::doc::RevPath;
 use trunkline_core::rev::Rev;
-use trunkline_store::{ContentReader, Database, Error, Leaf};
+use trunkline_store::Leaf;
 use trunkline_wire::document::{self, AttachmentForm, Pieces};
 
 /// Sends the leaves asked for, each with the attachments that are newer than what the asker has, as fast as they are
@@ -65,7 +63,7 @@ pub(in crate::local) async fn send(
             if !matches!(form, AttachmentForm::Follows) {
                 continue;
             }
-            if let Err(error) = send_content(&peer, &database, attachment, &chunks).await {
+            if let Err(error) = contents::send_whole(&peer, &database, &attachment.content, &chunks).await {
                 let _ = chunks.send(Err(error)).await;
                 return;
             }
@@ -88,37 +86,4 @@ fn forms(leaf: &Leaf, path: &RevPath, possible_ancestors: &[Rev]) -> Vec<Attachm
         false => AttachmentForm::Stub,
     };
     leaf.attachments.iter().map(form).collect()
-}
-
-async fn send_content(
-    peer: &LocalPeer,
-    database: &Database,
-    attachment: Attachment,
-    chunks: &mpsc::Sender<Result<Bytes, PeerError>>,
-) -> Result<(), PeerError> {
-    let (opener, database) = (peer.clone(), database.clone());
-    let open = move || {
-        database
-            .open_content(&attachment.content)
-            .map_err(|error| opener.unserved(&error))
-    };
-    let mut reader: ContentReader = peer.blocking(open).await?;
-    loop {
-        let read = move || -> Result<_, PeerError> {
-            let mut chunk = Vec::with_capacity(CHUNK_BYTES);
-            let read = (&mut reader).take(CHUNK_BYTES as u64).read_to_end(&mut chunk);
-            Ok((read.map(|_| chunk), reader))
-        };
-        let (chunk, back) = peer.blocking(read).await?;
-        reader = back;
-        let chunk = chunk.map_err(|error| {
-            peer.unserved(&Error::Io(
-                "reading an attachment".to_owned(),
-                std::sync::Arc::new(error),
-            ))
-        })?;
-        if chunk.is_empty() || chunks.send(Ok(chunk.into())).await.is_err() {
-            return Ok(());
-        }
-    }
 }

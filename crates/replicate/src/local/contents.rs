@@ -1,0 +1,247 @@
+//! Attachment bytes by content: chunks out of the store, and into it, each by a short call of its own, so that no thread
+//! waits for the other peer.
+
+use super::LocalPeer;
+use crate::peer::{PeerError, PeerErrorKind};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use trunkline_core::attachment::{Content, ContentHash, Encoding};
+use trunkline_core::limits::{UPLOADS_BEGUN_MAX, UPLOADS_BEGUN_MS};
+use trunkline_store::{ContentReader, Database, Error, Staging};
+
+/// Bytes of a chunk: few calls, little memory.
+const CHUNK_BYTES: usize = 128 << 10;
+/// Chunks that may wait for a slow reader.
+pub(super) const CHUNKS_AHEAD: usize = 4;
+
+type Chunks = mpsc::Sender<Result<Bytes, PeerError>>;
+
+/// Sends stored bytes from an offset on, as fast as they are received.
+pub(super) async fn send(
+    peer: &LocalPeer,
+    content: &Content,
+    from: u64,
+) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError> {
+    let database = peer.with_database(|_, database| Ok(database)).await?;
+    let reader = open(peer, &database, content, from).await?;
+    let (chunks, receiver) = mpsc::channel(CHUNKS_AHEAD);
+    let peer = peer.clone();
+    tokio::spawn(async move {
+        if let Err(error) = send_from(&peer, reader, &chunks).await {
+            // The receiver may be gone; then nobody needs the error.
+            let _ = chunks.send(Err(error)).await;
+        }
+    });
+    Ok(receiver)
+}
+
+/// Sends all of a content behind what was sent before.
+pub(super) async fn send_whole(
+    peer: &LocalPeer,
+    database: &Database,
+    content: &Content,
+    chunks: &Chunks,
+) -> Result<(), PeerError> {
+    let reader = open(peer, database, content, 0).await?;
+    send_from(peer, reader, chunks).await
+}
+
+async fn open(
+    peer: &LocalPeer,
+    database: &Database,
+    content: &Content,
+    from: u64,
+) -> Result<ContentReader, PeerError> {
+    let (opener, database, content) = (peer.clone(), database.clone(), content.clone());
+    peer.blocking(move || {
+        let mut reader = database
+            .open_content(&content)
+            .map_err(|error| opener.unserved(&error))?;
+        if from > 0 {
+            let sought = reader.seek(SeekFrom::Start(from));
+            sought.map_err(|error| opener.unserved(&unread(error)))?;
+        }
+        Ok(reader)
+    })
+    .await
+}
+
+async fn send_from(peer: &LocalPeer, mut reader: ContentReader, chunks: &Chunks) -> Result<(), PeerError> {
+    loop {
+        let read = move || -> Result<_, PeerError> {
+            let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+            let read = (&mut reader).take(CHUNK_BYTES as u64).read_to_end(&mut chunk);
+            Ok((read.map(|_| chunk), reader))
+        };
+        let (chunk, back) = peer.blocking(read).await?;
+        reader = back;
+        let chunk = chunk.map_err(|error| peer.unserved(&unread(error)))?;
+        if chunk.is_empty() || chunks.send(Ok(chunk.into())).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn unread(error: std::io::Error) -> Error {
+    Error::Io("reading an attachment".to_owned(), Arc::new(error))
+}
+
+/// Uploads that were cut off; shared by a peer's clones.
+#[derive(Clone, Default)]
+pub(super) struct Uploads(Arc<Mutex<HashMap<ContentHash, (Staging, Instant)>>>);
+
+impl Uploads {
+    /// Bytes that came before the cut.
+    pub(super) fn begun(&self, hash: &ContentHash) -> u64 {
+        let mut uploads = self.0.lock();
+        uploads.retain(|_, (_, cut)| cut.elapsed() < Duration::from_millis(UPLOADS_BEGUN_MS));
+        uploads.get(hash).map_or(0, |(staging, _)| staging.bytes_staged())
+    }
+
+    fn resume(&self, hash: &ContentHash, from: u64) -> Option<Staging> {
+        let mut uploads = self.0.lock();
+        let (staging, _) = uploads.remove(hash)?;
+        Some(staging).filter(|staging| staging.bytes_staged() == from)
+    }
+
+    fn keep(&self, hash: ContentHash, staging: Staging) {
+        let mut uploads = self.0.lock();
+        if uploads.len() >= UPLOADS_BEGUN_MAX
+            && let Some(oldest) = uploads
+                .iter()
+                .min_by_key(|(_, (_, cut))| *cut)
+                .map(|(hash, _)| *hash)
+        {
+            uploads.remove(&oldest);
+        }
+        uploads.insert(hash, (staging, Instant::now()));
+    }
+}
+
+/// Bytes on their way in; dropped before their end, they are kept to be gone on with.
+struct Upload {
+    uploads: Uploads,
+    hash: ContentHash,
+    staging: Option<Staging>,
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(staging) = self.staging.take().filter(|staging| staging.bytes_staged() > 0) {
+            self.uploads.keep(self.hash, staging);
+        }
+    }
+}
+
+/// Stages a content's bytes, from where an earlier upload was cut.
+pub(super) async fn take(
+    peer: &LocalPeer,
+    content: &Content,
+    from: u64,
+    mut bytes: mpsc::Receiver<Result<Bytes, PeerError>>,
+) -> Result<(), PeerError> {
+    let whole = match content.encoding {
+        Encoding::Identity => content.length,
+        Encoding::Gzip { encoded_length } => encoded_length,
+    };
+    let mut upload = begin(peer, content.hash, from, whole).await?;
+    let mut came = from;
+    while let Some(chunk) = bytes.recv().await {
+        let chunk = chunk?;
+        came += chunk.len() as u64;
+        if came > whole {
+            drop(upload.staging.take());
+            return Err(wrong(peer, "there are more bytes than its length says"));
+        }
+        let writer = peer.clone();
+        let write = move || {
+            let staging = upload.staging.as_mut();
+            let written = staging.map_or(Ok(()), |staging| staging.write_all(&chunk));
+            if let Err(error) = written {
+                // Nobody knows how much of the chunk is there.
+                drop(upload.staging.take());
+                let error = Error::Io("staging an attachment".to_owned(), Arc::new(error));
+                return Err(writer.error(&error));
+            }
+            Ok(upload)
+        };
+        upload = peer.blocking(write).await?;
+    }
+    if came < whole {
+        let reason = format!("an attachment ended after {came} of {whole} bytes");
+        return Err(PeerError::new(
+            peer.name.as_str(),
+            PeerErrorKind::Unavailable,
+            reason,
+        ));
+    }
+    let content = content.clone();
+    peer.with_database(move |peer, database| finish(peer, &database, upload, &content))
+        .await
+}
+
+async fn begin(peer: &LocalPeer, hash: ContentHash, from: u64, whole: u64) -> Result<Upload, PeerError> {
+    let staging = match peer.uploads.resume(&hash, from) {
+        Some(staging) => staging,
+        None if from > 0 => {
+            let reason = format!("no upload was cut off at byte {from}");
+            return Err(PeerError::new(
+                peer.name.as_str(),
+                PeerErrorKind::Unavailable,
+                reason,
+            ));
+        }
+        None => {
+            peer.with_database(move |peer, database| {
+                database.stage(Some(whole)).map_err(|error| match error {
+                    Error::Refused(refused) => wrong(peer, &refused.to_string()),
+                    error => peer.error(&error),
+                })
+            })
+            .await?
+        }
+    };
+    Ok(Upload {
+        uploads: peer.uploads.clone(),
+        hash,
+        staging: Some(staging),
+    })
+}
+
+fn finish(
+    peer: &LocalPeer,
+    database: &Database,
+    mut upload: Upload,
+    content: &Content,
+) -> Result<(), PeerError> {
+    let Some(staging) = upload.staging.take() else {
+        return Ok(());
+    };
+    let staged = match content.encoding {
+        Encoding::Identity => staging.finish(),
+        Encoding::Gzip { .. } => staging.finish_gzip(),
+    };
+    let staged = staged.map_err(|error| match error {
+        Error::Refused(refused) => wrong(peer, &refused.to_string()),
+        error => peer.error(&error),
+    })?;
+    if staged != *content {
+        database.unstage(&staged);
+        return Err(wrong(peer, "the bytes that came are others than its hash says"));
+    }
+    // Documents that name it already are given it now; others take it when they come.
+    if matches!(database.open_content(content), Err(Error::ContentAbsent(_))) {
+        database.supply(content).map_err(|error| peer.error(&error))?;
+    }
+    Ok(())
+}
+
+fn wrong(peer: &LocalPeer, reason: &str) -> PeerError {
+    PeerError::new(peer.name.as_str(), PeerErrorKind::Protocol, reason)
+}
