@@ -47,6 +47,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// Whether what a source announced may be gone when it is asked for: purged, lost with its power, or stemmed.
+    pub(crate) fn may_miss(&self) -> bool {
+        self.purges > 0.0 || self.relaxed > 0.0 || self.revs_limit.is_some()
+    }
+
     pub(crate) fn draw(seed: u64) -> Plan {
         let mut dice = StdRng::seed_from_u64(seed);
         let nodes = dice.random_range(2..=5);

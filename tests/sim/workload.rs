@@ -3,7 +3,7 @@
 use crate::node::Running;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
-use rand::{Rng, RngCore, SeedableRng};
+use rand::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use trunkline_core::attachment::{AttachmentEdit, AttachmentSource};
@@ -170,8 +170,9 @@ impl People {
             }
             if self.dice.random_bool(self.attachments) {
                 let name = format!("a{}", self.dice.random_range(0..3));
-                let mut content = vec![0; *ATTACHMENT_BYTES.choose(&mut self.dice).unwrap()];
-                self.dice.fill_bytes(&mut content);
+                let length = *ATTACHMENT_BYTES.choose(&mut self.dice).unwrap();
+                let some: [u8; 31] = self.dice.random();
+                let content: Vec<u8> = some.into_iter().cycle().take(length).collect();
                 let mut staging = database.stage(None)?;
                 if staging.write_all(&content).is_ok() {
                     edits.retain(|edit| *edit.name != *name);

@@ -182,8 +182,7 @@ impl World {
                     edge: *edge,
                     at,
                     dice: StdRng::seed_from_u64(seed),
-                    // Where purges or crashes take away what was announced, it cannot be had.
-                    may_miss: self.plan.purges > 0.0 || self.plan.relaxed > 0.0,
+                    may_miss: self.plan.may_miss(),
                     wrong: Arc::clone(&self.wrong),
                     cancel: self.cancel.clone(),
                 };
