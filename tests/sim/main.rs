@@ -12,6 +12,11 @@
 //! | `verify` | the promises, asked of the stores themselves |
 //! | `fleet` | 1500 replicas in layers, as a model with measured costs |
 //!
+//! After healing, all nodes have equal leaves, bodies and attachments. Where a revs_limit is a few revisions only, what one
+//! node has forgotten of a branch may be a leaf to another that was not told in time (as in CouchDB): there, each node has
+//! what every other has or what was made from it. After a purge at all nodes at once, what was on its way may bring a
+//! document back, but then everywhere.
+//!
 //! The stores, the replicator and its checkpoints are the real ones; disks are memory that forgets what was not synced;
 //! the network is calls that are late, lost, cut or made twice. `SEED=7 cargo test --test sim` runs one world again,
 //! `SEEDS=1000` that many.
@@ -24,6 +29,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod fleet;
 mod link;
 mod network;
 mod node;

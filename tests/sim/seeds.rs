@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Worlds of an ordinary test run: a debug build takes half a minute for them on two cores.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 80;
 
 #[test]
 fn after_healing_all_nodes_agree_and_no_promise_is_broken() {

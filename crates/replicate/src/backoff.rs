@@ -11,13 +11,13 @@ const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(300);
 
 /// Failed attempts in a row.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
     /// Counts a failure and answers how long to wait. `jitter` (0 to 1) spreads peers that lost the same server.
-    pub(crate) fn next_wait(&mut self, jitter: f64, retry_after: Option<Duration>) -> Duration {
+    pub fn next_wait(&mut self, jitter: f64, retry_after: Option<Duration>) -> Duration {
         let doubled = FIRST_MS << self.failures.min(16);
         self.failures = self.failures.saturating_add(1);
         let most = doubled.min(LONGEST_MS) as f64;
@@ -26,18 +26,18 @@ impl Backoff {
     }
 
     /// Waits as long as waits get: for failures that time rarely heals, such as a missing database.
-    pub(crate) fn longest_wait(&mut self, jitter: f64) -> Duration {
+    pub fn longest_wait(&mut self, jitter: f64) -> Duration {
         self.failures = self.failures.max(16);
         self.next_wait(jitter, None)
     }
 
     /// Attempts that failed since the last success.
-    pub(crate) fn failures(&self) -> u32 {
+    pub fn failures(&self) -> u32 {
         self.failures
     }
 
     /// Forgets failures, since something worked.
-    pub(crate) fn succeeded(&mut self) {
+    pub fn succeeded(&mut self) {
         self.failures = 0;
     }
 }

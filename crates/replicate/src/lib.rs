@@ -19,3 +19,10 @@ pub use peer::{Peer, PeerError, PeerErrorKind};
 pub use scheduler::{Job, Scheduler};
 pub use session::{AttachmentMode, ContentsFirst, Progress, RefusedDoc, Report, Spec, run};
 pub use verify::{Difference, Verified, verify};
+
+/// What a simulation of many replications shares with the real ones.
+#[doc(hidden)]
+pub mod policy {
+    pub use crate::backoff::Backoff;
+    pub use crate::checkpoint::INTERVAL as CHECKPOINT_INTERVAL;
+}

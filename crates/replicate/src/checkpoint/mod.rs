@@ -22,7 +22,7 @@ use trunkline_wire::replication_log::{self, Entry};
 /// The first checkpoint of a run that goes on follows its first batch this closely: short-lived links get somewhere.
 const FIRST_AFTER: Duration = Duration::from_millis(500);
 /// From then on, at most this much work is done again after a crash.
-const INTERVAL: Duration = Duration::from_secs(5);
+pub const INTERVAL: Duration = Duration::from_secs(5);
 /// Or this many documents.
 const INTERVAL_DOCS: u64 = 250_000;
 /// How long the final checkpoint of a cancelled run may take: nobody waits for a peer that is gone.
