@@ -4,6 +4,7 @@ use crate::Config;
 use crate::error::{Error, Result};
 use crate::reads::Reads;
 use crate::room::{Room, Rooms};
+use crate::routes::Uploads;
 use crate::threads::Threads;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) scans: Threads,
     /// For request bodies held in memory.
     pub(crate) rooms: Rooms,
+    /// Contents that peers bring.
+    pub(crate) uploads: Uploads,
     /// Cancelled at the shutdown signal: feeds send their `last_seq` and end.
     pub(crate) stopping: CancellationToken,
     /// Databases being compacted, and since when (seconds since 1970).
@@ -56,6 +59,7 @@ impl App {
             replications: Scheduler::default(),
             reads: Reads::default(),
             scans: Threads::per_core(),
+            uploads: Uploads::default(),
             stopping: CancellationToken::new(),
             compactions: parking_lot::Mutex::default(),
             boot: uuid::Uuid::new_v4()

@@ -81,6 +81,16 @@ pub(crate) async fn send(
     }
 }
 
+/// Sends the part, and nothing else; an answer that fails on its way is cut off.
+pub(crate) async fn send_all(db: &Database, content: &Content, part: Part, chunks: &Chunks) {
+    let mut out = Vec::new();
+    match send(db, content, part, &mut out, chunks).await {
+        Ok(()) => drop(chunks.send(out).await),
+        Err(Stopped::Gone) => {}
+        Err(Stopped::Failed(error)) => chunks.fail(error).await,
+    }
+}
+
 fn open(db: &Database, content: &Content, part: Part) -> Result<Box<dyn Read + Send>, Error> {
     let mut reader = db.open_content(content)?;
     Ok(match part {

@@ -67,6 +67,8 @@ pub(crate) enum Error {
     Mirror,
     /// Attachment bytes that documents name have not come yet.
     ContentAbsent,
+    /// An upload is to go on where none was cut off; how many bytes one left.
+    UploadElsewhere(u64),
     /// A seq of another incarnation of the database.
     StaleSeq(String),
     /// CouchDB has it, we do not (yet); what to do instead.
@@ -158,6 +160,11 @@ impl Error {
                 format!("Only {allowed} allowed").into(),
             ),
             Error::Mirror => (S::FORBIDDEN, "forbidden", reasons::MIRROR.into()),
+            Error::UploadElsewhere(begun) => (
+                S::CONFLICT,
+                "conflict",
+                format!("The upload goes on at byte {begun}.").into(),
+            ),
             Error::Conflict => (S::CONFLICT, "conflict", reasons::CONFLICT.into()),
             Error::MissingRev => (S::CONFLICT, "not_found", "missing_rev".into()),
             Error::Batch => (S::CONFLICT, "batch_refused", reasons::BATCH.into()),

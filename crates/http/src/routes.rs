@@ -14,6 +14,7 @@ mod database;
 mod db_updates;
 mod dbs_info;
 mod document;
+mod exchange;
 mod local;
 mod local_docs;
 mod maintenance;
@@ -31,6 +32,8 @@ use crate::error::Error;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{any, get, post, put};
+
+pub(crate) use exchange::Uploads;
 
 pub(crate) fn map(app: App) -> Router {
     Router::new()
@@ -90,6 +93,14 @@ fn database_level() -> Router<App> {
         .route("/{db}/_exchange/digests", post(compare::digests))
         .route("/{db}/_exchange/leaves", post(compare::leaves))
         .route("/{db}/_mirror", get(settings::mirror).put(settings::set_mirror))
+        .route("/{db}/_exchange/changes", post(exchange::changes))
+        .route("/{db}/_exchange/contents/{hash}", {
+            get(exchange::content)
+                .head(exchange::begun)
+                .put(exchange::put_content)
+        })
+        .route("/{db}/_exchange/docs", post(exchange::docs))
+        .route("/{db}/_exchange/lacking", post(exchange::lacking))
         .route("/{db}/_missing_revs", post(revs_diff::missing_revs))
         .route("/{db}/_purge", post(purge::purge))
         .route("/{db}/_purged_infos", get(purge::infos))

@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use std::convert::Infallible;
@@ -23,6 +23,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
+use trunkline_core::limits::{HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX};
 use trunkline_store::Store;
 
 /// Serves `store` on `listener` until `shutdown` resolves, then ends feeds with their `last_seq`, lets running writes
@@ -82,6 +83,11 @@ async fn pause_after(error: &io::Error) {
     }
 }
 
+/// How often an HTTP/2 connection is asked whether it lives.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// Without an answer for so long, it does not.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
 fn spawn_connection(stream: TcpStream, front: Front, connections: &GracefulShutdown, cut: CancellationToken) {
     let _ = stream.set_nodelay(true);
     let watcher = connections.watcher();
@@ -90,8 +96,7 @@ fn spawn_connection(stream: TcpStream, front: Front, connections: &GracefulShutd
             let front = front.clone();
             async move { Ok::<_, Infallible>(front.answer(request.map(Body::new)).await) }
         });
-        let builder = auto::Builder::new(TokioExecutor::new());
-        let connection = builder
+        let connection = builder()
             .serve_connection(TokioIo::new(Lenient::new(stream)), service)
             .into_owned();
         tokio::select! {
@@ -103,6 +108,22 @@ fn spawn_connection(stream: TcpStream, front: Front, connections: &GracefulShutd
             () = cut.cancelled() => {}
         }
     });
+}
+
+/// HTTP/1.1 as it comes. HTTP/2 with room for the feeds of a whole node on one connection, none of which waits for
+/// another; what is gone without a word is noticed.
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .max_pending_accept_reset_streams(HTTP2_STREAMS_MAX as usize)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
 }
 
 /// What every request passes on its way to its route, and every answer on its way back.
@@ -133,6 +154,7 @@ impl Front {
 
     async fn answer(&self, mut request: Request) -> Response {
         let Front(front) = self;
+        name_host(&mut request);
         tidy_path(request.uri_mut());
         override_method(&mut request);
         let accept = request
@@ -181,6 +203,17 @@ impl Front {
             Ok(Err(never)) => match never {},
             Err(_) => Error::Internal("This request met a bug; the log has more.".to_owned()).into_response(),
         }
+    }
+}
+
+/// HTTP/2 names the host in the target; whoever looks for it finds it in one place.
+fn name_host(request: &mut Request) {
+    if request.headers().contains_key(header::HOST) {
+        return;
+    }
+    let authority = request.uri().authority();
+    if let Some(host) = authority.and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        request.headers_mut().insert(header::HOST, host);
     }
 }
 

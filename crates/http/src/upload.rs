@@ -49,6 +49,24 @@ impl Upload {
         })
     }
 
+    /// Goes on with one that was paused.
+    pub(crate) fn go_on(staging: Staging, name: &str, bytes_max: u64) -> Upload {
+        Upload {
+            bytes: staging.bytes_staged(),
+            staging: Some(staging),
+            block: Vec::new(),
+            block_bytes: 0,
+            bytes_max,
+            name: name.to_owned(),
+        }
+    }
+
+    /// Lays down what came so far.
+    pub(crate) async fn pause(mut self) -> Result<Staging> {
+        let (staging, block) = self.take_block()?;
+        blocking(move || write(staging, &block)).await
+    }
+
     /// Takes the next bytes.
     pub(crate) async fn push(&mut self, bytes: Bytes) -> Result<()> {
         self.bytes += bytes.len() as u64;

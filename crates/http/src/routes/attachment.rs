@@ -18,7 +18,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use range::{Ranges, parse};
+pub(super) use range::{Ranges, parse as parse_ranges};
 use trunkline_core::attachment::{Attachment, AttachmentEdit, AttachmentSource, Content, Encoding};
 use trunkline_core::doc::{Body as DocBody, Edit, InteractiveEdit};
 use trunkline_core::rev::Rev;
@@ -31,7 +31,9 @@ pub(super) async fn read(target: Target, query: Query, headers: HeaderMap) -> Re
     let (db, content, mut response) = found(target, &query, &headers).await?;
     let stored_gzip = matches!(content.encoding, Encoding::Gzip { .. });
     let ranges = match header_text(&headers, header::RANGE) {
-        Some(text) if !stored_gzip && is_unchanged(&headers, &response) => parse(text, content.length)?,
+        Some(text) if !stored_gzip && is_unchanged(&headers, &response) => {
+            parse_ranges(text, content.length)?
+        }
         _ => Ranges::Whole,
     };
     let (chunks, body) = respond::chunks();
@@ -40,7 +42,7 @@ pub(super) async fn read(target: Target, query: Query, headers: HeaderMap) -> Re
         Ranges::Whole => {
             let decoded = stored_gzip && !response.headers().contains_key(header::CONTENT_ENCODING);
             let part = if decoded { Part::Decoded } else { Part::Stored };
-            tokio::spawn(async move { send(&db, &content, part, &chunks).await });
+            tokio::spawn(async move { content::send_all(&db, &content, part, &chunks).await });
         }
         Ranges::One(from, to) => {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
@@ -50,7 +52,9 @@ pub(super) async fn read(target: Target, query: Query, headers: HeaderMap) -> Re
             if let Some(value) = header_value(&content_range(from, to, content.length)) {
                 headers.insert(header::CONTENT_RANGE, value);
             }
-            tokio::spawn(async move { send(&db, &content, Part::Range(from, to), &chunks).await });
+            tokio::spawn(
+                async move { content::send_all(&db, &content, Part::Range(from, to), &chunks).await },
+            );
         }
         Ranges::Several(ranges) => {
             let boundary = format!("{:032x}", document::random());
@@ -139,15 +143,6 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
-async fn send(db: &Database, content: &Content, part: Part, chunks: &Chunks) {
-    let mut out = Vec::new();
-    match content::send(db, content, part, &mut out, chunks).await {
-        Ok(()) => drop(chunks.send(out).await),
-        Err(Stopped::Gone) => {}
-        Err(Stopped::Failed(error)) => chunks.fail(error).await,
-    }
-}
-
 async fn send_ranges(
     db: &Database,
     content: &Content,
@@ -176,7 +171,7 @@ async fn send_ranges(
     let _ = chunks.send(out).await;
 }
 
-fn content_range(from: u64, to: u64, length: u64) -> String {
+pub(super) fn content_range(from: u64, to: u64, length: u64) -> String {
     format!("bytes {from}-{to}/{length}")
 }
 

@@ -15,7 +15,7 @@ pub(super) async fn welcome(State(app): State<App>) -> Response {
         "couchdb": "Welcome",
         "version": app.config.couchdb_version,
         "uuid": app.store.uuid(),
-        "features": ["until", "time_since", "atomic_bulk_docs"],
+        "features": ["until", "time_since", "atomic_bulk_docs", "exchange"],
         "vendor": { "name": "Trunkline", "version": app.config.version },
     });
     respond::value(StatusCode::OK, &welcome)

@@ -17,6 +17,7 @@ mod databases;
 mod doc_ids;
 mod documents;
 mod encoding;
+mod exchange;
 mod forms;
 mod harness;
 mod live_feeds;

@@ -58,6 +58,16 @@ impl Client {
         })
     }
 
+    /// The server exchanges: one connection for all that goes to it and comes from it.
+    pub(super) async fn connect_for_exchange(&self) {
+        let probe = async |http: &reqwest::Client| {
+            let request = http.get(self.address.root()).headers(self.headers.clone());
+            let answer = self.send(request, QUICK).await.ok()?;
+            answer.status().is_success().then(|| answer.version())
+        };
+        self.origin.exchanges(probe).await;
+    }
+
     pub(super) fn get(&self, url: impl IntoUrl) -> RequestBuilder {
         self.request(Method::GET, url)
     }
@@ -134,11 +144,16 @@ impl Client {
 
     /// The next bytes of an answer.
     pub(super) async fn chunk(&self, answer: &mut Response) -> Result<Option<Bytes>, PeerError> {
-        match tokio::time::timeout(SILENCE, answer.chunk()).await {
-            Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(self.error(PeerErrorKind::Unavailable, causes(&error))),
+        match tokio::time::timeout(SILENCE, self.chunk_at_any_time(answer)).await {
+            Ok(chunk) => chunk,
             Err(_) => Err(self.error(PeerErrorKind::Unavailable, format!("silent for {SILENCE:?}"))),
         }
+    }
+
+    /// [`Client::chunk`] of an answer that may be silent for long.
+    pub(super) async fn chunk_at_any_time(&self, answer: &mut Response) -> Result<Option<Bytes>, PeerError> {
+        let chunk = answer.chunk().await;
+        chunk.map_err(|error| self.error(PeerErrorKind::Unavailable, causes(&error)))
     }
 
     /// What an answer with another status than 2xx says.
@@ -187,6 +202,23 @@ impl Fault {
         }
     }
 
+    /// As said in answer to bytes of an attachment, or to a question for some: what is wrong with them is wrong with
+    /// nothing else.
+    pub(super) fn about_content(self) -> PeerError {
+        match self.status.as_u16() {
+            400 | 404 | 416 if self.error.kind == PeerErrorKind::Protocol => PeerError {
+                kind: PeerErrorKind::Unserved,
+                ..self.error
+            },
+            // Another upload came between; what it left is told by asking again.
+            409 if self.error.kind == PeerErrorKind::Protocol => PeerError {
+                kind: PeerErrorKind::Unavailable,
+                ..self.error
+            },
+            _ => self.error,
+        }
+    }
+
     /// The same, of a single document: what this client may not read may be that document alone.
     pub(super) fn about_one_document(self) -> PeerError {
         match self.error.kind {
@@ -219,6 +251,7 @@ fn kind(status: StatusCode, said: &fault::Fault) -> PeerErrorKind {
         }
         409 if said.error == "stale_seq" => PeerErrorKind::Recreated,
         412 if said.error == "missing_stub" => PeerErrorKind::MissingStub,
+        503 if said.error == "content_absent" => PeerErrorKind::Absent,
         413 => PeerErrorKind::TooLarge,
         408 | 425 | 429 | 500..=599 => PeerErrorKind::Unavailable,
         _ => PeerErrorKind::Protocol,

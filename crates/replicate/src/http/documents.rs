@@ -18,7 +18,7 @@ use trunkline_wire::replication;
 use trunkline_wire::revs_diff;
 
 /// Bytes of one `_bulk_docs` body, unless one document is longer: CouchDB's own replicator sends as much.
-const BODY_BYTES: usize = 4 << 20;
+pub(super) const BODY_BYTES: usize = 4 << 20;
 /// Makes old CouchDBs write to disk before they answer: a run that goes on after one crashed counts on it.
 pub(super) const FULL_COMMIT: (&str, &str) = ("X-Couch-Full-Commit", "true");
 /// Error words of a row that speak of the server and not of the document: trying again may help.
@@ -217,6 +217,16 @@ async fn post_docs(client: &Client, docs: &[Doc]) -> Result<Result<Vec<RefusedDo
     }
     let rows =
         bulk_docs::parse_response(&client.body(answer).await?).map_err(|error| client.bad_answer(error))?;
+    let rev_of = |id: &str| Some(docs.iter().find(|doc| *doc.id == *id)?.rev.to_string());
+    refused_rows(client, rows, rev_of).map(Ok)
+}
+
+/// The refusals among an answer's rows; `rev_of` tells revisions that the peer does not.
+pub(super) fn refused_rows(
+    client: &Client,
+    rows: Vec<bulk_docs::ResponseRow>,
+    rev_of: impl Fn(&str) -> Option<String>,
+) -> Result<Vec<RefusedDoc>, PeerError> {
     let passing = |row: &&bulk_docs::ResponseRow| {
         let word = row.error.as_ref().map(|(word, _)| word.as_str());
         word.is_some_and(|word| PASSING_ERRORS.contains(&word))
@@ -228,9 +238,7 @@ async fn post_docs(client: &Client, docs: &[Doc]) -> Result<Result<Vec<RefusedDo
     }
     let refused = rows.into_iter().filter_map(|row| {
         let (error, reason) = row.error?;
-        let rev = row
-            .rev
-            .or_else(|| Some(docs.iter().find(|doc| *doc.id == *row.id)?.rev.to_string()));
+        let rev = row.rev.or_else(|| rev_of(&row.id));
         Some(RefusedDoc {
             id: row.id,
             rev: rev.unwrap_or_default(),
@@ -238,7 +246,7 @@ async fn post_docs(client: &Client, docs: &[Doc]) -> Result<Result<Vec<RefusedDo
             reason,
         })
     });
-    Ok(Ok(refused.collect()))
+    Ok(refused.collect())
 }
 
 /// Refusals that fewer documents, or others, need not meet. Without an error word they come from a proxy, which knows

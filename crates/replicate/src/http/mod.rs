@@ -7,6 +7,7 @@
 //! | `client` | requests, time-outs, statuses |
 //! | `changes` | `_changes`, read row by row |
 //! | `documents` | `_revs_diff`, `_bulk_get`, `_bulk_docs` |
+//! | `exchange` | all that and more with a peer of our own kind |
 //! | `attachments` | documents with attachments, streamed as multipart |
 
 mod address;
@@ -14,11 +15,12 @@ mod attachments;
 mod changes;
 mod client;
 mod documents;
+mod exchange;
 mod origin;
 
 use crate::peer::{
     BulkWritten, Change, Changes, ChangesAsk, Doc, Fetched, LogWrite, Missing, OpenRev, Opened, Peer,
-    PeerError, PeerErrorKind, PeerInfo, PeerKind, StoredLog, no_exchange,
+    PeerError, PeerErrorKind, PeerInfo, PeerKind, StoredLog,
 };
 use crate::session::RefusedDoc;
 use address::escaped;
@@ -79,7 +81,14 @@ impl fmt::Debug for HttpOptions {
 pub struct HttpPeer {
     client: Client,
     /// As the last look told.
-    kind: Arc<RwLock<PeerKind>>,
+    looked: Arc<RwLock<Looked>>,
+}
+
+/// What a look at a server told.
+#[derive(Clone, Copy)]
+struct Looked {
+    kind: PeerKind,
+    exchanges: bool,
 }
 
 impl HttpPeer {
@@ -89,12 +98,15 @@ impl HttpPeer {
         let client = Client::new(url, &options)?;
         Ok(HttpPeer {
             client,
-            kind: Arc::new(RwLock::new(PeerKind::CouchDb)),
+            looked: Arc::new(RwLock::new(Looked {
+                kind: PeerKind::CouchDb,
+                exchanges: false,
+            })),
         })
     }
 
-    fn kind(&self) -> PeerKind {
-        *self.kind.read()
+    fn looked(&self) -> Looked {
+        *self.looked.read()
     }
 
     /// What the server says of itself: its uuid where it has one. A proxy may hide it.
@@ -109,11 +121,17 @@ impl HttpPeer {
             return Ok(None);
         };
         let vendor = welcome.vendor.unwrap_or_default();
-        *self.kind.write() = match vendor.to_lowercase() {
+        let kind = match vendor.to_lowercase() {
             vendor if vendor == "trunkline" => PeerKind::Trunkline,
             vendor if vendor.contains("pouchdb") => PeerKind::PouchDbServer,
             _ => PeerKind::CouchDb,
         };
+        let exchanges =
+            kind == PeerKind::Trunkline && welcome.features.iter().any(|feature| feature == EXCHANGE);
+        if exchanges {
+            self.client.connect_for_exchange().await;
+        }
+        *self.looked.write() = Looked { kind, exchanges };
         Ok(welcome.uuid)
     }
 
@@ -123,6 +141,9 @@ impl HttpPeer {
             .below(&format!("_local/{}", escaped(replication_id)))
     }
 }
+
+/// The feature of a server that exchanges.
+const EXCHANGE: &str = "exchange";
 
 impl fmt::Debug for HttpPeer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,7 +163,7 @@ impl Peer for HttpPeer {
         let (uuid, looked) = tokio::join!(self.welcome(), looked);
         let (uuid, looked) = (uuid?, looked.map_err(no_database)?);
         let looked = info::parse_db(&looked).map_err(|error| client.bad_answer(error))?;
-        let kind = self.kind();
+        let Looked { kind, exchanges } = self.looked();
         // PouchDB Server tells when its process started; an old CouchDB tells 0.
         let incarnation = match &*looked.instance_start_time {
             "0" => "",
@@ -156,7 +177,7 @@ impl Peer for HttpPeer {
         Ok(PeerInfo {
             identity,
             kind,
-            exchanges: false,
+            exchanges,
             update_seq: looked.update_seq,
             instance_start_time: looked.instance_start_time,
         })
@@ -251,7 +272,15 @@ impl Peer for HttpPeer {
         &self,
         ask: ChangesAsk,
     ) -> Result<BoxStream<'static, Result<Changes, PeerError>>, PeerError> {
-        changes::open(self.client.clone(), self.kind(), ask).await
+        let Looked { kind, exchanges } = self.looked();
+        if exchanges {
+            match exchange::open(self.client.clone(), &ask).await? {
+                Some(feed) => return Ok(feed),
+                // Something before the server lets only the protocol through that everybody speaks.
+                None => self.looked.write().exchanges = false,
+            }
+        }
+        changes::open(self.client.clone(), kind, ask).await
     }
 
     async fn revs_diff(&self, asked: &[Change]) -> Result<Vec<Missing>, PeerError> {
@@ -263,8 +292,12 @@ impl Peer for HttpPeer {
         fetched.map_err(PeerError::about_documents)
     }
 
-    async fn bulk_docs(&self, docs: Vec<Doc>, _log: Option<LogWrite>) -> Result<BulkWritten, PeerError> {
-        documents::bulk_docs(&self.client, self.kind(), docs).await
+    async fn bulk_docs(&self, docs: Vec<Doc>, log: Option<LogWrite>) -> Result<BulkWritten, PeerError> {
+        let Looked { kind, exchanges } = self.looked();
+        if exchanges {
+            return exchange::bulk_docs(&self.client, docs, log).await;
+        }
+        documents::bulk_docs(&self.client, kind, docs).await
     }
 
     async fn open_revs(
@@ -279,28 +312,28 @@ impl Peer for HttpPeer {
     }
 
     async fn lacking(&self, contents: &[Content]) -> Result<Vec<Content>, PeerError> {
-        Ok(contents.to_vec())
+        exchange::lacking(&self.client, contents).await
     }
 
     async fn content(
         &self,
-        _content: &Content,
-        _from: u64,
+        content: &Content,
+        from: u64,
     ) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError> {
-        Err(no_exchange(self.label()))
+        exchange::content(&self.client, content, from).await
     }
 
-    async fn content_begun(&self, _content: &Content) -> Result<u64, PeerError> {
-        Err(no_exchange(self.label()))
+    async fn content_begun(&self, content: &Content) -> Result<u64, PeerError> {
+        exchange::content_begun(&self.client, content).await
     }
 
     async fn put_content(
         &self,
-        _content: &Content,
-        _from: u64,
-        _bytes: mpsc::Receiver<Result<Bytes, PeerError>>,
+        content: &Content,
+        from: u64,
+        bytes: mpsc::Receiver<Result<Bytes, PeerError>>,
     ) -> Result<(), PeerError> {
-        Err(no_exchange(self.label()))
+        exchange::put_content(&self.client, content, from, bytes).await
     }
 
     async fn digests(&self, ask: digests::Ask) -> Result<Vec<digests::Range>, PeerError> {

@@ -157,7 +157,8 @@ impl Changes {
 }
 
 impl Change {
-    fn bytes(&self) -> usize {
+    /// Bytes it holds in memory, roughly.
+    pub(crate) fn bytes(&self) -> usize {
         let odd: usize = self.odd_revs.iter().map(|rev| 48 + rev.len()).sum();
         self.id.len() + 48 * self.revs.len() + odd + self.docs.iter().map(Doc::bytes).sum::<usize>()
     }

@@ -27,6 +27,9 @@ use trunkline_core::rev::Rev;
 /// The content type of a stream of frames.
 pub const CONTENT_TYPE: &str = "application/vnd.trunkline.exchange";
 
+/// The header that tells how many bytes of a content an upload that was cut off left.
+pub const UPLOAD_OFFSET: &str = "upload-offset";
+
 /// One frame.
 #[derive(Clone, Debug)]
 pub enum Frame {

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 
 /// Which bytes are to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ranges {
+pub(in crate::routes) enum Ranges {
     /// All: no range, one that is not understood, or too many.
     Whole,
     /// From one to another, the latter included.
@@ -17,7 +17,7 @@ pub(super) enum Ranges {
 const RANGES_MAX: usize = 9;
 
 /// Reads a `Range` header against an attachment of `length` bytes.
-pub(super) fn parse(text: &str, length: u64) -> Result<Ranges> {
+pub(in crate::routes) fn parse(text: &str, length: u64) -> Result<Ranges> {
     let Some(list) = text.trim().strip_prefix("bytes=") else {
         return Ok(Ranges::Whole);
     };

@@ -24,13 +24,13 @@ use trunkline_wire::open_revs::{self, OpenRev as Item};
 use trunkline_wire::replication;
 
 /// Chunks of attachment bytes that may wait for a slow target.
-const CHUNKS_AHEAD: usize = 4;
+pub(super) const CHUNKS_AHEAD: usize = 4;
 /// Bytes of revision ids in one URL: servers and proxies refuse URLs beyond 8 KB or so.
 const URL_REVS_BYTES: usize = 4000;
 /// The same for ancestors; those that do not fit only save bytes.
 const URL_ANCESTORS_BYTES: usize = 2000;
 /// The slowest link that a large attachment is expected to come over, in bytes a second.
-const SLOWEST_LINK: u64 = 8 << 10;
+pub(super) const SLOWEST_LINK: u64 = 8 << 10;
 
 /// Reads revisions with their attachments.
 pub(super) async fn open_revs(

@@ -1,0 +1,148 @@
+//! A feed of rows with their documents, as frames.
+
+use crate::app::App;
+use crate::body::JsonBody;
+use crate::error::{Error, Result};
+use crate::request::Db;
+use crate::respond::{self, Chunks, Gone};
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, Version, header};
+use axum::response::Response;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime};
+use trunkline_core::doc::ReplicatedEdit;
+use trunkline_core::limits::SCAN_CHUNK_BYTES;
+use trunkline_replicate::peer::{Change, Changes, ChangesAsk, DocContent};
+use trunkline_replicate::{LocalPeer, Peer, PeerError, PeerErrorKind};
+use trunkline_wire::exchange::{self, Progress};
+
+/// How often a quiet feed gives a sign of life where the connection itself does not.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+pub(in crate::routes) async fn feed(
+    State(app): State<App>,
+    version: Version,
+    Db(db): Db,
+    JsonBody(body, _room): JsonBody,
+) -> Result<Response> {
+    let ask = exchange::parse_ask(&body)?;
+    let ask = ChangesAsk {
+        since: ask.since,
+        continuous: ask.continuous,
+        main_only: ask.main_only,
+        doc_ids: ask.doc_ids,
+        selector: ask.selector,
+        docs: Arc::new(AtomicBool::new(ask.docs)),
+        contents: ask.contents,
+        until: ask.until,
+        without_deleted: ask.without_deleted,
+    };
+    let rows = LocalPeer::from(&db).changes(ask).await.map_err(error)?;
+    let (chunks, body) = respond::chunks();
+    let heartbeat = (version < Version::HTTP_2).then_some(HEARTBEAT);
+    tokio::spawn(async move {
+        let _ = run(&app, rows, heartbeat, &chunks).await;
+    });
+    let mut response = respond::streamed(body);
+    *response.status_mut() = StatusCode::OK;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(exchange::CONTENT_TYPE),
+    );
+    Ok(response)
+}
+
+/// Sends frames until the feed ends, and why it ended.
+async fn run(
+    app: &App,
+    mut rows: BoxStream<'static, Result<Changes, PeerError>>,
+    heartbeat: Option<Duration>,
+    chunks: &Chunks,
+) -> Result<(), Gone> {
+    let mut out = Vec::new();
+    let mut last = Progress::default();
+    exchange::start(&mut out);
+    chunks.send(out).await?;
+    loop {
+        let silence = async {
+            match heartbeat {
+                Some(period) => tokio::time::sleep(period).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut out = Vec::new();
+        let next = tokio::select! {
+            biased;
+            () = app.stopping.cancelled() => {
+                let (_, word, reason) = Error::Closing.row();
+                exchange::write_fault(&mut out, word, &reason);
+                return chunks.send(out).await;
+            }
+            () = chunks.closed() => return Err(Gone),
+            next = rows.next() => next,
+            () = silence => {
+                exchange::write_progress(&mut out, &last);
+                chunks.send(out).await?;
+                continue;
+            }
+        };
+        match next {
+            Some(Ok(changes)) => {
+                out.reserve(SCAN_CHUNK_BYTES * 2);
+                last = write(&mut out, &changes);
+                chunks.send(out).await?;
+                // A sign of life tells nothing that is old.
+                last.oldest_age_ms = None;
+            }
+            Some(Err(failed)) => {
+                let failed = error(failed);
+                let (_, word, reason) = failed.row();
+                exchange::write_fault(&mut out, word, &reason);
+                return chunks.send(out).await;
+            }
+            None => {
+                exchange::write_end(&mut out);
+                return chunks.send(out).await;
+            }
+        }
+    }
+}
+
+fn write(out: &mut Vec<u8>, changes: &Changes) -> Progress {
+    for row in &changes.rows {
+        let docs: Vec<&ReplicatedEdit> = edits(row);
+        exchange::write_row(out, &row.id, &row.revs, docs.into_iter());
+    }
+    let progress = Progress {
+        last_seq: changes.last_seq.clone(),
+        pending: changes.pending,
+        oldest_age_ms: changes.oldest_ms.map(|oldest_ms| {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            let now_ms = now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+            now_ms.saturating_sub(oldest_ms)
+        }),
+    };
+    exchange::write_progress(out, &progress);
+    progress
+}
+
+/// A row's documents, all or none.
+fn edits(row: &Change) -> Vec<&ReplicatedEdit> {
+    let edits = row.docs.iter().map(|doc| match &doc.content {
+        DocContent::Edit(edit) => Some(edit),
+        DocContent::Json(_) => None,
+    });
+    edits.collect::<Option<_>>().unwrap_or_default()
+}
+
+fn error(error: PeerError) -> Error {
+    match error.kind {
+        PeerErrorKind::DatabaseMissing => Error::DatabaseMissing,
+        PeerErrorKind::Recreated => Error::StaleSeq(error.reason),
+        PeerErrorKind::Invalid => Error::bad(error.reason),
+        _ => Error::Internal(error.reason),
+    }
+}

@@ -1,0 +1,166 @@
+//! Attachment bytes by the hash of their content: which are lacking, reading them, and bringing them.
+
+use super::uploads::Place;
+use crate::app::{App, blocking};
+use crate::body::{self, JsonBody};
+use crate::content::{Part, send_all};
+use crate::error::{Error, Result};
+use crate::request::{Db, Query, header_text, header_value};
+use crate::respond;
+use crate::routes::attachment::{Ranges, content_range, parse_ranges};
+use crate::upload::Upload;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use std::time::Duration;
+use trunkline_core::attachment::{Content, ContentHash, Encoding};
+use trunkline_core::limits::REQUEST_SILENCE_MS;
+use trunkline_store::Database;
+use trunkline_wire::exchange;
+
+const UPLOAD_OFFSET: HeaderName = HeaderName::from_static(exchange::UPLOAD_OFFSET);
+
+pub(in crate::routes) async fn lacking(Db(db): Db, JsonBody(body, _room): JsonBody) -> Result<Response> {
+    let answer = blocking(move || {
+        let asked: Vec<Content> = exchange::parse_contents(&body)?
+            .into_iter()
+            .map(|hash| named(hash, 0))
+            .collect();
+        let lacking = db.lacking(&asked)?;
+        let mut out = Vec::new();
+        exchange::write_contents(&mut out, lacking.iter().map(|content| &content.hash));
+        out.push(b'\n');
+        Ok(out)
+    });
+    Ok(respond::json(StatusCode::OK, answer.await?))
+}
+
+/// Content of which only the hash and the length as stored are known; for what asks for no more.
+fn named(hash: ContentHash, stored_bytes: u64) -> Content {
+    Content {
+        hash,
+        md5: [0; 16],
+        length: stored_bytes,
+        encoding: Encoding::Identity,
+    }
+}
+
+fn hash(text: &str) -> Result<ContentHash> {
+    exchange::parse_hash(text).ok_or(Error::bad("A content's hash has 64 hexadecimal digits."))
+}
+
+pub(in crate::routes) async fn read(
+    Db(db): Db,
+    Path((_, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let hash = hash(&name)?;
+    let looked = db.clone();
+    let length = blocking(move || Ok(looked.open_content_by_hash(&hash)?.stored_bytes())).await?;
+    let ranges = match header_text(&headers, header::RANGE) {
+        Some(text) => parse_ranges(text, length)?,
+        None => Ranges::Whole,
+    };
+    let (chunks, body) = respond::chunks();
+    let mut response = Response::new(body);
+    let out = response.headers_mut();
+    out.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
+    out.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let (part, bytes) = match ranges {
+        Ranges::One(from, to) => {
+            if let Some(range) = header_value(&content_range(from, to, length)) {
+                out.insert(header::CONTENT_RANGE, range);
+            }
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            (Part::Range(from, to), to - from + 1)
+        }
+        Ranges::Whole | Ranges::Several(_) => (Part::Stored, length),
+    };
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
+    tokio::spawn(async move { send_all(&db, &named(hash, length), part, &chunks).await });
+    Ok(response)
+}
+
+/// How many bytes an upload that was cut off left.
+pub(in crate::routes) async fn begun(
+    State(app): State<App>,
+    Db(db): Db,
+    Path((_, name)): Path<(String, String)>,
+) -> Result<Response> {
+    let begun = app.uploads.begun(&Place::new(&db, hash(&name)?));
+    let mut response = Response::new(Body::empty());
+    response
+        .headers_mut()
+        .insert(UPLOAD_OFFSET, HeaderValue::from(begun));
+    Ok(response)
+}
+
+pub(in crate::routes) async fn write(
+    State(app): State<App>,
+    Db(db): Db,
+    Path((_, name)): Path<(String, String)>,
+    query: Query,
+    request: Request,
+) -> Result<Response> {
+    let hash = hash(&name)?;
+    let from = query.text("from").map_or(Ok(0), str::parse);
+    let from: u64 = from.map_err(|_| Error::bad("`from` must be a number of bytes."))?;
+    let gzip = query.is_true("gzip");
+    // On its own: when the connection is cut, the server drops what answers it, but not what came.
+    let taken = tokio::spawn(async move { take(&app, &db, hash, from, gzip, request).await });
+    match taken.await {
+        Ok(taken) => taken.map(|()| respond::ok(StatusCode::CREATED)),
+        Err(join) => Err(Error::Internal(join.to_string())),
+    }
+}
+
+async fn take(
+    app: &App,
+    db: &Database,
+    hash: ContentHash,
+    from: u64,
+    gzip: bool,
+    request: Request,
+) -> Result<()> {
+    let place = Place::new(db, hash);
+    let name = exchange::hash_text(&hash);
+    let (turn, staging) = app.uploads.go_on(&place, from)?;
+    let mut upload = match staging {
+        Some(staging) => Upload::go_on(staging, &name, app.config.attachment_bytes_max),
+        None => {
+            let expected = body::announced(&request);
+            Upload::start(db, &name, expected, app.config.attachment_bytes_max).await?
+        }
+    };
+    let mut incoming = request.into_body();
+    let silence = Duration::from_millis(REQUEST_SILENCE_MS);
+    loop {
+        match tokio::time::timeout(silence, body::next(&mut incoming)).await {
+            Ok(Ok(Some(bytes))) => upload.push(bytes).await?,
+            Ok(Ok(None)) => break,
+            Ok(Err(_)) | Err(_) => {
+                app.uploads.keep(app, &place, turn, upload.pause().await?);
+                return Err(Error::Disconnected);
+            }
+        }
+    }
+    let content = upload.finish(gzip).await?;
+    if content.hash != hash {
+        db.unstage(&content);
+        app.uploads.forget(&place, turn);
+        return Err(Error::BadAttachment("these bytes have another hash".to_owned()));
+    }
+    let (supplied, bytes) = (db.clone(), content.clone());
+    if blocking(move || Ok(supplied.supply(&bytes)?)).await? {
+        app.uploads.forget(&place, turn);
+    } else {
+        app.uploads.wait(app, &place, turn, db, content);
+    }
+    Ok(())
+}

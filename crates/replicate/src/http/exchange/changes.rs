@@ -1,0 +1,244 @@
+//! A feed of rows with their documents.
+
+use crate::http::client::{Client, SILENCE};
+use crate::peer::{Change, Changes, ChangesAsk, Doc, DocContent, PeerError, PeerErrorKind};
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Response, StatusCode, Version};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+use trunkline_core::doc::ReplicatedEdit;
+use trunkline_core::limits::EXCHANGE_ROWS_BYTES_MAX;
+use trunkline_wire::exchange::{self, Ask, Frame, Progress, Reader, Row};
+use trunkline_wire::fault::Fault;
+
+/// A continuous feed that ended sooner, without a row, is not simply opened again.
+const SHORT_FEED: Duration = Duration::from_secs(1);
+
+/// Opens a feed; `None` when the peer has no such path after all.
+pub(in crate::http) async fn open(
+    client: Client,
+    ask: &ChangesAsk,
+) -> Result<Option<BoxStream<'static, Result<Changes, PeerError>>>, PeerError> {
+    let mut feed = Feed {
+        since: ask.since.clone(),
+        docs: ask.docs.load(Ordering::Relaxed),
+        ask: ask.clone(),
+        client,
+        open: None,
+        rows: Vec::new(),
+        rows_bytes: 0,
+        ended: false,
+    };
+    let answer = feed.ask().await?;
+    if !answer.status().is_success() {
+        let status = answer.status();
+        let fault = feed.client.fault(answer).await;
+        let unknown = matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
+        return match fault.error.kind {
+            PeerErrorKind::DatabaseMissing => Err(fault.error),
+            _ if unknown => Ok(None),
+            _ => Err(fault.error),
+        };
+    }
+    feed.open = Some(Open::new(answer));
+    let feed = stream::unfold(feed, |mut feed| async move {
+        if feed.ended {
+            return None;
+        }
+        let next = feed.next().await;
+        feed.ended |= !matches!(next, Ok(Some(_)));
+        next.transpose().map(|changes| (changes, feed))
+    });
+    Ok(Some(feed.boxed()))
+}
+
+struct Feed {
+    client: Client,
+    ask: ChangesAsk,
+    since: Option<Box<str>>,
+    /// Whether rows of this answer carry documents.
+    docs: bool,
+    open: Option<Open>,
+    /// Those of which it is not told yet how far they reach.
+    rows: Vec<Change>,
+    rows_bytes: usize,
+    ended: bool,
+}
+
+/// One answer under way.
+struct Open {
+    answer: Response,
+    reader: Reader,
+    since: Instant,
+    /// It told of something new.
+    moved: bool,
+}
+
+impl Open {
+    fn new(answer: Response) -> Open {
+        Open {
+            answer,
+            reader: Reader::new(),
+            since: Instant::now(),
+            moved: false,
+        }
+    }
+}
+
+impl Feed {
+    async fn ask(&self) -> Result<Response, PeerError> {
+        let ask = Ask {
+            since: self.since.clone(),
+            until: self.ask.until.clone(),
+            continuous: self.ask.continuous,
+            docs: self.docs,
+            contents: self.ask.contents,
+            main_only: self.ask.main_only,
+            without_deleted: self.ask.without_deleted,
+            doc_ids: self.ask.doc_ids.clone(),
+            selector: self.ask.selector.clone(),
+        };
+        let mut body = Vec::new();
+        exchange::write_ask(&mut body, &ask);
+        let url = self.client.address.below("_exchange/changes");
+        let request = self.client.post(url).header(CONTENT_TYPE, "application/json");
+        self.client.send(request.body(body), SILENCE).await
+    }
+
+    /// The next rows; `None` at the end of a feed that has one.
+    async fn next(&mut self) -> Result<Option<Changes>, PeerError> {
+        loop {
+            let mut open = match self.open.take() {
+                Some(open) => open,
+                None => self.reopened().await?,
+            };
+            let bad = |error| self.client.bad_answer(error);
+            match open.reader.next_frame().map_err(bad)? {
+                Some(Frame::Row(row)) => {
+                    self.row(row);
+                    self.open = Some(open);
+                    if self.rows_bytes > EXCHANGE_ROWS_BYTES_MAX {
+                        let since = self.since.clone();
+                        return Ok(Some(self.changes(Progress {
+                            last_seq: since.unwrap_or_else(|| "0".into()),
+                            ..Progress::default()
+                        })));
+                    }
+                }
+                Some(Frame::Progress(progress)) => {
+                    if self.rows.is_empty() && self.since.as_ref() == Some(&progress.last_seq) {
+                        self.open = Some(open);
+                        continue;
+                    }
+                    open.moved = true;
+                    self.since = Some(progress.last_seq.clone());
+                    // When the wish for documents changed, the next answer goes on from here.
+                    if self.docs == self.ask.docs.load(Ordering::Relaxed) {
+                        self.open = Some(open);
+                    }
+                    return Ok(Some(self.changes(progress)));
+                }
+                Some(Frame::End) if self.ask.continuous && self.ask.until.is_none() => self.cut(&open)?,
+                Some(Frame::End) => return Ok(None),
+                Some(Frame::Fault(fault)) => return Err(self.fault(&fault)),
+                Some(Frame::Document(_) | Frame::Log(_)) => {
+                    let reason = "the feed holds what only goes to a target";
+                    return Err(self.client.error(PeerErrorKind::Protocol, reason));
+                }
+                None => match self.chunk(&mut open).await? {
+                    Some(chunk) => {
+                        open.reader.feed(&chunk);
+                        self.open = Some(open);
+                    }
+                    None if !self.ask.continuous => {
+                        let reason = "the feed stopped without its end";
+                        return Err(self.client.error(PeerErrorKind::Unavailable, reason));
+                    }
+                    None => self.cut(&open)?,
+                },
+            }
+        }
+    }
+
+    async fn reopened(&mut self) -> Result<Open, PeerError> {
+        self.docs = self.ask.docs.load(Ordering::Relaxed);
+        let answer = self.ask().await?;
+        if !answer.status().is_success() {
+            return Err(self.client.fault(answer).await.error);
+        }
+        Ok(Open::new(answer))
+    }
+
+    /// A continuous answer ended: the feed goes on with another, from the last rows that it is known of how far they
+    /// reach.
+    fn cut(&mut self, open: &Open) -> Result<(), PeerError> {
+        self.rows.clear();
+        self.rows_bytes = 0;
+        if !open.moved && open.since.elapsed() < SHORT_FEED {
+            let reason = "the feed ended at once";
+            return Err(self.client.error(PeerErrorKind::Unavailable, reason));
+        }
+        Ok(())
+    }
+
+    /// The next bytes. On HTTP/2 a continuous feed may be silent for ever: the connection asks whether the peer lives.
+    async fn chunk(&self, open: &mut Open) -> Result<Option<Bytes>, PeerError> {
+        if self.ask.continuous && open.answer.version() == Version::HTTP_2 {
+            self.client.chunk_at_any_time(&mut open.answer).await
+        } else {
+            self.client.chunk(&mut open.answer).await
+        }
+    }
+
+    fn row(&mut self, row: Row) {
+        let id = row.id;
+        let docs = row.docs.into_iter().filter_map(|edit| doc(&id, edit));
+        let change = Change {
+            docs: docs.collect(),
+            revs: row.revs,
+            odd_revs: Vec::new(),
+            id: id.clone(),
+        };
+        self.rows_bytes += change.bytes();
+        self.rows.push(change);
+    }
+
+    fn changes(&mut self, progress: Progress) -> Changes {
+        self.rows_bytes = 0;
+        Changes {
+            rows: std::mem::take(&mut self.rows),
+            last_seq: progress.last_seq,
+            pending: progress.pending,
+            oldest_ms: progress
+                .oldest_age_ms
+                .map(|age_ms| now_ms().saturating_sub(age_ms)),
+        }
+    }
+
+    fn fault(&self, fault: &Fault) -> PeerError {
+        let kind = match fault.error.as_str() {
+            "not_found" => PeerErrorKind::DatabaseMissing,
+            "stale_seq" => PeerErrorKind::Recreated,
+            "bad_request" => PeerErrorKind::Protocol,
+            _ => PeerErrorKind::Unavailable,
+        };
+        self.client.error(kind, format!("the feed broke off: {fault}"))
+    }
+}
+
+fn doc(id: &str, edit: ReplicatedEdit) -> Option<Doc> {
+    Some(Doc {
+        id: id.into(),
+        rev: edit.path.rev()?,
+        content: DocContent::Edit(edit),
+    })
+}
+
+fn now_ms() -> u64 {
+    let since_1970 = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+}
