@@ -1,4 +1,13 @@
-//! What a replication needs beside whole documents and feeds: bodies of filtered feeds, a document's revision alone.
+//! What a replication needs beside whole documents and feeds: bodies of filtered feeds, a document's revision alone;
+//! how replications are asked for, and what is written down of them.
+
+mod asked;
+mod state;
+mod time;
+
+pub use asked::{Asked, End};
+pub use state::{Failure, Outcome, Stats, parse_failures, write_failures, write_outcome};
+pub use time::rfc3339;
 
 use trunkline_core::json::{self, JsonError};
 use trunkline_core::rev::{InvalidRev, Rev};
