@@ -213,6 +213,43 @@
 //! # Ok(()) }
 //! ```
 //!
+//! Replications that are to go on for as long as the process does are jobs of the store: [`Store::replications`]. Each is a
+//! [`replicate::Definition`]; they are listed with their lag and their failures, tell what happens to them, and are the
+//! ones that a server over the same store shows in `/_scheduler/jobs`. A job that must outlive the process is a document
+//! of the database `_replicator`.
+//!
+//! ```
+//! # use serde_json::json;
+//! # #[tokio::main(flavor = "multi_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let temp = tempfile::tempdir()?;
+//! # let store = trunkline::Store::open(temp.path())?;
+//! # store.database("cdrs")?.put("call-1", &json!({"seconds": 42}))?;
+//! # store.database("reports")?;
+//! use trunkline::replicate::{Definition, EventKind};
+//!
+//! let mut events = store.replications().events();
+//! let job = store.replications().start(Definition::continuous("cdrs", "reports"))?;
+//! while let Some(event) = events.next().await {
+//!     match event.kind {
+//!         EventKind::Change { docs_written } => println!("{docs_written} documents so far"),
+//!         EventKind::Denied(doc) => println!("{} did not get there: {}", doc.id, doc.reason),
+//!         EventKind::Paused { error: None } => break, // everything is there
+//!         _ => {}
+//!     }
+//! }
+//! assert!(store.existing("reports")?.get::<serde_json::Value>("call-1")?.is_some());
+//! store.replications().stop(&job).await;
+//!
+//! // This one starts again with the process, once its documents are followed.
+//! store.database("_replicator")?.put("to-reports", &json!({
+//!     "source": "cdrs", "target": "reports", "continuous": true, "archive": true,
+//! }))?;
+//! store.replications().follow_documents();
+//! store.replications().shutdown().await;
+//! # Ok(()) }
+//! ```
+//!
 //! # Below
 //!
 //! [`Database::engine`] is the store's own handle: replicated edits, whole revision trees, `revs_diff`, scans that

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::selector::Selector;
 use trunkline_replicate::{
-    self as replicate, HttpOptions, HttpPeer, LocalPeer, Peer, Progress, Report, Spec,
+    self as replicate, AttachmentMode, HttpOptions, HttpPeer, LocalPeer, Peer, Progress, Report, Spec,
 };
 
 /// A one-way replication that has not started: where from, where to, and of what.
@@ -70,6 +70,48 @@ impl Replication {
     /// Starts after this seq of the source (JSON text) when the two sides have no checkpoint in common.
     pub fn since_seq(mut self, json: &str) -> Replication {
         self.spec.since_seq = Some(json.to_owned());
+        self
+    }
+
+    /// Ends at this seq of the source (JSON text), even when continuous.
+    pub fn until(mut self, json: &str) -> Replication {
+        self.spec.until = Some(json.to_owned());
+        self
+    }
+
+    /// Only winners: conflicts stay where they are.
+    pub fn winning_revs_only(mut self) -> Replication {
+        self.spec.winning_revs_only = true;
+        self
+    }
+
+    /// Keeps at the target what the source deletes.
+    pub fn archive(mut self) -> Replication {
+        self.spec.archive = true;
+        self
+    }
+
+    /// Ends with an error at the first document that does not get to the target.
+    pub fn strict(mut self) -> Replication {
+        self.spec.strict = true;
+        self
+    }
+
+    /// When attachment bytes follow their documents.
+    pub fn attachments(mut self, mode: AttachmentMode) -> Replication {
+        self.spec.attachments = mode;
+        self
+    }
+
+    /// Most bytes of documents and attachments moved in a second.
+    pub fn bytes_per_second(mut self, bytes: u64) -> Replication {
+        self.spec.bytes_per_second = Some(bytes);
+        self
+    }
+
+    /// Goes before replications of this process that have a lower number, where they wait for each other; 0 unless set.
+    pub fn priority(mut self, priority: i32) -> Replication {
+        self.spec.priority = priority;
         self
     }
 

@@ -4,29 +4,37 @@ use crate::asynchronous::blocking;
 use crate::{Database, Error, Result};
 use std::future::Future;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use tokio::net::TcpListener;
 use trunkline_core::db_name::DbName;
+use trunkline_replicate::{Replications, Secrets};
 use trunkline_store as engine;
 
 /// A directory of databases. Cheap to clone; one process at a time holds the directory.
 #[derive(Clone, Debug)]
 pub struct Store {
     engine: engine::Store,
+    replications: Arc<OnceLock<Replications>>,
+}
+
+impl From<engine::Store> for Store {
+    fn from(engine: engine::Store) -> Store {
+        Store {
+            engine,
+            replications: Arc::default(),
+        }
+    }
 }
 
 impl Store {
     /// Opens a directory, and makes it when it is not there.
     pub fn open(dir: impl AsRef<Path>) -> Result<Store> {
-        Ok(Store {
-            engine: engine::Store::open(dir)?,
-        })
+        Ok(Store::from(engine::Store::open(dir)?))
     }
 
     /// Opens with other settings than the defaults.
     pub fn open_with(dir: impl AsRef<Path>, options: engine::StoreOptions) -> Result<Store> {
-        Ok(Store {
-            engine: engine::Store::open_with(dir, options)?,
-        })
+        Ok(Store::from(engine::Store::open_with(dir, options)?))
     }
 
     /// Opens a database, and creates it when it is not there.
@@ -80,20 +88,29 @@ impl Store {
         blocking(move || call(&store)).await
     }
 
+    /// The replications that this process keeps running for the store: started here, by requests to
+    /// [`Store::serve`], or by documents of `_replicator` databases once
+    /// [`follow_documents`](Replications::follow_documents) was called. They end with the last handle of the store, or
+    /// in order with [`shutdown`](Replications::shutdown).
+    pub fn replications(&self) -> &Replications {
+        self.replications_with(Secrets::default())
+    }
+
+    /// The same, with directories where credentials are found by name. Counts where it is called first.
+    pub fn replications_with(&self, secrets: Secrets) -> &Replications {
+        self.replications
+            .get_or_init(|| Replications::new(self.engine.clone(), secrets))
+    }
+
     /// Serves every database of the store over HTTP until `shutdown` resolves; running requests finish first. The
-    /// store goes on to work in this process, meanwhile and afterwards.
+    /// store and its replications go on to work in this process, meanwhile and afterwards.
     pub async fn serve(
         &self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
     ) -> std::io::Result<()> {
-        trunkline_http::serve(
-            listener,
-            self.engine.clone(),
-            trunkline_http::Config::default(),
-            shutdown,
-        )
-        .await
+        let config = trunkline_http::Config::default();
+        trunkline_http::serve_with(listener, self.replications().clone(), config, shutdown).await
     }
 
     /// Makes every write durable and closes all files. Handles of its databases answer an error from then on.

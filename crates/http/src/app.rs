@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::db_name::DbName;
-use trunkline_replicate::Scheduler;
+use trunkline_replicate::Replications;
 use trunkline_store::{Batch, Database, Outcome, Store};
 
 /// Shared state; cheap to clone.
@@ -22,7 +22,7 @@ pub(crate) struct App(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) config: Config,
-    pub(crate) replications: Scheduler,
+    pub(crate) replications: Replications,
     /// Reads of one document at a time.
     pub(crate) reads: Reads,
     /// Feeds and listings, a chunk at a time.
@@ -48,15 +48,15 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    pub(crate) fn new(store: Store, config: Config) -> App {
+    pub(crate) fn new(replications: Replications, config: Config) -> App {
         let buffers = config
             .request_buffers_bytes_max
             .max(config.request_buffer_bytes_max);
         App(Arc::new(Shared {
             rooms: Rooms::new(buffers, config.request_buffers_wait_ms),
-            store,
+            store: replications.store().clone(),
             config,
-            replications: Scheduler::default(),
+            replications,
             reads: Reads::default(),
             scans: Threads::per_core(),
             uploads: Uploads::default(),

@@ -1,6 +1,7 @@
 //! What an embedder or the command line may set about the server.
 
 use trunkline_core::limits;
+use trunkline_replicate::Secrets;
 
 /// Settings of a server. `Default` is what CouchDB's defaults would be.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Config {
     pub couchdb_version: String,
     /// `vendor.version` in the welcome, and the version in the `Server` header.
     pub version: String,
+    /// Where replications find credentials by name.
+    pub secrets: Secrets,
     /// Milliseconds that open connections get to finish after the shutdown signal.
     pub shutdown_ms: u64,
 }
@@ -39,6 +42,7 @@ impl Default for Config {
             compression: true,
             couchdb_version: "3.5.2".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            secrets: Secrets::default(),
             shutdown_ms: 5_000,
         }
     }

@@ -14,6 +14,7 @@ mod edit;
 mod encoding;
 mod error;
 mod feed;
+mod jobs;
 mod lenient;
 mod reads;
 mod request;
@@ -28,4 +29,4 @@ mod unread;
 mod upload;
 
 pub use config::Config;
-pub use server::serve;
+pub use server::{serve, serve_with};

@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use trunkline_core::db_name::DbName;
 use trunkline_core::doc_id::DocId;
-use trunkline_store::Database;
+use trunkline_store::{self as store, Database};
 
 /// The database named in the path, which exists.
 pub(crate) struct Db(pub(crate) Database);
@@ -27,7 +27,16 @@ impl FromRequestParts<App> for Db {
 
 fn database(app: &App, name: &str) -> Result<Database> {
     let name = DbName::parse(name).map_err(|_| Error::DatabaseMissing)?;
-    Ok(app.store.database(&name)?)
+    match app.store.database(&name) {
+        // Clients of CouchDB find it there from the start.
+        Err(store::Error::DatabaseMissing(_)) if name.as_str() == "_replicator" => {
+            match app.store.create(&name) {
+                Err(store::Error::DatabaseExists(_)) => Ok(app.store.database(&name)?),
+                created => Ok(created?),
+            }
+        }
+        database => Ok(database?),
+    }
 }
 
 /// A document in the path, in a database that exists, and what comes behind the document.

@@ -21,6 +21,7 @@ mod maintenance;
 mod purge;
 mod replicate;
 mod revs_diff;
+mod scheduler;
 mod security;
 mod server;
 mod session;
@@ -55,6 +56,12 @@ fn server_level() -> Router<App> {
         .route("/_dbs_info", get(dbs_info::all).post(dbs_info::some))
         .route("/_membership", get(server::membership))
         .route("/_replicate", post(replicate::replicate))
+        .route("/_scheduler/docs", get(scheduler::docs))
+        .route("/_scheduler/docs/{*path}", get(scheduler::docs_of))
+        .route("/_scheduler/jobs", get(scheduler::jobs))
+        .route("/_scheduler/jobs/{id}", get(scheduler::job))
+        .route("/_scheduler/jobs/{id}/failures", get(scheduler::failures))
+        .route("/_scheduler/jobs/{id}/retry", post(scheduler::retry))
         .route(
             "/_session",
             get(session::show).post(session::log_in).delete(session::log_out),

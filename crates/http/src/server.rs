@@ -24,6 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 use trunkline_core::limits::{HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX};
+use trunkline_replicate::Replications;
 use trunkline_store::Store;
 
 /// Serves `store` on `listener` until `shutdown` resolves, then ends feeds with their `last_seq`, lets running writes
@@ -37,7 +38,29 @@ pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let app = App::new(store, config);
+    let replications = Replications::new(store, config.secrets.clone());
+    let shutdown_ms = config.shutdown_ms;
+    serve_with(listener, replications.clone(), config, shutdown).await?;
+    let ended = replications.shutdown();
+    if tokio::time::timeout(Duration::from_millis(shutdown_ms), ended)
+        .await
+        .is_err()
+    {
+        tracing::warn!("replications that had not ended are cut off");
+    }
+    Ok(())
+}
+
+/// As [`serve`], for a store whose replications the caller has in hand: they are the ones that the server lists, starts
+/// and cancels, and whose documents are followed from here on; and they go on when it ends.
+pub async fn serve_with(
+    listener: TcpListener,
+    replications: Replications,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    replications.follow_documents();
+    let app = App::new(replications, config);
     let service = Front::new(app.clone());
     let connections = GracefulShutdown::new();
     // Dropped with this future, however it ends: no connection outlives it.
@@ -61,7 +84,7 @@ pub async fn serve(
     drop(listener);
 
     app.stopping.cancel();
-    let ended = async { tokio::join!(app.replications.shutdown(), connections.shutdown()) };
+    let ended = connections.shutdown();
     if tokio::time::timeout(Duration::from_millis(app.config.shutdown_ms), ended)
         .await
         .is_err()
@@ -295,7 +318,7 @@ mod tests {
 
     fn front(router: Router) -> (Front, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
-        let app = App::new(Store::open(dir.path()).unwrap(), Config::default());
+        let app = App::new(Store::open(dir.path()).unwrap().into(), Config::default());
         let server = HeaderValue::from_static("test");
         (Front(Arc::new(FrontParts { app, router, server })), dir)
     }

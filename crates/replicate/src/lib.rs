@@ -16,7 +16,10 @@ mod verify;
 pub use http::{ConnectOptions, HttpOptions, HttpPeer};
 pub use local::LocalPeer;
 pub use peer::{Peer, PeerError, PeerErrorKind};
-pub use scheduler::{Job, Scheduler};
+pub use scheduler::{
+    Became, Definition, Endpoint, Event, EventKind, Events, FailureList, HistoryEntry, InvalidDefinition,
+    Job, JobState, Origin, ReplicationDoc, Replications, Retried, Secrets,
+};
 pub use session::{AttachmentMode, ContentsFirst, Progress, RefusedDoc, Report, Spec, run};
 pub use verify::{Difference, Verified, verify};
 

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use trunkline::engine::{Store, StoreOptions};
+use trunkline::replicate::Secrets;
 
 /// What `serve` takes.
 #[derive(Debug, Args)]
@@ -28,6 +29,9 @@ pub(crate) struct ServeArgs {
     /// Database files kept open at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     open_databases: Option<u32>,
+    /// Directory with a file per secret that replications name in place of credentials
+    #[arg(long, value_name = "DIR", env = "TRUNKLINE_SECRETS")]
+    secrets: Option<PathBuf>,
     /// What to log, to standard error: error, warn, info, debug, trace, or a filter such as info,trunkline_store=debug
     #[arg(long, default_value = "info", env = "TRUNKLINE_LOG", value_name = "FILTER")]
     log: String,
@@ -74,8 +78,18 @@ async fn serve(args: &ServeArgs, store: Store) -> Result<(), Failure> {
         stop.asked().await;
         tracing::info!("stopping: running requests finish first");
     };
-    trunkline::http::serve(listener, store, trunkline::http::Config::default(), shutdown).await?;
+    let config = trunkline::http::Config {
+        secrets: secrets(args),
+        ..trunkline::http::Config::default()
+    };
+    trunkline::http::serve(listener, store, config, shutdown).await?;
     Ok(())
+}
+
+/// systemd hands a service its credentials in a directory, which it names in the environment.
+fn secrets(args: &ServeArgs) -> Secrets {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    Secrets::in_dirs(args.secrets.clone().into_iter().chain(credentials))
 }
 
 fn greet(args: &ServeArgs, address: SocketAddr) -> Result<(), Failure> {

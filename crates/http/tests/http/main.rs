@@ -24,6 +24,7 @@ mod live_feeds;
 mod local;
 mod multipart;
 mod protocol;
+mod replications;
 mod rooms;
 mod server;
 mod shutdown;

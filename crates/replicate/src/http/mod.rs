@@ -76,6 +76,11 @@ impl fmt::Debug for HttpOptions {
     }
 }
 
+/// A database's URL without credentials, or why it is none.
+pub(crate) fn label_of(url: &str) -> Result<String, PeerError> {
+    address::Address::parse(url).map(|address| address.database())
+}
+
 /// A database behind a URL. Cheap to clone.
 #[derive(Clone)]
 pub struct HttpPeer {

@@ -4,7 +4,7 @@ use super::backfill::{self, Backfill};
 use super::batch::{Finished, Lane, process};
 use super::feed::{Batch, Gathering, Linger};
 use super::pending::Pending;
-use super::{AttachmentMode, Run, Spec, Tuning};
+use super::{AttachmentMode, CHANGES, Run, Spec, Tuning};
 use crate::checkpoint::{Checkpointer, Ends, Mark};
 use crate::peer::{ChangesAsk, PeerError, PeerErrorKind, PeerInfo, PeerKind};
 use futures_util::future::BoxFuture;
@@ -193,8 +193,9 @@ impl Attempt<'_> {
 
     fn waits(&self) {
         self.run.progress.send_if_modified(|progress| {
-            let waits = progress.waiting_for.as_deref() == Some("changes");
-            progress.waiting_for = Some("changes".to_owned());
+            let waits = progress.is_idle();
+            progress.waiting_for = Some(CHANGES.to_owned());
+            progress.failed_attempts = 0;
             !waits
         });
     }

@@ -129,6 +129,8 @@ pub struct Progress {
     pub through_seq: Option<String>,
     /// Source seq (JSON text) of the last checkpoint.
     pub checkpointed_source_seq: Option<String>,
+    /// Attempts that failed since one last got through to the feed.
+    pub failed_attempts: u32,
     /// The newest failure that was retried.
     pub last_error: Option<String>,
     /// Since when the target lacks changes, at the latest: ms since 1970 by this node's clock. `None` while it is known
@@ -141,6 +143,16 @@ pub struct Progress {
     pub contents: Option<ContentsFirst>,
     /// Documents that did not get to the target, up to a bound; `doc_write_failures` counts all.
     pub refused: Arc<Vec<RefusedDoc>>,
+}
+
+/// What a run waits for when it has replicated everything.
+const CHANGES: &str = "changes";
+
+impl Progress {
+    /// Whether everything known of is replicated, and it waits for changes.
+    pub fn is_idle(&self) -> bool {
+        self.waiting_for.as_deref() == Some(CHANGES)
+    }
 }
 
 /// A document that did not get to the target: refused there, or not served by the source.
@@ -212,6 +224,7 @@ pub async fn run(
         let wait = run.wait_after(&error, &mut backoff)?;
         tracing::warn!(%error, ?wait, "replication failed for now");
         run.progress.send_modify(|progress| {
+            progress.failed_attempts = progress.failed_attempts.saturating_add(1);
             progress.last_error = Some(error.to_string());
             progress.waiting_for = Some(format!("{error}; next try in {} ms", wait.as_millis()));
             // Whatever is made from now on is not at the target.
@@ -330,6 +343,7 @@ impl Run {
             progress.behind_since_ms = oldest_ms.or(progress.behind_since_ms);
             progress.last_success_ms = Some(now_ms());
             progress.waiting_for = None;
+            progress.failed_attempts = 0;
         });
     }
 

@@ -16,6 +16,7 @@ mod couchdb;
 mod faults;
 mod moves;
 mod requests;
+mod scheduler;
 mod scripted;
 mod tls;
 mod unserved;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::selector::Selector;
-use trunkline_replicate::{PeerErrorKind, Progress, Scheduler, Spec, run};
+use trunkline_replicate::{PeerErrorKind, Progress, Spec, run};
 
 #[tokio::test]
 async fn moves_documents_deletions_and_conflicts() {
@@ -183,43 +183,6 @@ async fn a_continuous_run_follows_until_cancelled() {
         report.progress.through_seq
     );
     assert_eq!(report.progress.waiting_for, None);
-}
-
-#[tokio::test]
-async fn a_scheduler_lists_cancels_and_shuts_down() {
-    let world = World::new();
-    put(&world.database("source"), "a", None, "{}");
-    let scheduler = Scheduler::default();
-    let spec = Spec::default();
-    let id = scheduler.start(world.peer("source"), world.peer("target"), spec.clone());
-    assert_eq!(
-        scheduler.start(world.peer("source"), world.peer("target"), spec.clone()),
-        id
-    );
-    assert!(id.ends_with("+continuous"));
-    let jobs = scheduler.jobs();
-    assert_eq!(
-        (jobs.len(), jobs[0].id.as_str(), jobs[0].continuous),
-        (1, id.as_str(), true)
-    );
-    assert_eq!(scheduler.cancel("nothing").await, None);
-    assert_eq!(scheduler.cancel(&id).await, Some(id.clone()));
-    assert!(scheduler.jobs().is_empty());
-
-    scheduler
-        .run(world.peer("source"), world.peer("target"), spec.clone())
-        .await
-        .unwrap();
-    world.assert_equal();
-    scheduler.start(world.peer("target"), world.peer("source"), spec.clone());
-    scheduler.shutdown().await;
-    assert!(scheduler.jobs().is_empty());
-    assert!(
-        scheduler
-            .run(world.peer("source"), world.peer("target"), spec)
-            .await
-            .is_err()
-    );
 }
 
 #[tokio::test(start_paused = true)]
