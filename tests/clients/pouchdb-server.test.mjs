@@ -9,20 +9,41 @@ import { bytes, fresh, nodeA, remote, revisions, until, urlOf } from './support.
 const peer = process.env.POUCHDB_SERVER;
 const run = promisify(execFile);
 
+const post = async (server, job) => {
+  const answer = await fetch(`${server}/_replicate`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(job),
+  });
+  const report = await answer.json();
+  assert.ok(answer.ok, JSON.stringify(report));
+  return report;
+};
+
 const drivers = {
-  async 'trunkline replicate'(source, target) {
-    const { stdout } = await run(process.env.TRUNKLINE_BIN, ['replicate', source, target, '--create-target', '--json']);
+  async 'trunkline replicate'(source, target, { selector, doc_ids = [] } = {}) {
+    const filter = selector ? ['--selector', JSON.stringify(selector)] : doc_ids.flatMap((id) => ['--doc-id', id]);
+    const args = ['replicate', source, target, '--create-target', '--json', ...filter];
+    const { stdout } = await run(process.env.TRUNKLINE_BIN, args);
     return JSON.parse(stdout);
   },
-  async 'POST /_replicate'(source, target) {
-    const answer = await fetch(`${nodeA}/_replicate`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ source, target, create_target: true }),
-    });
-    const report = await answer.json();
-    assert.equal(answer.status, 200, JSON.stringify(report));
-    return report;
+  'POST /_replicate': (source, target, filter) => post(nodeA, { source, target, create_target: true, ...filter }),
+  'POST /_replicate of PouchDB Server': (source, target, filter) =>
+    post(peer, { source, target, create_target: true, ...filter }),
+  async 'a _replicator document'(source, target, filter) {
+    const id = fresh('job');
+    const url = `${nodeA}/_replicator/${id}`;
+    const created = await fetch(`${nodeA}/_replicator`, { method: 'PUT' });
+    assert.ok(created.ok || created.status === 412);
+    const job = JSON.stringify({ source, target, create_target: true, ...filter });
+    assert.equal((await fetch(url, { method: 'PUT', body: job })).status, 201);
+    const done = await until('the job is done', async () => {
+      const doc = await (await fetch(url)).json();
+      assert.notEqual(doc._replication_state, 'failed', doc._replication_state_reason);
+      return doc._replication_state === 'completed' && doc;
+    }, 60);
+    await fetch(`${url}?rev=${done._rev}`, { method: 'DELETE' });
+    return { ok: true, ...done._replication_stats };
   },
 };
 
@@ -92,6 +113,19 @@ for (const [driver, replicate] of Object.entries(drivers)) {
         assert.ok(audio.equals(await target.getAttachment('voicemail', 'message.wav')));
       });
 
+      await t.test('filters', async () => {
+        const filtered = remote(to, fresh('filtered'));
+        const url = urlOf(to, filtered.name.split('/').pop());
+        await source.bulkDocs(Array.from({ length: 20 }, (_, n) => ({ _id: `call-${n}`, node: n % 4 })));
+        await replicate(sourceUrl, url, { selector: { node: 1 } });
+        const ids = async () => (await filtered.allDocs()).rows.map((row) => row.id);
+        assert.deepEqual(await ids(), ['call-1', 'call-13', 'call-17', 'call-5', 'call-9']);
+        await replicate(sourceUrl, url, { doc_ids: ['call-2', 'torn', 'nobody'] });
+        assert.deepEqual(await ids(), ['call-1', 'call-13', 'call-17', 'call-2', 'call-5', 'call-9', 'torn']);
+        assert.equal((await filtered.get('torn', { conflicts: true }))._conflicts.length, 2);
+        await filtered.destroy();
+      });
+
       await t.test('a run with nothing to do', async () => {
         const report = await replicate(sourceUrl, targetUrl);
         assert.equal(report.ok, true);
@@ -109,27 +143,18 @@ test('a continuous replication each way at once', async () => {
   const [here, there] = [remote(nodeA, name), remote(peer, name)];
   await here.info();
   await there.info();
-  const post = async (job) => {
-    const answer = await fetch(`${nodeA}/_replicate`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(job),
-    });
-    assert.ok(answer.ok, await answer.clone().text());
-    return answer.json();
-  };
   const jobs = [
     { source: urlOf(nodeA, name), target: urlOf(peer, name), continuous: true },
     { source: urlOf(peer, name), target: urlOf(nodeA, name), continuous: true },
   ];
-  for (const job of jobs) await post(job);
+  for (const job of jobs) await post(nodeA, job);
   await here.put({ _id: 'mine', n: 1 });
   await there.put({ _id: 'theirs', n: 1 });
   await until('both have both', async () => (await here.get('theirs')) && (await there.get('mine')), 30);
   await there.put({ ...(await there.get('mine')), n: 2 });
   await until('the update came back', async () => (await here.get('mine')).n === 2, 30);
   assert.deepEqual(await revisions(here), await revisions(there));
-  for (const job of jobs) await post({ ...job, cancel: true });
+  for (const job of jobs) await post(nodeA, { ...job, cancel: true });
   await here.destroy();
   await there.destroy();
 });

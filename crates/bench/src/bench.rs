@@ -30,6 +30,8 @@ pub(crate) struct Bench {
     pub(crate) big_docs: u64,
     /// Documents that the fan-out lines write at the highest rate.
     pub(crate) fanout_docs: u64,
+    /// Replications of the line of idle ones.
+    pub(crate) idle_jobs: u64,
     /// Repetitions of each side of a comparison.
     pub(crate) repeat: usize,
     /// How long one repetition of a line without a fixed number of documents takes.

@@ -11,16 +11,14 @@ use std::time::{Duration, Instant};
 use trunkline_core::db_name::DbName;
 use trunkline_store::Store;
 
-/// Continuous replications, each of a database of its own.
-const JOBS: u64 = 10_000;
-/// How long they are watched doing nothing.
-const WATCHED: Duration = Duration::from_secs(20);
+/// How long they are watched doing nothing, in slices of time.
+const SLICES_WATCHED: u32 = 10;
 /// How long they may take to get there.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Documents per `_bulk_docs`.
 const BATCH: u64 = 1000;
 
-/// Processor and memory of a server with [`JOBS`] idle continuous pulls from another.
+/// Processor and memory of a server with many idle continuous pulls from another, each of a database of its own.
 pub(crate) fn idle_jobs(bench: &Bench) -> Result<Vec<Line>, Failure> {
     if bench.external.is_some() {
         return Err("this line measures servers of its own".into());
@@ -28,34 +26,35 @@ pub(crate) fn idle_jobs(bench: &Bench) -> Result<Vec<Line>, Failure> {
     let (here, there) = (bench.directory()?, bench.directory()?);
     for dir in [here.path(), there.path()] {
         let store = Store::open(dir)?;
-        for number in 0..JOBS {
+        for number in 0..bench.idle_jobs {
             store.create(&DbName::parse(&database(number)).map_err(|_| "no database name")?)?;
         }
         store.close()?;
     }
+    let (jobs, watched) = (bench.idle_jobs, bench.slice * SLICES_WATCHED);
     bench.run(async {
         let source = Server::start(there.path()).await?;
         let target = Server::start(here.path()).await?;
-        start_jobs(&target.target, &source.target).await?;
+        start_jobs(&target.target, &source.target, jobs).await?;
         let begun = Instant::now();
-        while running(&target.target).await? < JOBS {
+        while running(&target.target).await? < jobs {
             if begun.elapsed() > PATIENCE {
-                return Err(format!("{} of {JOBS} jobs run", running(&target.target).await?).into());
+                return Err(format!("{} of {jobs} jobs run", running(&target.target).await?).into());
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         // What starting them left over is done by then.
-        tokio::time::sleep(Duration::from_secs(10)).await;
+        tokio::time::sleep(watched / 2).await;
         let before = target.processor().ok_or("no processor times here")?;
-        tokio::time::sleep(WATCHED).await;
+        tokio::time::sleep(watched).await;
         let used = target.processor().ok_or("no processor times here")? - before;
         let (now, _) = target.memory_mb().ok_or("no memory here")?;
         Ok(vec![
             Line {
                 name: "idle-jobs",
-                what: format!("{JOBS} idle continuous replications: part of a core"),
+                what: format!("{jobs} idle continuous replications: part of a core"),
                 unit: "%",
-                measured: used.as_secs_f64() / WATCHED.as_secs_f64() * 100.0,
+                measured: used.as_secs_f64() / watched.as_secs_f64() * 100.0,
                 floor: None,
                 ratio: None,
                 goal: Goal::AtMost(1.0),
@@ -70,11 +69,11 @@ fn database(number: u64) -> String {
 }
 
 /// Writes a `_replicator` document for each.
-async fn start_jobs(target: &Target, source: &Target) -> Result<(), Failure> {
+async fn start_jobs(target: &Target, source: &Target, jobs: u64) -> Result<(), Failure> {
     client::once(target, "PUT", "/_replicator", b"").await?;
     let mut connection = Connection::open(target).await?;
-    for first in (0..JOBS).step_by(BATCH as usize) {
-        let docs: Vec<_> = (first..JOBS.min(first + BATCH))
+    for first in (0..jobs).step_by(BATCH as usize) {
+        let docs: Vec<_> = (first..jobs.min(first + BATCH))
             .map(|number| {
                 serde_json::json!({
                     "_id": database(number),

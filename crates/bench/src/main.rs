@@ -49,6 +49,9 @@ struct Args {
     /// Documents that the fan-out lines write at the highest rate
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
     fanout_docs: u64,
+    /// Replications of the line of idle ones
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    idle_jobs: u64,
     /// Repetitions of each side of a comparison; the median counts
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     repeat: u64,
@@ -161,6 +164,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         docs: args.docs,
         big_docs: args.big_docs,
         fanout_docs: args.fanout_docs,
+        idle_jobs: args.idle_jobs,
         repeat: usize::try_from(args.repeat)?,
         slice: Duration::from_secs_f64(args.seconds),
         external: args.url.as_deref().map(Target::parse).transpose()?,

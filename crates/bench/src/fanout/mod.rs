@@ -24,8 +24,8 @@ const TREE: [usize; 3] = [4, 16, 40];
 const CHAIN: [usize; 10] = [1; 10];
 /// Share of the highest rate at which the delay is measured.
 const PART: f64 = 0.5;
-/// Seconds that documents are written at that rate.
-const STEADY_SECONDS: f64 = 10.0;
+/// Slices of time that documents are written at that rate.
+const STEADY_SLICES: f64 = 5.0;
 /// How often the writer writes then.
 const WRITES_PER_SECOND: u64 = 100;
 
@@ -77,7 +77,7 @@ fn topology(bench: &Bench, name: &str, layers: &[usize]) -> Result<[Line; 2], Fa
         let (writer, replicas) = nodes.split_first().ok_or("no writer")?;
         let arrivals = Arrivals::watch(replicas);
         let highest = highest_rate(writer, &arrivals, bench.fanout_docs).await?;
-        let p99 = delay_at(writer, &arrivals, highest * PART, bench.fanout_docs).await?;
+        let p99 = delay_at(writer, &arrivals, highest * PART, bench).await?;
         for node in &nodes {
             node.stop().await;
         }
@@ -117,9 +117,11 @@ async fn highest_rate(writer: &Node, arrivals: &Arrivals, docs: u64) -> Result<f
 }
 
 /// The 99th percentile, in ms, of the time from a document's commit until the last replica has it.
-async fn delay_at(writer: &Node, arrivals: &Arrivals, rate: f64, first: u64) -> Result<f64, Failure> {
+async fn delay_at(writer: &Node, arrivals: &Arrivals, rate: f64, bench: &Bench) -> Result<f64, Failure> {
     let per_write = ((rate / WRITES_PER_SECOND as f64) as u64).max(1);
-    let writes = (rate * STEADY_SECONDS) as u64 / per_write;
+    let seconds = bench.slice.as_secs_f64() * STEADY_SLICES;
+    let writes = ((rate * seconds) as u64 / per_write).max(1);
+    let first = bench.fanout_docs;
     let pause = Duration::from_secs_f64(per_write as f64 / rate);
     let start = tokio::time::Instant::now();
     let mut committed = Vec::new();
