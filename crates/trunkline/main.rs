@@ -89,6 +89,8 @@ Examples:
     /// `rows` (what _bulk_docs takes and _all_docs gives). Memory stays bounded however long the file is. What is in the
     /// database already is left alone and counted as unchanged; so the same file twice changes nothing. A document
     /// with `_rev` is restored as that revision; one without is created, and refused when its id holds other content.
+    ///
+    /// A snapshot (`trunkline export --snapshot`) is told by its first bytes, and imported by itself.
     #[command(after_help = "\
 Examples:
   trunkline import ./data/cdrs calls.ndjson
@@ -102,7 +104,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   trunkline export ./data/cdrs > cdrs.ndjson
-  trunkline export http://127.0.0.1:5984/voicemail --revs --attachments -o voicemail.ndjson")]
+  trunkline export http://127.0.0.1:5984/voicemail --revs --attachments -o voicemail.ndjson
+  trunkline export http://127.0.0.1:5984/cdrs --snapshot cdrs.snapshot")]
     Export(export::ExportArgs),
 
     /// Show what is in a store, or in one database

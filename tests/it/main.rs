@@ -18,3 +18,4 @@ mod library;
 mod node;
 mod readme;
 mod replication;
+mod snapshot;

@@ -29,6 +29,16 @@ pub struct Content {
     pub encoding: Encoding,
 }
 
+impl Content {
+    /// Bytes as stored.
+    pub fn stored_bytes(&self) -> u64 {
+        match self.encoding {
+            Encoding::Identity => self.length,
+            Encoding::Gzip { encoded_length } => encoded_length,
+        }
+    }
+}
+
 /// Encoding of an attachment's stored bytes. Trunkline itself stores what it is given; gzip comes from a CouchDB
 /// that compressed the attachment before it sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod local;
 pub mod peer;
 mod scheduler;
 mod session;
+mod snapshot;
 mod verify;
 
 pub use http::{ConnectOptions, HttpOptions, HttpPeer};
@@ -21,6 +22,7 @@ pub use scheduler::{
     Job, JobState, Origin, ReplicationDoc, Replications, Retried, Secrets,
 };
 pub use session::{AttachmentMode, ContentsFirst, Progress, RefusedDoc, Report, Spec, run};
+pub use snapshot::{SnapshotPeer, Taken, take_snapshot};
 pub use verify::{Difference, Verified, verify};
 
 /// What a simulation of many replications shares with the real ones.

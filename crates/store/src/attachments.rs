@@ -4,7 +4,6 @@
 
 use crate::directory::sync_dir;
 use crate::file::{ATTACHMENTS_NAME, OpenFile, content_path};
-use crate::tables::attachment::stored_bytes;
 use crate::{Database, Error, Refused};
 use flate2::read::MultiGzDecoder;
 use md5::{Digest, Md5};
@@ -28,7 +27,7 @@ pub(crate) struct Staged {
 impl Staged {
     /// Whether these are the bytes that are described.
     pub(crate) fn fits(&self, content: &Content) -> bool {
-        self.stored_bytes == stored_bytes(content) && self.md5 == content.md5
+        self.stored_bytes == content.stored_bytes() && self.md5 == content.md5
     }
 }
 

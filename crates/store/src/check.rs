@@ -3,7 +3,7 @@
 use crate::contents::absent_table;
 use crate::file::{OpenFile, content_path};
 use crate::read::Snapshot;
-use crate::tables::attachment::{decode_attachments, stored_bytes};
+use crate::tables::attachment::decode_attachments;
 use crate::tables::by_seq::{BodyRow, RowBody, SeqRow, put_leaf};
 use crate::tables::content::{ContentBytes, ContentRow};
 use crate::tables::{self, DocsRow, State};
@@ -184,7 +184,7 @@ impl Check<'_> {
             self.counted.external_bytes += content.length;
             let (refs, stored) = self.refs.entry(content.hash).or_default();
             *refs += 1;
-            *stored = stored_bytes(content);
+            *stored = content.stored_bytes();
         }
     }
 

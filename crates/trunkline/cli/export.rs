@@ -5,6 +5,7 @@ use super::location::Location;
 use super::output::{count, tell};
 use super::progress;
 use super::remote::{Remote, runtime};
+use super::snapshot;
 use clap::Args;
 use reqwest::Method;
 use serde::Deserialize;
@@ -34,6 +35,10 @@ pub(crate) struct ExportArgs {
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Write everything into one binary file, to seed a replica with: `trunkline import` reads it, and replications from
+    /// this database go on behind it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["revs", "attachments", "output"])]
+    snapshot: Option<PathBuf>,
 }
 
 /// Documents read at once.
@@ -43,6 +48,9 @@ const PAGE_DOCUMENTS_WITH_ATTACHMENTS: usize = 4;
 
 pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let location = Location::parse(&args.database)?;
+    if let Some(path) = &args.snapshot {
+        return snapshot::export(&location, path);
+    }
     let mut lines = Lines {
         path: args.output.clone(),
         output: None,

@@ -15,6 +15,7 @@ pub(crate) mod remote;
 pub(crate) mod replicate;
 pub(crate) mod serve;
 pub(crate) mod signals;
+pub(crate) mod snapshot;
 pub(crate) mod verify;
 
 pub(crate) use failure::Failure;

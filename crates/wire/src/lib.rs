@@ -38,3 +38,4 @@ pub mod replication_log;
 mod rev_text;
 pub mod revs_diff;
 pub mod seq;
+pub mod snapshot;

@@ -59,11 +59,3 @@ fn decode_attachment(bytes: &mut Reader<'_>) -> Result<Attachment, Malformed> {
         },
     })
 }
-
-/// Bytes of some content as stored.
-pub(crate) fn stored_bytes(content: &Content) -> u64 {
-    match content.encoding {
-        Encoding::Identity => content.length,
-        Encoding::Gzip { encoded_length } => encoded_length,
-    }
-}

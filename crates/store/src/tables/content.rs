@@ -1,7 +1,7 @@
 //! Rows of the `attachments` table: how often content is named, and where its bytes are.
 
 use super::VERSION;
-use super::attachment::{GZIP, IDENTITY, stored_bytes};
+use super::attachment::{GZIP, IDENTITY};
 use super::bytes::{Malformed, Reader};
 use trunkline_core::attachment::{Content, ContentHash, Encoding};
 use trunkline_core::varint;
@@ -84,7 +84,7 @@ impl ContentRow<'static> {
     pub(crate) fn absent(content: &Content, refs: u64) -> ContentRow<'static> {
         ContentRow {
             refs,
-            stored_bytes: stored_bytes(content),
+            stored_bytes: content.stored_bytes(),
             bytes: ContentBytes::Absent {
                 md5: content.md5,
                 length: content.length,

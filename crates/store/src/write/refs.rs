@@ -4,7 +4,6 @@ use super::apply::Commit;
 use super::decide::Decision;
 use crate::attachments::StagedBytes;
 use crate::tables::VERSION;
-use crate::tables::attachment::stored_bytes;
 use crate::tables::content::{ContentBytes, ContentRow};
 use crate::{Error, Refused};
 use redb::ReadableTable;
@@ -167,14 +166,14 @@ impl Commit<'_, '_> {
         let stored = row.as_ref().map(|row| row.stored_bytes);
         let stored = stored.or_else(|| self.later.get(&content.hash).copied());
         let is_absent = row.is_none_or(|row| row.is_absent());
-        if staged == Some(false) || stored.is_some_and(|bytes| bytes != stored_bytes(content)) {
+        if staged == Some(false) || stored.is_some_and(|bytes| bytes != content.stored_bytes()) {
             return Ok(Err(Unfit::Described));
         }
         if staged.is_none() && is_absent {
             if !later {
                 return Ok(Err(Unfit::Absent));
             }
-            self.later.insert(content.hash, stored_bytes(content));
+            self.later.insert(content.hash, content.stored_bytes());
         }
         Ok(Ok(()))
     }

@@ -5,7 +5,7 @@ use super::apply::Commit;
 use super::decide::Decision;
 use super::entry::Tree;
 use super::refs::Unfit;
-use crate::tables::attachment::{decode_attachments, stored_bytes};
+use crate::tables::attachment::decode_attachments;
 use crate::tables::by_seq::{BodyRow, SeqRow};
 use crate::{Error, Refused};
 use redb::ReadableTable;
@@ -113,7 +113,7 @@ impl Commit<'_, '_> {
         let mut attachments = Vec::with_capacity(edits.len());
         for edit in edits {
             if let AttachmentSource::Staged(content) | AttachmentSource::Later(content) = &edit.source {
-                if content.length.max(stored_bytes(content)) > ATTACHMENT_BYTES_MAX {
+                if content.length.max(content.stored_bytes()) > ATTACHMENT_BYTES_MAX {
                     return Ok(Err(Refused::AttachmentTooLarge(edit.name.as_ref().into())));
                 }
                 let later = matches!(edit.source, AttachmentSource::Later(_));

@@ -6,7 +6,7 @@ mod target;
 
 use super::location::Location;
 use super::output::{self, count, one_line, say};
-use super::{Failure, progress};
+use super::{Failure, progress, snapshot};
 use clap::Args;
 use indicatif::ProgressBar;
 use plan::{Item, Refusal, plan};
@@ -58,7 +58,14 @@ struct Counts {
 }
 
 pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
-    let target = Target::open(&Location::parse(&args.database)?)?;
+    let database = Location::parse(&args.database)?;
+    if let Some(file) = args.files.iter().find(|file| snapshot::is_one(file)) {
+        return match args.files.len() {
+            1 => snapshot::import(&database, file, args.json),
+            _ => Err(Failure::new(format!("{file} is a snapshot: import it by itself"))),
+        };
+    }
+    let target = Target::open(&database)?;
     let started = Instant::now();
     let bar = progress::line(args.json);
     let mut counts = Counts::default();

@@ -37,7 +37,7 @@ impl RelatedWriter {
         for attachment in following {
             self.part(&mut frame, attachment);
             self.end_part(&mut frame);
-            length += stored_bytes(attachment);
+            length += attachment.content.stored_bytes();
         }
         self.close(&mut frame);
         length + frame.len() as u64
@@ -57,7 +57,7 @@ impl RelatedWriter {
         escape(out, &attachment.name);
         out.extend_from_slice(b"\"\r\nContent-Type: ");
         escape_line(out, &attachment.content_type);
-        let _ = write!(out, "\r\nContent-Length: {}", stored_bytes(attachment));
+        let _ = write!(out, "\r\nContent-Length: {}", attachment.content.stored_bytes());
         if matches!(attachment.content.encoding, Encoding::Gzip { .. }) {
             out.extend_from_slice(b"\r\nContent-Encoding: gzip");
         }
@@ -77,13 +77,6 @@ impl RelatedWriter {
 
 /// Headers of a part that is a document's JSON text. CouchDB accepts no other spelling.
 const JSON_PART: &str = "\r\nContent-Type: application/json\r\n\r\n";
-
-fn stored_bytes(attachment: &Attachment) -> u64 {
-    match attachment.content.encoding {
-        Encoding::Identity => attachment.content.length,
-        Encoding::Gzip { encoded_length } => encoded_length,
-    }
-}
 
 /// Appends a header's value; what would end its line becomes a space.
 fn escape_line(out: &mut Vec<u8>, text: &str) {
