@@ -24,6 +24,9 @@ use trunkline_core::rev::Rev;
 /// How long a revision that the source announced but does not have may take to appear.
 const MISSING_RETRY: Duration = Duration::from_secs(2);
 
+/// Times that a document is written whose contents went away meanwhile.
+const CONTENT_TRIES: u32 = 5;
+
 /// What the batches of one attempt share.
 pub(super) struct Lane {
     pub(super) source: Arc<dyn Peer>,
@@ -108,10 +111,8 @@ pub(super) async fn process(lane: Arc<Lane>, batch: Batch) -> Result<Finished, P
     let (ready, mut wanted) = compare(&lane, rows).await?;
     finished.missing = ready.len() as u64 + revs_in(&wanted);
     if !ready.is_empty() {
-        let ready = contents::bring_all(&lane, ready, &mut wanted, &mut finished).await?;
         finished.read += ready.len() as u64;
-        let whole = wanted.is_empty();
-        write(&lane, ready, whole, &mut finished).await?;
+        write_carried(&lane, ready, &mut wanted, &mut finished).await?;
     }
     let mut left = Left::default();
     fetch_all(&lane, wanted, &mut left, &mut finished).await?;
@@ -135,6 +136,30 @@ fn newest(rows: Vec<Change>) -> Vec<Change> {
     kept.reverse();
     let kept = rows.into_iter().zip(kept).filter(|(_, kept)| *kept);
     kept.map(|(row, _)| row).collect()
+}
+
+/// Writes documents that came with their rows, the contents they name first. A content that was there may be gone before
+/// the document comes that names it, when the last one to hold it is edited meanwhile: then it is brought anew.
+async fn write_carried(
+    lane: &Arc<Lane>,
+    mut ready: Vec<Doc>,
+    wanted: &mut Vec<Missing>,
+    finished: &mut Finished,
+) -> Result<(), PeerError> {
+    for tries_left in (0..CONTENT_TRIES).rev() {
+        ready = contents::bring_all(lane, ready, wanted, finished).await?;
+        let named = contents::naming(&ready);
+        let whole = wanted.is_empty() && named.is_empty();
+        write(lane, ready, whole, finished).await?;
+        if named.is_empty() || tries_left == 0 {
+            break;
+        }
+        ready = finished.taken_back(named);
+        if ready.is_empty() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Splits rows into documents that came with them and revisions to fetch, both without what the target has.
@@ -271,6 +296,7 @@ async fn write(lane: &Lane, docs: Vec<Doc>, whole: bool, finished: &mut Finished
     }
     let count = docs.len() as u64;
     lane.throttle.pass(docs.iter().map(Doc::bytes).sum()).await;
+    // What may be tried again must not be passed by a checkpoint that comes with it.
     let alone = lane.under_way.load(Ordering::Relaxed) == 1;
     let nothing_lost = finished.refused.is_empty() && finished.unlisted == 0;
     let own = (whole && alone && nothing_lost && !lane.strict).then(|| Mark {

@@ -1,9 +1,9 @@
 //! Attachment bytes by content, between peers that exchange: what the target lacks is streamed from the source before
 //! the documents that name it are written.
 
-use super::AttachmentMode;
 use super::batch::{Finished, Lane};
 use super::budget::STREAMS;
+use super::{AttachmentMode, RefusedDoc};
 use crate::backoff::Backoff;
 use crate::peer::{Doc, DocContent, Missing, PeerError, PeerErrorKind};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -65,12 +65,42 @@ pub(super) async fn bring_all(
             // Edited meanwhile, or compacted away: asked for anew, it is what the source has now.
             Fate::Gone => wanted.push(missing(&doc)),
             Fate::Wrong(reason) => {
-                finished.read += 1;
                 finished.refuse(&missing(&doc), "bad_attachment", &reason);
             }
         }
     }
     Ok(ready)
+}
+
+/// Those of the documents that name contents.
+pub(super) fn naming(docs: &[Doc]) -> Vec<Doc> {
+    let names = |doc: &&Doc| match &doc.content {
+        DocContent::Edit(edit) => {
+            let mut sources = edit.attachments.iter().map(|attachment| &attachment.source);
+            sources.any(|source| matches!(source, AttachmentSource::Staged(_)))
+        }
+        DocContent::Json(_) => false,
+    };
+    docs.iter().filter(names).cloned().collect()
+}
+
+impl Finished {
+    /// Of these documents, those that were refused for their attachments; they count as refused no longer.
+    pub(super) fn taken_back(&mut self, named: Vec<Doc>) -> Vec<Doc> {
+        let lacks = |refused: &RefusedDoc| {
+            matches!(&*refused.error, "bad_request" | "missing_stub" | "bad_attachment")
+        };
+        let mut back = named;
+        back.retain(|doc| {
+            let rev = doc.rev.to_string();
+            let of_doc =
+                |refused: &RefusedDoc| *refused.id == *doc.id && refused.rev == rev && lacks(refused);
+            let before = self.refused.len();
+            self.refused.retain(|refused| !of_doc(refused));
+            self.refused.len() < before
+        });
+        back
+    }
 }
 
 async fn bring_each(
