@@ -1,6 +1,7 @@
 //! Replications over real sockets, between real servers.
 
 mod attachments;
+mod documents;
 mod interrupted;
 mod moves;
 mod pending;
