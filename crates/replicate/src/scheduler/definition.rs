@@ -123,16 +123,12 @@ impl Definition {
         }
     }
 
-    /// Both ends, ready to be asked. Reads the files of secrets.
-    pub(super) fn peers(
-        &self,
-        store: &Store,
-        secrets: &Secrets,
-    ) -> Result<(Arc<dyn Peer>, Arc<dyn Peer>), PeerError> {
-        Ok((
+    /// Source and target, ready to be asked. Reads the files of secrets.
+    pub(super) fn peers(&self, store: &Store, secrets: &Secrets) -> Result<[Arc<dyn Peer>; 2], PeerError> {
+        Ok([
             self.source.peer(store, secrets)?,
             self.target.peer(store, secrets)?,
-        ))
+        ])
     }
 }
 

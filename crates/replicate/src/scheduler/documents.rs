@@ -142,12 +142,11 @@ async fn apply(node: &Arc<Node>, name: &DbName, document: Changed) {
     {
         return;
     }
-    let after = earlier.map(|job| {
-        node.detach(&job);
-        job
-    });
+    if let Some(job) = &earlier {
+        node.detach(job);
+    }
     if document.deleted {
-        if let Some(job) = after {
+        if let Some(job) = earlier {
             job.failures.forget(&node.store).await;
         }
         return;
@@ -168,7 +167,7 @@ async fn apply(node: &Arc<Node>, name: &DbName, document: Changed) {
         database: name.clone(),
         id: document.id.clone(),
     };
-    let ended = after.map(|job| job.ended.clone());
+    let ended = earlier.map(|job| job.ended.clone());
     match node.add(definition, origin, Some(document.rev.clone()), ended) {
         Added::Started(_) | Added::Closed => {}
         Added::Exists(other) => {

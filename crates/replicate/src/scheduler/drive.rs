@@ -69,7 +69,7 @@ async fn attempt(node: &Arc<Node>, job: &Arc<Entry>, looks: &mut Looks) -> Resul
     let resolved =
         tokio::task::spawn_blocking(move || resolving.definition.peers(&asked.store, &asked.secrets)).await;
     let lost = |error| PeerError::new(job.definition.source.label(), PeerErrorKind::Unavailable, error);
-    let (source, target) = resolved.map_err(|error| lost(format!("a call was lost: {error}")))??;
+    let [source, target] = resolved.map_err(|error| lost(format!("a call was lost: {error}")))??;
     // The semaphore is never closed.
     let mut starting = tokio::select! {
         permit = node.starting.acquire() => permit.ok(),

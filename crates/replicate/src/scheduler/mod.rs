@@ -35,7 +35,6 @@ use job::{Entry, Live};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -377,25 +376,23 @@ impl Jobs {
 }
 
 /// The whole life of a job.
-fn task(listed: Listed) -> impl Future<Output = Result<Report, PeerError>> {
-    async move {
-        let Listed { node, entry } = &listed;
-        if let Some(after) = &entry.after {
-            tokio::select! {
-                () = after.cancelled() => {}
-                () = entry.cancel.cancelled() => {}
-            }
+async fn task(listed: Listed) -> Result<Report, PeerError> {
+    let Listed { node, entry } = &listed;
+    if let Some(after) = &entry.after {
+        tokio::select! {
+            () = after.cancelled() => {}
+            () = entry.cancel.cancelled() => {}
         }
-        // Boxed: what a run holds is large, and most jobs of a large node wait.
-        let result = Box::pin(drive::drive(node, entry)).await;
-        documents::settle(node, entry, &result).await;
-        let error = result.as_ref().err().map(ToString::to_string);
-        if let Some(error) = error.as_ref().filter(|_| !entry.cancel.is_cancelled()) {
-            tracing::error!(job = entry.id, error, "replication ended");
-        }
-        node.tell(entry, EventKind::Complete { error });
-        result
     }
+    // Boxed: what a run holds is large, and a job that waits need not hold it.
+    let result = Box::pin(drive::drive(node, entry)).await;
+    documents::settle(node, entry, &result).await;
+    let error = result.as_ref().err().map(ToString::to_string);
+    if let Some(error) = error.as_ref().filter(|_| !entry.cancel.is_cancelled()) {
+        tracing::error!(job = entry.id, error, "replication ended");
+    }
+    node.tell(entry, EventKind::Complete { error });
+    result
 }
 
 /// Takes a job off the list when its task ends, however it ends.

@@ -59,7 +59,7 @@ impl Replications {
         let resolving = definition.clone();
         let resolved = tokio::task::spawn_blocking(move || resolving.peers(&node.store, &node.secrets)).await;
         let lost = |_| PeerError::new(id, PeerErrorKind::Unavailable, "a call was lost");
-        let (source, target) = match resolved.map_err(lost).and_then(|resolved| resolved) {
+        let [source, target] = match resolved.map_err(lost).and_then(|resolved| resolved) {
             Ok(peers) => peers,
             Err(error) => return Some(Err(error)),
         };
