@@ -74,9 +74,11 @@ fn holds(target: &Database, id: &str, rev: &Rev, people: &People, stems: bool) -
     let Some(tree) = target.tree(id).unwrap() else {
         return false;
     };
+    // Any revision on a leaf's branch may be the one that was made from it: the leaf itself may be nobody's.
     let forgot = || {
-        let leaves = tree.revs.leaves();
-        stems && leaves.iter().any(|(leaf, _)| people.descends(id, leaf, rev))
+        let leaves = tree.revs.leaves().into_iter();
+        let mut branches = leaves.filter_map(|(leaf, _)| tree.revs.path(leaf));
+        stems && branches.any(|path| path.revs().any(|later| people.descends(id, &later, rev)))
     };
     tree.revs.contains(rev) || forgot()
 }
@@ -101,7 +103,6 @@ pub(crate) fn checkpoints(
             continue;
         };
         for (id, rev) in lacking(&rows(source, seq), target, people, stems) {
-            // What was purged at the target alone, it need not have again.
             wrong.push(format!(
                 "{edge:?}: the {holder}'s checkpoint is at {seq}, but {id} {rev} is not at the target"
             ));

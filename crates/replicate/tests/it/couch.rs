@@ -158,7 +158,7 @@ impl Couch {
         Ok(())
     }
 
-    fn answer(&mut self, request: &Request) -> Answer {
+    pub(crate) fn answer(&mut self, request: &Request) -> Answer {
         let path = request.path.as_str();
         self.asked.push(path.to_owned());
         if self.failing > 0 {

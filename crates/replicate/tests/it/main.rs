@@ -14,6 +14,7 @@ mod checkpoints;
 mod couch;
 mod couchdb;
 mod faults;
+mod liars;
 mod moves;
 mod requests;
 mod scheduler;

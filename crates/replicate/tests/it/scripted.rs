@@ -1,6 +1,7 @@
 //! A server that answers as a test says: what no well-behaved peer would do, and what a CouchDB does.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -22,6 +23,8 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// Bytes of the body that are really sent.
     pub(crate) cut: usize,
+    /// Sent behind the body again and again until the connection is closed, and counted.
+    pub(crate) endless: Option<(Vec<u8>, Arc<AtomicUsize>)>,
 }
 
 pub(crate) fn answer(head: impl Into<String>, body: impl Into<Vec<u8>>) -> Answer {
@@ -29,6 +32,7 @@ pub(crate) fn answer(head: impl Into<String>, body: impl Into<Vec<u8>>) -> Answe
         head: head.into(),
         body: body.into(),
         cut: usize::MAX,
+        endless: None,
     }
 }
 
@@ -85,6 +89,15 @@ async fn connection(stream: TcpStream, script: Arc<Script>) {
             headers,
             body,
         });
+        if let Some((piece, sent)) = answer.endless {
+            let head = format!("HTTP/1.1 {}\r\nConnection: close\r\n\r\n", answer.head);
+            let mut written = stream.write_all(&[head.as_bytes(), &answer.body].concat()).await;
+            while written.is_ok() {
+                sent.fetch_add(piece.len(), Ordering::Relaxed);
+                written = stream.write_all(&piece).await;
+            }
+            return;
+        }
         let length = answer.body.len();
         let head = format!("HTTP/1.1 {}\r\nContent-Length: {length}\r\n\r\n", answer.head);
         let sent = length.min(answer.cut);

@@ -101,11 +101,19 @@ impl Parts<'_> {
                 staging.finish()
             }
         };
-        let content = self.peer.blocking(self.failing(finish)).await?;
+        // Damaged on the way, or for good where it came from: it is asked for again before it is passed over.
+        let damaged = |reason| {
+            let peer = self.peer.name.as_str();
+            Unfit::Failed(PeerError::new(peer, PeerErrorKind::Unserved, reason))
+        };
+        let content = match self.peer.blocking(self.failing(finish)).await {
+            Err(Unfit::Refused(Refused::BadAttachment(reason))) => return Err(damaged(reason)),
+            content => content?,
+        };
         if attachment.md5.is_some_and(|md5| md5 != content.md5) {
             self.database.unstage(&content);
             let reason = format!("attachment {} is not what its digest says", attachment.name);
-            return Err(Unfit::Refused(Refused::BadAttachment(reason)));
+            return Err(damaged(reason));
         }
         Ok(content)
     }
