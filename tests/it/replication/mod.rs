@@ -2,6 +2,7 @@
 
 mod attachments;
 mod documents;
+mod exchange;
 mod interrupted;
 mod moves;
 mod pending;

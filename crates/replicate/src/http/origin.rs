@@ -145,10 +145,7 @@ impl Way {
             let key = named(&options.client_key).unwrap_or_default();
             format!("{cert} and {key} are no certificate and key in PEM form")
         })?;
-        // Its URL may hold a password.
-        let proxy = options.proxy.as_deref().map(Proxy::all).transpose();
-        let proxy =
-            proxy.map_err(|_| "the proxy must be a URL of http, https, socks5 or socks5h".to_owned())?;
+        let proxy = options.proxy.as_deref().map(proxy).transpose()?;
         let tls_to_proxy = options
             .proxy
             .as_ref()
@@ -199,4 +196,12 @@ impl Way {
             http.http2_prior_knowledge()
         }
     }
+}
+
+/// A proxy by its URL, which may hold a password and is never told.
+fn proxy(url: &str) -> Result<Proxy, String> {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    let known = matches!(scheme, Some("http" | "https" | "socks5" | "socks5h"));
+    let proxy = known.then(|| Proxy::all(url).ok()).flatten();
+    proxy.ok_or_else(|| "the proxy must be a URL of http, https, socks5 or socks5h".to_owned())
 }
