@@ -15,6 +15,7 @@ mod export;
 mod import;
 mod kill9;
 mod library;
+mod link;
 mod node;
 mod readme;
 mod replication;
