@@ -85,6 +85,10 @@ pub trait Peer: Send + Sync {
         from: u64,
         bytes: mpsc::Receiver<Result<Bytes, PeerError>>,
     ) -> Result<(), PeerError>;
+    /// Returns once the peer, which could not be reached, can be again; never where nobody can tell.
+    async fn reachable_again(&self) {
+        std::future::pending().await
+    }
     /// Digests of ranges of documents, in the order of ids.
     async fn digests(&self, _ask: digests::Ask) -> Result<Vec<digests::Range>, PeerError> {
         Err(no_exchange(self.label()))

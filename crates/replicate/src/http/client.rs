@@ -95,7 +95,9 @@ impl Client {
 
     /// Sends a request and waits for the head of its answer, whatever its status.
     pub(super) async fn send(&self, request: RequestBuilder, limit: Duration) -> Result<Response, PeerError> {
-        match tokio::time::timeout(limit, request.send()).await {
+        let answer = tokio::time::timeout(limit, request.send()).await;
+        self.origin.answered(matches!(answer, Ok(Ok(_))));
+        match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) if causes_of(&error).any(distrusts) => {
                 let reason = format!("its certificate is not trusted here: {}", causes(&error));

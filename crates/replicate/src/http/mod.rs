@@ -341,6 +341,13 @@ impl Peer for HttpPeer {
         exchange::put_content(&self.client, content, from, bytes).await
     }
 
+    async fn reachable_again(&self) {
+        self.client
+            .origin
+            .reachable_again(&self.client.address.root())
+            .await;
+    }
+
     async fn digests(&self, ask: digests::Ask) -> Result<Vec<digests::Range>, PeerError> {
         let mut body = Vec::new();
         digests::write_ask(&mut body, &ask);

@@ -8,18 +8,23 @@ use parking_lot::Mutex;
 use reqwest::{Certificate, ClientBuilder, Identity, Proxy, Version};
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 use tokio::runtime::{Handle, Id};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 use trunkline_core::limits::{HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_STREAM_WINDOW_BYTES};
 
 /// Until a connection stands.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often an HTTP/2 connection is asked whether it lives, feeds or not.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
+const PING_INTERVAL: Duration = Duration::from_secs(5);
 /// Without an answer for so long, it does not.
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a server that cannot be reached is tried, however many replications wait for it.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// Until a try counts as failed.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// All that are in use.
 static ORIGINS: LazyLock<Mutex<HashMap<Key, Weak<Origin>>>> = LazyLock::new(Mutex::default);
@@ -48,6 +53,10 @@ pub(super) struct Origin {
     /// For a server that exchanges; `None` when something before it speaks no HTTP/2.
     http2: OnceCell<Option<reqwest::Client>>,
     way: Way,
+    /// The last request got no answer at all.
+    unreachable: AtomicBool,
+    /// Tells those that wait when the server answers again.
+    probe: Mutex<Option<watch::Receiver<bool>>>,
 }
 
 /// How connections are made.
@@ -81,6 +90,8 @@ impl Origin {
             http1: http1.map_err(|error| invalid(format!("no HTTP client: {error}")))?,
             http2: OnceCell::new(),
             way,
+            unreachable: AtomicBool::new(false),
+            probe: Mutex::default(),
         });
         if let Some(key) = key {
             origins.retain(|_, origin| origin.strong_count() > 0);
@@ -93,6 +104,46 @@ impl Origin {
     pub(super) fn client(&self) -> &reqwest::Client {
         let http2 = self.http2.get().and_then(Option::as_ref);
         http2.unwrap_or(&self.http1)
+    }
+
+    /// Notes whether a request got an answer, whatever it says.
+    pub(super) fn answered(&self, answered: bool) {
+        self.unreachable.store(!answered, Ordering::Relaxed);
+    }
+
+    /// Returns when the server answers again, had it not; `url` is one that it answers cheaply.
+    pub(super) async fn reachable_again(&self, url: &str) {
+        if !self.unreachable.load(Ordering::Relaxed) {
+            return std::future::pending().await;
+        }
+        let mut told = {
+            let mut probe = self.probe.lock();
+            match &*probe {
+                Some(told) if told.has_changed().is_ok() => told.clone(),
+                _ => probe.insert(self.start_probe(url)).clone(),
+            }
+        };
+        // The probe is lost only with its runtime.
+        if told.wait_for(|up| *up).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    fn start_probe(&self, url: &str) -> watch::Receiver<bool> {
+        let (tell, told) = watch::channel(false);
+        let (http, url) = (self.http1.clone(), url.to_owned());
+        tokio::spawn(async move {
+            // The origin itself holds one.
+            while tell.receiver_count() > 1 {
+                tokio::time::sleep(PROBE_EVERY).await;
+                let tried = tokio::time::timeout(PROBE_TIMEOUT, http.get(&url).send()).await;
+                if matches!(tried, Ok(Ok(_))) {
+                    tell.send_replace(true);
+                    return;
+                }
+            }
+        });
+        told
     }
 
     /// The server exchanges, so it speaks HTTP/2; what stands before it may not, which the answer to `probe` tells.

@@ -50,6 +50,8 @@ const ONE_SHOT_TRIES: u32 = 6;
 /// Times that a continuous replication asks for a document that alone is not served, over a minute or more: longer than
 /// a part of a cluster takes to start.
 const CONTINUOUS_TRIES: u32 = 11;
+/// Runs that wait for the same server come back to it within this time.
+const REUNION: Duration = Duration::from_millis(500);
 /// A continuous attempt that held for so long was no failure to connect, or spent its pause waiting. A one-shot one that
 /// moved nothing counts, however long it took: a peer that never answers must be given up.
 const LONG_ENOUGH: Duration = Duration::from_secs(30);
@@ -233,6 +235,7 @@ pub async fn run(
         tokio::select! {
             () = cancel.cancelled() => return Ok(run.report()),
             () = tokio::time::sleep(wait) => {}
+            () = run.reachable_again() => {}
             () = Box::pin(run.counts_what_waits()) => {}
         }
     }
@@ -283,6 +286,16 @@ impl Run {
             return Err(error.clone());
         }
         Ok(wait)
+    }
+
+    /// Returns when an end that could not be reached can be again, a little later for some than for others: whoever
+    /// lost the same server is told at the same moment.
+    async fn reachable_again(&self) {
+        tokio::select! {
+            () = self.source.reachable_again() => {}
+            () = self.target.reachable_again() => {}
+        }
+        tokio::time::sleep(REUNION.mul_f64(rand::random())).await;
     }
 
     /// Tells how many changes wait at the source meanwhile, once, and since when; never ends.
