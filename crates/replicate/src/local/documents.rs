@@ -142,7 +142,6 @@ pub(super) fn bulk_docs(
         local: log,
         durability: Durability::Durable,
         atomic: false,
-        ..Batch::default()
     };
     staged.taken();
     let outcomes = database.update(batch).map_err(|error| peer.error(&error))?;

@@ -16,6 +16,7 @@ mod couchdb;
 mod faults;
 mod liars;
 mod moves;
+mod options;
 mod requests;
 mod scheduler;
 mod scripted;
