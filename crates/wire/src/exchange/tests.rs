@@ -1,3 +1,5 @@
+//! What is written is read again; what a peer should not say is refused.
+
 use super::*;
 use crate::invalid::BadAnswer;
 use proptest::collection::vec;
