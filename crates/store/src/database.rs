@@ -251,7 +251,8 @@ impl Shared {
         if open.len() <= self.options.open_databases && cache_bytes <= self.options.cache_bytes {
             return;
         }
-        open.sort_by_key(|inner| std::cmp::Reverse(inner.last_used.load(Ordering::Relaxed)));
+        // Each looked at once: others use databases meanwhile, and an order that changes under the sort is a panic.
+        open.sort_by_cached_key(|inner| std::cmp::Reverse(inner.last_used.load(Ordering::Relaxed)));
         let mut index = open.len();
         // The most recently used one stays: it may be the caller's.
         while index > 1
