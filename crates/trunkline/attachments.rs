@@ -42,7 +42,8 @@ impl Database {
         Ok(())
     }
 
-    /// Opens an attachment's bytes, as its user sees them.
+    /// Opens an attachment's bytes, as its user sees them. [`Error::is_absent`](crate::Error::is_absent) tells when they
+    /// have not come yet.
     pub fn open_attachment(&self, attachment: &Attachment) -> Result<AttachmentReader> {
         let stored = self.engine().open_content(&attachment.content)?;
         Ok(AttachmentReader(match attachment.content.encoding {

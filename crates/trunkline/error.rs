@@ -41,6 +41,13 @@ impl Error {
             }
         )
     }
+
+    /// Whether attachment bytes were asked for that are known here and have not come yet: a replication leaves them for
+    /// later. [`Replications::holders`](trunkline_replicate::Replications::holders) names the nodes that have them, and
+    /// [`Replications::fetch_first`](trunkline_replicate::Replications::fetch_first) makes them come before others.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Error::Store(trunkline_store::Error::ContentAbsent(_)))
+    }
 }
 
 impl fmt::Display for Error {

@@ -2,6 +2,7 @@
 //!
 //! Nothing below this crate knows an HTTP status. Words are CouchDB's, since clients and replicators compare them.
 
+use crate::absent::Absent;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::borrow::Cow;
@@ -65,8 +66,8 @@ pub(crate) enum Error {
     BadAttachment(String),
     /// The database takes only replicated changes.
     Mirror,
-    /// Attachment bytes that documents name have not come yet.
-    ContentAbsent,
+    /// Attachment bytes that documents name have not come yet; whose, where that is known.
+    ContentAbsent(Option<Box<Absent>>),
     /// An upload is to go on where none was cut off; how many bytes one left.
     UploadElsewhere(u64),
     /// A seq of another incarnation of the database.
@@ -195,7 +196,7 @@ impl Error {
             Error::Internal(reason) => (S::INTERNAL_SERVER_ERROR, "internal_server_error", reason.into()),
             Error::NotImplemented(reason) => (S::NOT_IMPLEMENTED, "not_implemented", (*reason).into()),
             Error::Busy => (S::SERVICE_UNAVAILABLE, "busy", reasons::BUSY.into()),
-            Error::ContentAbsent => (
+            Error::ContentAbsent(_) => (
                 S::SERVICE_UNAVAILABLE,
                 "content_absent",
                 reasons::CONTENT_ABSENT.into(),
@@ -219,7 +220,7 @@ impl IntoResponse for Error {
         // What is not there, and what works again soon, is no failure.
         let is_failure = !matches!(
             self,
-            Error::NotImplemented(_) | Error::Busy | Error::ContentAbsent | Error::Closing
+            Error::NotImplemented(_) | Error::Busy | Error::ContentAbsent(_) | Error::Closing
         );
         if status.is_server_error() && is_failure {
             tracing::error!(error = ?self, "request failed");
@@ -234,9 +235,13 @@ impl IntoResponse for Error {
                     response.headers_mut().insert(header::ALLOW, value);
                 }
             }
-            Error::Busy | Error::ContentAbsent => {
+            Error::Busy | Error::ContentAbsent(None) => {
                 let headers = response.headers_mut();
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            // The server's front answers instead, which knows the replications.
+            Error::ContentAbsent(Some(absent)) => {
+                response.extensions_mut().insert(*absent);
             }
             Error::RangeNotSatisfiable(length) => {
                 if let Ok(value) = HeaderValue::from_str(&format!("bytes */{length}")) {
@@ -256,7 +261,7 @@ impl From<store::Error> for Error {
             store::Error::DatabaseExists(_) => Error::DatabaseExists,
             store::Error::Closed => Error::Closing,
             store::Error::Busy => Error::Busy,
-            store::Error::ContentAbsent(_) => Error::ContentAbsent,
+            store::Error::ContentAbsent(_) => Error::ContentAbsent(None),
             store::Error::Refused(refused) => Error::refused(refused, ""),
             other => Error::Internal(other.to_string()),
         }
@@ -309,8 +314,7 @@ mod reasons {
     pub(super) const BUSY: &str = "Too many bytes of requests are being written; try again.";
     pub(super) const CLOSING: &str = "The server is shutting down; try again.";
     pub(super) const CONFLICT: &str = "Document update conflict.";
-    pub(super) const CONTENT_ABSENT: &str =
-        "The attachment is known here, but its bytes have not been replicated yet; try again.";
+    pub(super) const CONTENT_ABSENT: &str = "The attachment is known here, but its bytes have not come yet.";
     pub(super) const DATABASE_EXISTS: &str = "The database could not be created, the file already exists.";
     pub(super) const DATABASE_MISSING: &str = "Database does not exist.";
     pub(super) const DISCONNECTED: &str = "The request ended before its body did.";
@@ -365,7 +369,7 @@ mod tests {
             for error in [
                 Error::NotImplemented("views"),
                 Error::Busy,
-                Error::ContentAbsent,
+                Error::ContentAbsent(None),
                 Error::Closing,
                 Error::Conflict,
             ] {

@@ -6,6 +6,7 @@
 //! A request goes down once and up once: a row of `routes.rs`, its handler in `routes/` (one file per resource), typed
 //! parameters from `request.rs`, the store; and back as a body, or as a row of the one table in `error.rs`.
 
+mod absent;
 mod app;
 mod body;
 mod config;

@@ -60,7 +60,10 @@ fn server_level() -> Router<App> {
         .route("/_scheduler/docs/{*path}", get(scheduler::docs_of))
         .route("/_scheduler/jobs", get(scheduler::jobs))
         .route("/_scheduler/jobs/{id}", get(scheduler::job))
-        .route("/_scheduler/jobs/{id}/failures", get(scheduler::failures))
+        .route(
+            "/_scheduler/jobs/{id}/failures",
+            get(scheduler::failures).delete(scheduler::dismiss),
+        )
         .route("/_scheduler/jobs/{id}/retry", post(scheduler::retry))
         .route(
             "/_session",

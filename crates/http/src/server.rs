@@ -1,5 +1,6 @@
 //! Connections: accepting them, serving them, and ending them in order.
 
+use crate::absent::Absent;
 use crate::app::App;
 use crate::error::Error;
 use crate::lenient::Lenient;
@@ -195,6 +196,9 @@ impl Front {
         } else {
             Error::bad("invalid_url_encoding").into_response()
         };
+        if let Some(absent) = response.extensions_mut().remove::<Absent>() {
+            response = absent.answer(&front.app);
+        }
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             response = name_allowed(response);
         } else {

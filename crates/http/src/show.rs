@@ -1,12 +1,13 @@
 //! Stored revisions as clients ask to see them: which special members, which attachments with their bytes.
 
+use crate::absent;
 use crate::error::{Error, Result, rev};
 use crate::request::Query;
 use std::io::Read;
-use trunkline_core::attachment::{Attachment, Content, Encoding};
+use trunkline_core::attachment::{Attachment, Encoding};
 use trunkline_core::rev::Rev;
 use trunkline_core::revtree::RevTree;
-use trunkline_store::{Database, Leaf, WinnerBody};
+use trunkline_store::{ContentReader, Database, Leaf, WinnerBody};
 use trunkline_wire::attachments::identity_bytes;
 use trunkline_wire::document::{self, AttachmentForm, Pieces, Shown};
 use trunkline_wire::open_revs::{self, OpenRevs};
@@ -118,6 +119,7 @@ pub(crate) fn following(with_bytes: &[bool]) -> Vec<AttachmentForm> {
 /// The forms of a leaf's attachments for a JSON answer, their bytes read here.
 pub(crate) fn inline(
     db: &Database,
+    (id, rev): (&str, &Rev),
     attachments: &[Attachment],
     with_bytes: &[bool],
     bytes_max: u64,
@@ -132,20 +134,20 @@ pub(crate) fn inline(
         left = left
             .checked_sub(length)
             .ok_or_else(|| Error::AttachmentTooLarge(attachment.name.to_string()))?;
+        let stored = absent::open(db, id, rev, attachment)?;
         Ok(AttachmentForm::Data(identity(
-            db,
-            &attachment.content,
+            stored,
+            attachment.content.encoding,
             bytes_max,
         )?))
     };
     attachments.iter().zip(with_bytes).map(form).collect()
 }
 
-fn identity(db: &Database, content: &Content, bytes_max: u64) -> Result<Vec<u8>> {
-    let mut reader = db.open_content(content)?;
+fn identity(mut reader: ContentReader, encoding: Encoding, bytes_max: u64) -> Result<Vec<u8>> {
     let mut stored = Vec::new();
     reader.read_to_end(&mut stored)?;
-    match content.encoding {
+    match encoding {
         Encoding::Identity => Ok(stored),
         encoding => Ok(identity_bytes(stored, encoding, bytes_max)?),
     }
@@ -199,7 +201,11 @@ impl RowDoc<'_> {
     /// The forms of its attachments, all with their bytes.
     pub(crate) fn inline(&self, db: &Database, bytes_max: u64) -> Result<Vec<AttachmentForm>> {
         let attachments = &self.winner.attachments;
-        inline(db, attachments, &vec![true; attachments.len()], bytes_max)
+        let Some((rev, _)) = self.leaves.first() else {
+            return Ok(Vec::new());
+        };
+        let all = vec![true; attachments.len()];
+        inline(db, (self.id, rev), attachments, &all, bytes_max)
     }
 
     /// Appends its JSON text.

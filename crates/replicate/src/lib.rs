@@ -18,8 +18,8 @@ pub use http::{ConnectOptions, HttpOptions, HttpPeer};
 pub use local::LocalPeer;
 pub use peer::{Peer, PeerError, PeerErrorKind};
 pub use scheduler::{
-    Became, Definition, Endpoint, Event, EventKind, Events, FailureList, HistoryEntry, InvalidDefinition,
-    Job, JobState, Origin, ReplicationDoc, Replications, Retried, Secrets,
+    Became, Definition, Endpoint, Event, EventKind, Events, FailureList, HistoryEntry, Holder,
+    InvalidDefinition, Job, JobState, Origin, ReplicationDoc, Replications, Retried, Secrets,
 };
 pub use session::{AttachmentMode, ContentsFirst, Progress, RefusedDoc, Report, Spec, run};
 pub use snapshot::{SnapshotPeer, Taken, take_snapshot};

@@ -1,4 +1,5 @@
-//! `trunkline jobs`: the replications of a server: how far behind each is, what did not get through, and trying that again.
+//! `trunkline jobs`: the replications of a server: how far behind each is, what did not get through, and trying that again
+//! or dismissing it.
 
 use super::Failure;
 use super::output::{count, one_line, say};
@@ -19,6 +20,9 @@ pub(crate) struct JobsArgs {
     /// Try them again, and tell what became of them
     #[arg(long, requires = "job")]
     retry: bool,
+    /// Take all of them off the list: they will never get through, and the job is as it should be
+    #[arg(long, requires = "job", conflicts_with = "retry")]
+    dismiss: bool,
     /// One JSON line per job, or per document
     #[arg(long)]
     json: bool,
@@ -33,24 +37,39 @@ pub(crate) fn run(args: &JobsArgs) -> Result<ExitCode, Failure> {
     match &args.job {
         None => runtime.block_on(list(&server, args.json)),
         Some(job) => {
+            if args.dismiss {
+                let path = format!("/_scheduler/jobs/{}/failures", escaped(job));
+                let answer: Value = runtime.block_on(server.ask_json(Method::DELETE, &path, None))?;
+                tell(&answer, args.json, |number| {
+                    format!("{} dismissed", count(number("dismissed"), "document"))
+                })?;
+            }
             if args.retry {
                 let path = format!("/_scheduler/jobs/{}/retry", escaped(job));
                 let answer: Value =
                     runtime.block_on(server.ask_json(Method::POST, &path, Some("{}".into())))?;
-                if args.json {
-                    say(&answer)?;
-                } else {
-                    let number = |member| answer.get(member).and_then(Value::as_u64).unwrap_or_default();
-                    say(format_args!(
-                        "{} tried again: {} written",
-                        count(number("retried"), "document"),
-                        number("written")
-                    ))?;
-                }
+                tell(&answer, args.json, |number| {
+                    let tried = count(number("retried"), "document");
+                    format!("{tried} tried again: {} written", number("written"))
+                })?;
             }
             runtime.block_on(failures(&server, job, args.json))
         }
     }
+}
+
+/// What was done: the answer as it is, or its numbers in words.
+fn tell(
+    answer: &Value,
+    as_json: bool,
+    words: impl Fn(&dyn Fn(&str) -> u64) -> String,
+) -> Result<(), Failure> {
+    if as_json {
+        return say(answer);
+    }
+    say(words(&|member| {
+        answer.get(member).and_then(Value::as_u64).unwrap_or_default()
+    }))
 }
 
 /// A line for each job; those that are not as they should be make the exit code 1.

@@ -3,6 +3,7 @@
 mod range;
 
 use super::document::{self, etag, leaf, submit};
+use crate::absent;
 use crate::app::App;
 use crate::body;
 use crate::content::{self, Part, Stopped};
@@ -27,8 +28,13 @@ use trunkline_wire as wire;
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
-pub(super) async fn read(target: Target, query: Query, headers: HeaderMap) -> Result<Response> {
-    let (db, content, mut response) = found(target, &query, &headers).await?;
+pub(super) async fn read(
+    State(app): State<App>,
+    target: Target,
+    query: Query,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let (db, content, mut response) = found(&app, target, &query, &headers).await?;
     let stored_gzip = matches!(content.encoding, Encoding::Gzip { .. });
     let ranges = match header_text(&headers, header::RANGE) {
         Some(text) if !stored_gzip && is_unchanged(&headers, &response) => {
@@ -72,12 +78,22 @@ pub(super) async fn read(target: Target, query: Query, headers: HeaderMap) -> Re
     Ok(response)
 }
 
-pub(super) async fn head(target: Target, query: Query, headers: HeaderMap) -> Result<Response> {
-    Ok(found(target, &query, &headers).await?.2)
+pub(super) async fn head(
+    State(app): State<App>,
+    target: Target,
+    query: Query,
+    headers: HeaderMap,
+) -> Result<Response> {
+    Ok(found(&app, target, &query, &headers).await?.2)
 }
 
 /// The attachment, and an answer about it with everything but its bytes.
-async fn found(target: Target, query: &Query, headers: &HeaderMap) -> Result<(Database, Content, Response)> {
+async fn found(
+    app: &App,
+    target: Target,
+    query: &Query,
+    headers: &HeaderMap,
+) -> Result<(Database, Content, Response)> {
     let Target {
         db,
         path,
@@ -96,6 +112,11 @@ async fn found(target: Target, query: &Query, headers: &HeaderMap) -> Result<(Da
     if matches_etag(headers, &etag) {
         return Err(Error::not_modified(&etag));
     }
+    let (looked, rev, sought) = (db.clone(), leaf.rev.clone(), attachment.clone());
+    let look = app
+        .reads
+        .run(move || absent::open(&looked, &id, &rev, &sought).map(drop));
+    look.await?;
     let mut response = Response::new(Body::empty());
     let out = response.headers_mut();
     // The type is the client's own text: one that no header can hold is served as plain bytes.

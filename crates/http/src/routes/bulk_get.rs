@@ -1,6 +1,6 @@
 //! `_bulk_get`: revisions of many documents, as JSON or multipart, in the order asked for.
 
-use super::document::{item, part_json, random, sent};
+use super::document::{item, part_json, random, readable, sent};
 use crate::app::{App, blocking};
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
@@ -47,7 +47,7 @@ pub(super) async fn read(
         accepts(&headers, "multipart/related"),
     );
     if !accepts(&headers, "application/json") && (mixed || related) {
-        return Ok(multipart(app, reader, mixed));
+        return multipart(app, reader, mixed).await;
     }
     json(app, reader).await
 }
@@ -72,7 +72,7 @@ impl Reader {
     }
 
     /// The next slice of asks with what was found; `None` for a document that was never here.
-    fn read(&mut self) -> Result<Vec<(Asked, Option<Found>)>> {
+    fn read(&mut self) -> Result<Slice> {
         let asks: Vec<Asked> = self
             .asks
             .iter()
@@ -183,7 +183,13 @@ fn render(reader: &mut Reader, writer: &mut Writer, out: &mut Vec<u8>) -> Result
             } else {
                 Vec::new()
             };
-            let forms = show::inline(&reader.db, &leaf.attachments, &with_bytes, reader.bytes_max)?;
+            let forms = show::inline(
+                &reader.db,
+                (&ask.id, &leaf.rev),
+                &leaf.attachments,
+                &with_bytes,
+                reader.bytes_max,
+            )?;
             writer.ok(out, |out| {
                 show::write(out, &ask.id, leaf, Some(&found.revs), members, &forms)
             });
@@ -204,7 +210,29 @@ fn members(options: &ReadOptions, ask: &Ask) -> Members {
     }
 }
 
-fn multipart(app: App, reader: Reader, mixed: bool) -> Response {
+/// A slice of what was asked for, with what was found.
+type Slice = Vec<(Asked, Option<Found>)>;
+
+impl Reader {
+    /// The next slice, whose attachments can be sent: while nothing was sent, a status tells which cannot.
+    fn read_to_send(mut self) -> Result<(Reader, Slice)> {
+        let slice = self.read()?;
+        for (ask, found) in &slice {
+            let (Ok(ask), Some(found)) = (ask, found) else {
+                continue;
+            };
+            for leaf in &found.leaves {
+                let sent = show::with_bytes(leaf, &found.revs, &ask.atts_since);
+                readable(&self.db, &ask.id, leaf, &sent)?;
+            }
+        }
+        Ok((self, slice))
+    }
+}
+
+async fn multipart(app: App, reader: Reader, mixed: bool) -> Result<Response> {
+    let read = app.scans.run(move || reader.read_to_send());
+    let (reader, first) = read.await?;
     let writer = MixedWriter::new(random());
     let mut content_type = writer.content_type();
     if !mixed {
@@ -212,43 +240,40 @@ fn multipart(app: App, reader: Reader, mixed: bool) -> Response {
     }
     let (chunks, body) = respond::chunks();
     tokio::spawn(async move {
-        let _ = send_multipart(&app, reader, writer, &chunks).await;
+        let _ = send_multipart(&app, reader, first, writer, &chunks).await;
     });
     let mut response = Response::new(body);
     response.headers_mut().insert(
         header::CONTENT_TYPE,
         header_value(&content_type).unwrap_or(respond::JSON),
     );
-    response
+    Ok(response)
 }
 
 async fn send_multipart(
     app: &App,
     mut reader: Reader,
+    mut slice: Slice,
     writer: MixedWriter,
     chunks: &Chunks,
 ) -> Result<(), ()> {
     let mut out = Vec::new();
     writer.open(&mut out);
-    while !reader.is_done() {
-        let read = app.scans.run(move || {
-            let found = reader.read()?;
-            Ok((reader, found))
-        });
-        let found = match read.await {
-            Ok((rest, found)) => {
-                reader = rest;
-                found
-            }
+    loop {
+        for (ask, found) in slice {
+            row(&reader, &writer, ask, found, &mut out, chunks).await?;
+        }
+        chunks.send(std::mem::take(&mut out)).await.map_err(drop)?;
+        if reader.is_done() {
+            break;
+        }
+        match app.scans.run(move || reader.read_to_send()).await {
+            Ok(read) => (reader, slice) = read,
             Err(error) => {
                 chunks.fail(error).await;
                 return Err(());
             }
-        };
-        for (ask, found) in found {
-            row(&reader, &writer, ask, found, &mut out, chunks).await?;
         }
-        chunks.send(std::mem::take(&mut out)).await.map_err(drop)?;
     }
     writer.close(&mut out);
     chunks.send(out).await.map_err(drop)

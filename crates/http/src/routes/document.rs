@@ -5,7 +5,7 @@ mod read;
 mod stream;
 
 pub(super) use form::submit_form;
-pub(super) use read::read;
+pub(super) use read::{read, readable};
 pub(super) use stream::{item, json as part_json, random, sent};
 
 use super::local;

@@ -60,6 +60,20 @@ pub(super) async fn retry(
     Ok(respond::value(StatusCode::OK, &answer))
 }
 
+/// Crosses off all failures of a job, or those of the documents that `id` names, once or several times.
+pub(super) async fn dismiss(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<Response> {
+    let named = query.pairs().filter(|(name, _)| *name == "id");
+    let ids: Vec<String> = named.map(|(_, id)| id.to_owned()).collect();
+    let ids = (!ids.is_empty()).then_some(ids);
+    let dismissed = app.replications.dismiss(&id, ids.as_deref()).await;
+    let answer = json!({ "ok": true, "dismissed": dismissed.ok_or(Error::MISSING)? });
+    Ok(respond::value(StatusCode::OK, &answer))
+}
+
 /// `ids` of a body that may be empty: all documents then.
 fn ids(body: &str) -> Result<Option<Vec<String>>> {
     if body.trim().is_empty() {

@@ -8,6 +8,7 @@
     clippy::unwrap_used
 )]
 
+mod absent;
 mod all_docs;
 mod attachments;
 mod bulk;

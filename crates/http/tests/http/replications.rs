@@ -324,6 +324,57 @@ async fn what_the_target_refuses_is_listed_and_tried_again() {
 }
 
 #[tokio::test]
+async fn what_will_never_get_through_is_dismissed() {
+    let server = with_source().await;
+    let small = trunkline_http::Config {
+        document_bytes_max: 100,
+        ..trunkline_http::Config::default()
+    };
+    let target = Server::with(small).await;
+    target.put("/b", None).await;
+    for id in ["big", "large", "huge"] {
+        let doc = json!({ "text": "x".repeat(200) });
+        server.put(&format!("/a/{id}"), Some(doc)).await;
+    }
+    let doc = json!({ "source": "a", "target": format!("{}/b", target.url), "continuous": true });
+    server.put("/_replicator/push", Some(doc)).await;
+    let shown = until(&server, "/_scheduler/docs/_replicator/push", |doc| {
+        doc["info"]["failures"] == 3
+    })
+    .await;
+    let path = job_path(&shown["id"]);
+    let failures = format!("{path}/failures");
+    let one = server
+        .call("DELETE", &format!("{failures}?id=big&id=none"), None)
+        .await;
+    one.is(200, json!({ "ok": true, "dismissed": 1 }));
+    let list = server.get(&failures).await.json();
+    let ids: Vec<&str> = list["failures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|failure| failure["id"].as_str().unwrap())
+        .collect();
+    assert!(ids.len() == 2 && !ids.contains(&"big"), "{ids:?}");
+    let kept = server.get("/_replicator/_local_docs").await.json();
+    assert_eq!(kept["rows"].as_array().unwrap().len(), 1);
+    let rest = server.call("DELETE", &failures, None).await;
+    rest.is(200, json!({ "ok": true, "dismissed": 2 }));
+    let job = server.get(&path).await.json();
+    assert_eq!(
+        (&job["info"]["degraded"], &job["info"]["failures"]),
+        (&json!(false), &json!(0))
+    );
+    // For good: nothing is kept for the next start.
+    let kept = server.get("/_replicator/_local_docs").await.json();
+    assert_eq!(kept["rows"], json!([]));
+    let none = server
+        .call("DELETE", "/_scheduler/jobs/none/failures", None)
+        .await;
+    assert_eq!(none.status, 404);
+}
+
+#[tokio::test]
 async fn failures_outlive_their_one_shot_job() {
     let server = with_source().await;
     let small = trunkline_http::Config {

@@ -81,6 +81,13 @@ pub(crate) fn label_of(url: &str) -> Result<String, PeerError> {
     address::Address::parse(url).map(|address| address.database())
 }
 
+/// The URL of an attachment of a revision in the database behind a URL, without credentials; `None` where that is none.
+pub(crate) fn attachment_url(database: &str, id: &str, rev: &Rev, name: &str) -> Option<String> {
+    let database = address::Address::parse(database).ok()?;
+    let document = database.document(id);
+    Some(format!("{document}/{}?rev={rev}", address::escaped(name)))
+}
+
 /// A database behind a URL. Cheap to clone.
 #[derive(Clone)]
 pub struct HttpPeer {

@@ -221,6 +221,11 @@ impl Endpoint {
         Some(format!("{scheme}://{rest}"))
     }
 
+    /// Whether it is that database of the store.
+    pub(super) fn is_here(&self, database: &str) -> bool {
+        self.0.location == database
+    }
+
     fn is_remote(&self) -> bool {
         self.0.location.contains("://")
     }

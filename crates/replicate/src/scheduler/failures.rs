@@ -100,6 +100,18 @@ impl Failures {
         }
     }
 
+    /// Crosses off those of these documents, or all; answers how many.
+    pub(super) fn dismiss(&self, docs: Option<&[String]>) -> u64 {
+        let mut kept = self.kept.lock();
+        let before = kept.list.len() as u64 + kept.unlisted;
+        kept.list
+            .retain(|failure| docs.is_some_and(|docs| !docs.contains(&failure.id)));
+        if kept.list.is_empty() && before > 0 {
+            kept.unlisted = 0;
+        }
+        before - kept.list.len() as u64 - kept.unlisted
+    }
+
     /// Reads what was kept. Blocks.
     pub(super) fn load(&self, store: &Store) -> Result<(), Error> {
         let Some(home) = &self.home else { return Ok(()) };

@@ -6,7 +6,8 @@
 //! | `definition`, `secrets` | what was asked for; credentials by name |
 //! | `job`, `rate`, `drive` | a job, how fast it is, its task |
 //! | `documents`, `listing` | `_replicator` documents: followed, told how they ended, listed |
-//! | `failures`, `retry` | documents that did not get to a target: kept, tried again |
+//! | `failures`, `retry` | documents that did not get to a target: kept, tried again, dismissed |
+//! | `holders` | attachment bytes that have not come yet: who has them |
 //! | `events` | what happens, as it happens |
 
 mod definition;
@@ -14,6 +15,7 @@ mod documents;
 mod drive;
 mod events;
 mod failures;
+mod holders;
 mod job;
 mod listing;
 mod rate;
@@ -22,6 +24,7 @@ mod secrets;
 
 pub use definition::{Definition, Endpoint, InvalidDefinition};
 pub use events::{Event, EventKind, Events};
+pub use holders::Holder;
 pub use job::{HistoryEntry, Job, JobState, Origin};
 pub use listing::ReplicationDoc;
 pub use retry::{Became, FailureList, Retried};

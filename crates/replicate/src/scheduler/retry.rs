@@ -1,4 +1,4 @@
-//! Documents that did not get to the target, tried again when somebody asks.
+//! Documents that did not get to the target, tried again or dismissed when somebody asks.
 
 use super::failures::Failures;
 use super::job::Origin;
@@ -79,6 +79,15 @@ impl Replications {
             Retried { failure, became }
         };
         Some(Ok(tried.into_iter().map(became).collect()))
+    }
+
+    /// Takes failures of a job off its list without another try: those of these documents, or all; answers how many.
+    /// For what will never get through, so that the job is not degraded for ever. `None` when there is no such job.
+    pub async fn dismiss(&self, id: &str, docs: Option<&[String]>) -> Option<u64> {
+        let (_, failures) = self.failing(id).await?;
+        let dismissed = failures.get().dismiss(docs);
+        failures.get().save(&self.node().store).await;
+        Some(dismissed)
     }
 
     async fn failing(&self, id: &str) -> Option<(super::Definition, Failing)> {

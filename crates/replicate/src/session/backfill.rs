@@ -27,10 +27,9 @@ const PAUSE_LONGEST: Duration = Duration::from_secs(600);
 pub struct ContentsFirst(mpsc::Sender<Content>);
 
 impl ContentsFirst {
-    /// Asks; forgotten when very many are asked for at once, or the run has ended.
-    pub fn ask(&self, content: Content) {
-        // Whoever asked will ask again.
-        let _ = self.0.try_send(content);
+    /// Asks; answers whether anybody heard. Nobody does when very many are asked for at once, or the run has ended.
+    pub fn ask(&self, content: Content) -> bool {
+        self.0.try_send(content).is_ok()
     }
 }
 

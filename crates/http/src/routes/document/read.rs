@@ -1,6 +1,7 @@
 //! GET and HEAD of a document: its winner, one revision, or several (`open_revs`), as JSON or multipart.
 
 use super::{etag, stream};
+use crate::absent;
 use crate::app::{App, blocking};
 use crate::error::{Error, Result};
 use crate::request::{DocPath, Query, Target, accepts, header_value, matches_etag};
@@ -54,11 +55,13 @@ pub(in crate::routes) async fn read(
         return Err(Error::not_modified(&etag));
     }
     let mut response = if with_bytes.contains(&true) && accepts(&headers, "multipart/related") {
+        let (looked, of, sent) = (db.clone(), id.clone(), with_bytes.clone());
+        let leaf = blocking(move || readable(&looked, &of, &leaf, &sent).map(|()| leaf)).await?;
         stream::related(db, id, leaf, found.revs, members, &with_bytes)
     } else {
         let bytes_max = app.config.request_buffer_bytes_max as u64;
         let text = blocking(move || {
-            let forms = show::inline(&db, &leaf.attachments, &with_bytes, bytes_max)?;
+            let forms = show::inline(&db, (&id, &leaf.rev), &leaf.attachments, &with_bytes, bytes_max)?;
             let mut out = Vec::with_capacity(leaf.body.as_str().len() + id.len() + 256);
             show::write(&mut out, &id, &leaf, Some(&found.revs), members, &forms);
             out.push(b'\n');
@@ -143,17 +146,15 @@ fn has_meta(options: &ReadOptions, found: &Found) -> bool {
         || (members.deleted_conflicts && others(true))
 }
 
-/// Attachments that are lost are told of while there is a status to tell it with: a client whose answer breaks off
+/// Attachments that are lost, or have not come yet, are told of while there is a status to tell it with: a client whose answer breaks off
 /// would take it for the network's fault.
-fn readable(db: &Database, opened: &[Opened], tree: &RevTree, options: &ReadOptions) -> Result<()> {
-    let since = options.atts_since.as_deref().unwrap_or_default();
-    for leaf in opened.iter().flatten() {
-        let sent = show::with_bytes(leaf, tree, since);
-        let sent = leaf.attachments.iter().zip(sent).filter(|(_, sent)| *sent);
-        for (attachment, _) in sent {
-            let lost = |error| Error::Internal(format!("attachment {}: {error}", attachment.name));
-            db.open_content(&attachment.content).map_err(lost)?;
-        }
+pub(in crate::routes) fn readable(db: &Database, id: &str, leaf: &Leaf, sent: &[bool]) -> Result<()> {
+    let sent = leaf.attachments.iter().zip(sent).filter(|(_, sent)| **sent);
+    for (attachment, _) in sent {
+        absent::open(db, id, &leaf.rev, attachment).map_err(|error| match error {
+            Error::ContentAbsent(absent) => Error::ContentAbsent(absent),
+            lost => Error::Internal(format!("attachment {}: {}", attachment.name, lost.row().2)),
+        })?;
     }
     Ok(())
 }
@@ -170,8 +171,9 @@ async fn read_open_revs(
         let (db, id, options) = (db.clone(), id.clone(), options.clone());
         let look = move || {
             let (opened, tree) = opened(&db, &id, &options)?;
-            if streams {
-                readable(&db, &opened, &tree, &options)?;
+            let since = options.atts_since.as_deref().unwrap_or_default();
+            for leaf in opened.iter().flatten().filter(|_| streams) {
+                readable(&db, &id, leaf, &show::with_bytes(leaf, &tree, since))?;
             }
             Ok((opened, tree))
         };
@@ -197,7 +199,7 @@ async fn read_open_revs(
             } else {
                 Vec::new()
             };
-            let forms = show::inline(&db, &leaf.attachments, &with_bytes, bytes_max)?;
+            let forms = show::inline(&db, (&id, &leaf.rev), &leaf.attachments, &with_bytes, bytes_max)?;
             wire::open_revs::write_ok(&mut out, |out| {
                 show::write(out, &id, leaf, Some(&tree), options.members, &forms);
             });
