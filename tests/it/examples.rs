@@ -57,3 +57,14 @@ fn fleet_receives_every_record_though_a_node_was_down() {
         "{told}"
     );
 }
+
+#[test]
+fn voicemail_is_listed_at_once_and_played_when_its_audio_is_there() {
+    assert_eq!(
+        run("voicemail"),
+        "north: message-1 is recorded\n\
+         south: the message from +14155551000 is still being processed\n\
+         north: plays it meanwhile, 1000000 bytes\n\
+         south: plays the message from +14155551000, 1000000 bytes\n"
+    );
+}
