@@ -64,6 +64,7 @@ fn summary(verified: &Verified) -> String {
     let compared = count(verified.documents, "document");
     match verified.differences {
         0 => format!("{compared} compared, no difference"),
+        1 => format!("{compared} compared, 1 document differs"),
         differences => format!("{compared} compared, {} differ", count(differences, "document")),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Ends, server};
 use crate::cli::Failure;
+use crate::cli::output::{one_line, say};
 use crate::cli::remote::{Remote, escaped};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -67,12 +68,24 @@ impl Plan {
         Ok(begun)
     }
 
-    /// Gives the copy the original's `_security`.
+    /// Gives the copy the original's `_security`. A server that has none to give, or none that is an object, does not
+    /// keep its documents from being moved: that is said, and the copy's stays as it is.
     pub(super) async fn copy_security(&self, database: &str) -> Result<(), Failure> {
         let path = format!("/{}/_security", escaped(database));
-        let security = self.couchdb.ask(Method::GET, &path, None).await?;
-        self.server.ask(Method::PUT, &path, Some(security)).await?;
-        Ok(())
+        let why = match self.couchdb.ask_if_there::<Value>(&path).await {
+            Ok(Some(security)) if security.is_object() => {
+                self.server
+                    .ask(Method::PUT, &path, Some(security.to_string()))
+                    .await?;
+                return Ok(());
+            }
+            Ok(Some(_)) => "the CouchDB's answer is no object".to_owned(),
+            Ok(None) => "the CouchDB has none".to_owned(),
+            Err(failure) => failure.to_string(),
+        };
+        say(one_line(&format!(
+            "{database}: `_security` was not copied: {why}"
+        )))
     }
 
     async fn replicate(&self, id: &str, source: &Value, target: &Value) -> Result<bool, Failure> {

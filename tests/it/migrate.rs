@@ -1,0 +1,240 @@
+//! `trunkline migrate`, from start to finish. Stands in for the CouchDB: another node, on which everything is done that
+//! one can do to a CouchDB. `tests/clients` has the same with a PouchDB Server.
+
+use crate::node::{Node, ask, fails, ok, trunkline};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+
+struct Move {
+    couch: Node,
+    ours: Node,
+}
+
+/// Waits until a document is there with this content.
+async fn until(url: &str, member: &str, value: Value) {
+    for _ in 0..1500 {
+        if ask("GET", url, None).await.1[member] == value {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{url} stayed {:?}", ask("GET", url, None).await);
+}
+
+impl Move {
+    /// Two servers; on the first, databases with documents of every kind.
+    async fn new(dir: &Path) -> Move {
+        let (couch, ours) = (Node::start(&dir.join("couch")), Node::start(&dir.join("ours")));
+        for database in ["cdrs", "acct%2B1%2Fnov", "_users"] {
+            assert_eq!(
+                ask("PUT", &format!("{}/{database}", couch.url), None).await.0,
+                201
+            );
+        }
+        let cdrs = format!("{}/cdrs", couch.url);
+        let security =
+            json!({"admins": {"names": ["anna"], "roles": []}, "members": {"names": [], "roles": ["ops"]}});
+        let torn = |rev: &str| json!({"_id": "torn", "_rev": rev, "by": rev});
+        let docs = [
+            torn("1-a"),
+            torn("1-b"),
+            json!({"_id": "gone", "_rev": "2-c", "_deleted": true}),
+        ];
+        let voice = json!({"voice.wav": {"content_type": "audio/wav", "data": "UklGRg=="}});
+        for (method, path, body) in [
+            ("PUT", "_security", security),
+            ("PUT", "call-1", json!({"n": 1})),
+            ("PUT", "_design/calls", json!({"views": {}})),
+            ("POST", "_bulk_docs", json!({"new_edits": false, "docs": docs})),
+            ("PUT", "message", json!({"_attachments": voice})),
+        ] {
+            let (status, answer) = ask(method, &format!("{cdrs}/{path}"), Some(body)).await;
+            assert!(status < 300, "{path}: {answer}");
+        }
+        let nov = format!("{}/acct%2B1%2Fnov/call-9", couch.url);
+        assert_eq!(ask("PUT", &nov, Some(json!({"n": 9}))).await.0, 201);
+        Move { couch, ours }
+    }
+
+    fn args<'a>(&'a self, step: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        let mut args = vec!["migrate", step, &self.couch.url, &self.ours.url];
+        args.extend(more);
+        args
+    }
+
+    fn ok(&self, step: &str, more: &[&str]) -> String {
+        ok(&self.args(step, more))
+    }
+
+    /// The step says no: exit code 1, and no more than what it says on standard output.
+    fn refuses(&self, step: &str, more: &[&str]) -> String {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = trunkline(&self.args(step, more));
+        let told = String::from_utf8(stdout).unwrap();
+        assert_eq!((status.code(), stderr.len()), (Some(1), 0), "{told}");
+        told
+    }
+
+    async fn put(node: &Node, path: &str, doc: Value) {
+        let (status, answer) = ask("PUT", &format!("{}/{path}", node.url), Some(doc)).await;
+        assert_eq!(status, 201, "{path}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_arrives_and_a_cut_over_ends_the_move() {
+    let dir = tempfile::tempdir().unwrap();
+    let servers = Move::new(dir.path()).await;
+    let Move { couch, ours } = &servers;
+    assert!(servers.refuses("status", &[]).contains("cdrs: not being moved"));
+    assert!(fails(&servers.args("cut-over", &[])).contains("not being moved"));
+
+    let told = servers.ok("start", &[]);
+    assert!(
+        told.starts_with("3 databases: 3 begun, 0 under way already\n"),
+        "{told}"
+    );
+    assert!(servers.ok("verify", &[]).ends_with("3 databases the same\n"));
+    for path in [
+        "cdrs/_security",
+        "cdrs/torn?conflicts=true",
+        "cdrs/_changes?style=all_docs",
+        "cdrs/_design/calls",
+        "cdrs/message?attachments=true",
+        "acct%2B1%2Fnov/call-9",
+    ] {
+        let (there, here) = (format!("{}/{path}", couch.url), format!("{}/{path}", ours.url));
+        let (there, here) = (ask("GET", &there, None).await, ask("GET", &here, None).await);
+        if path.contains("_changes") {
+            assert_eq!(there.1["results"].as_array().unwrap().len(), 5);
+        } else {
+            assert_eq!(there, here);
+        }
+        assert_eq!(here.0, 200, "{path}");
+    }
+
+    // It goes on, also where it was started before; the other way is not asked for.
+    Move::put(couch, "cdrs/call-2", json!({"n": 2})).await;
+    until(&format!("{}/cdrs/call-2", ours.url), "n", json!(2)).await;
+    let told = servers.ok("start", &["--no-wait"]);
+    assert!(told.contains("0 begun, 3 under way already"), "{told}");
+    assert!(servers.ok("status", &[]).contains("cdrs: running, "));
+    Move::put(ours, "cdrs/ours", json!({"n": 3})).await;
+    let missing = format!("{}/cdrs/ours", couch.url);
+    assert_eq!(ask("GET", &missing, None).await.0, 404);
+
+    // The CouchDB lacks what was written here: nobody should go back there unknowing.
+    let told = servers.refuses("cut-over", &[]);
+    assert!(told.contains("\nours, only at the target: 1-"), "{told}");
+    assert!(
+        told.contains("\ncdrs: 7 documents compared, 1 document differs\n"),
+        "{told}"
+    );
+    assert!(
+        told.ends_with("nothing was ended: the copies follow on\n"),
+        "{told}"
+    );
+    assert_eq!(
+        servers.refuses("verify", &[]).lines().last(),
+        Some("1 database not the same")
+    );
+    let told = servers.ok("cut-over", &["--database", "_users"]);
+    assert!(told.contains("cut over: 1 database served by http://"), "{told}");
+
+    assert_eq!(
+        ask(
+            "DELETE",
+            &format!(
+                "{}/cdrs/ours?rev={}",
+                ours.url,
+                rev(&format!("{}/cdrs/ours", ours.url)).await
+            ),
+            None
+        )
+        .await
+        .0,
+        200
+    );
+    let told = servers.refuses("cut-over", &["--database", "cdrs"]);
+    assert!(told.contains("ours, only at the target: 2-"), "{told}");
+    ok(&[
+        "replicate",
+        &format!("{}/cdrs", ours.url),
+        &format!("{}/cdrs", couch.url),
+    ]);
+    servers.ok("cut-over", &["--database", "cdrs", "--database", "acct+1/nov"]);
+    Move::put(couch, "cdrs/too-late", json!({})).await;
+    let jobs = ask("GET", &format!("{}/_scheduler/docs", ours.url), None).await.1;
+    assert_eq!(jobs["docs"], json!([]));
+    assert_eq!(servers.ok("finish", &[]), "0 replications ended\n");
+}
+
+async fn rev(url: &str) -> String {
+    ask("GET", url, None).await.1["_rev"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_ways_keep_the_couchdb_up_to_date_until_the_finish() {
+    let dir = tempfile::tempdir().unwrap();
+    let servers = Move::new(dir.path()).await;
+    let Move { couch, ours } = &servers;
+    let told = servers.ok("start", &["--both-ways"]);
+    assert!(
+        told.ends_with("3 databases caught up; the copies follow on\n"),
+        "{told}"
+    );
+    Move::put(ours, "cdrs/ours", json!({"n": 3})).await;
+    until(&format!("{}/cdrs/ours", couch.url), "n", json!(3)).await;
+    Move::put(couch, "cdrs/theirs", json!({"n": 4})).await;
+    until(&format!("{}/cdrs/theirs", ours.url), "n", json!(4)).await;
+
+    let told = servers.ok("cut-over", &[]);
+    assert!(
+        told.ends_with(
+            "3 databases still replicated back to the CouchDB; `trunkline migrate finish` ends that\n"
+        ),
+        "{told}"
+    );
+    assert!(
+        servers
+            .ok("status", &[])
+            .contains("cdrs: cut over, and replicated back")
+    );
+    // Again is as good as once.
+    servers.ok("cut-over", &[]);
+    Move::put(ours, "cdrs/after", json!({"n": 5})).await;
+    until(&format!("{}/cdrs/after", couch.url), "n", json!(5)).await;
+    Move::put(couch, "cdrs/too-late", json!({})).await;
+    assert_eq!(servers.ok("finish", &[]), "3 replications ended\n");
+    let late = format!("{}/cdrs/too-late", ours.url);
+    assert_eq!(ask("GET", &late, None).await.0, 404);
+    assert!(servers.refuses("status", &[]).contains("cdrs: not being moved"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_outlives_either_server_and_says_what_it_waits_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let servers = Move::new(dir.path()).await;
+    servers.ok("start", &["--no-wait"]);
+    let Move { couch, ours } = servers;
+    let (couch_at, ours_at) = (couch.address().to_owned(), ours.address().to_owned());
+    let (couch_dir, ours_dir) = (couch.dir.clone(), ours.dir.clone());
+    ours.kill();
+    Move::put(&couch, "cdrs/meanwhile", json!({"n": 6})).await;
+    let ours = Node::start_on(&ours_dir, &ours_at);
+    until(&format!("{}/cdrs/meanwhile", ours.url), "n", json!(6)).await;
+    couch.kill();
+    let jobs = format!("{}/_scheduler/docs/_replicator/migrate-cdrs", ours.url);
+    until(&jobs, "state", json!("crashing")).await;
+    let told = fails(&["migrate", "status", &format!("http://{couch_at}"), &ours.url]);
+    assert!(told.contains(&couch_at), "{told}");
+    let couch = Node::start_on(&couch_dir, &couch_at);
+    let servers = Move { couch, ours };
+    until(&jobs, "state", json!("running")).await;
+    servers.ok("cut-over", &[]);
+}
