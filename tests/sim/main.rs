@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `seeds` | which seeds run, how a failing one is told |
 //! | `plan` | what a seed decides before anything happens: nodes, links, weather |
-//! | `world` | what happens then, and what must hold at the end |
+//! | `world`, `job` | what happens then, and what must hold at the end; the replications of an edge |
 //! | `workload` | what people do meanwhile, and what they were promised |
 //! | `node` | a store that loses power and comes back |
 //! | `network`, `link` | what lies between nodes |
@@ -16,6 +16,9 @@
 //! node has forgotten of a branch may be a leaf to another that was not told in time (as in CouchDB): there, each node has
 //! what every other has or what was made from it. After a purge at all nodes at once, what was on its way may bring a
 //! document back, but then everywhere.
+//!
+//! All the while, what a run says it is through with is at its target, and in the end nothing moves any more and each run
+//! that goes on says that it lacks nothing.
 //!
 //! The stores, the replicator and its checkpoints are the real ones; disks are memory that forgets what was not synced;
 //! the network is calls that are late, lost, cut or made twice. `SEED=7 cargo test --test sim` runs one world again,
@@ -30,6 +33,7 @@
 )]
 
 mod fleet;
+mod job;
 mod link;
 mod network;
 mod node;

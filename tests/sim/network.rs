@@ -34,7 +34,7 @@ impl Network {
 
     /// The weather now.
     pub(crate) fn weather(&self) -> Weather {
-        match self.calm.load(Ordering::Relaxed) {
+        match self.is_calm() {
             true => Weather {
                 lost: 0.0,
                 twice: 0.0,
@@ -43,6 +43,11 @@ impl Network {
             },
             false => self.weather,
         }
+    }
+
+    /// Whether everything is healed for good.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
     }
 
     /// From now on nothing goes wrong any more.

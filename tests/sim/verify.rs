@@ -78,37 +78,44 @@ fn holds(target: &Database, id: &str, rev: &Rev, people: &People, stems: bool) -
     let forgot = || {
         let leaves = tree.revs.leaves().into_iter();
         let mut branches = leaves.filter_map(|(leaf, _)| tree.revs.path(leaf));
-        stems && branches.any(|path| path.revs().any(|later| people.descends(id, &later, rev)))
+        people.may_be_replaced(id, rev)
+            || branches.any(|path| path.revs().any(|later| people.descends(id, &later, rev)))
     };
-    tree.revs.contains(rev) || forgot()
+    tree.revs.contains(rev) || stems && forgot()
 }
 
 /// Whether an edge's checkpoint, wherever it is kept, claims more than the target has.
 pub(crate) fn checkpoints(
     edge: &Edge,
     id: &str,
-    ends: (&Running, &Running),
+    ends: &(Running, Running),
     people: &People,
     stems: bool,
 ) -> Vec<String> {
-    let (source, target) = (&ends.0.database, &ends.1.database);
     let mut wrong = Vec::new();
-    for (holder, database) in [("source", source), ("target", target)] {
-        let Some((_, json)) = database.local(&LocalId::parse(id).unwrap()).unwrap() else {
-            continue;
-        };
-        let log = replication_log::parse(json.as_bytes()).unwrap().log;
-        let Ok(Since::Seq { seq, .. }) = seq::parse(&log.source_last_seq) else {
-            wrong.push(format!("{edge:?}: the {holder}'s checkpoint is {json}"));
-            continue;
-        };
-        for (id, rev) in lacking(&rows(source, seq), target, people, stems) {
-            wrong.push(format!(
-                "{edge:?}: the {holder}'s checkpoint is at {seq}, but {id} {rev} is not at the target"
-            ));
+    for (holder, end) in [("source", &ends.0), ("target", &ends.1)] {
+        if let Some((_, json)) = end.database.local(&LocalId::parse(id).unwrap()).unwrap() {
+            let log = replication_log::parse(json.as_bytes()).unwrap().log;
+            let passed = passed(&log.source_last_seq, ends, people, stems);
+            wrong.extend(
+                passed
+                    .iter()
+                    .map(|line| format!("{edge:?}: the {holder}'s checkpoint is {line}")),
+            );
         }
     }
     wrong
+}
+
+/// What the source has up to a seq and the target has not.
+pub(crate) fn passed(text: &str, ends: &(Running, Running), people: &People, stems: bool) -> Vec<String> {
+    let (source, target) = (&ends.0.database, &ends.1.database);
+    let Ok(Since::Seq { seq, .. }) = seq::parse(text) else {
+        return vec![format!("at {text}, which is no seq")];
+    };
+    let lacking = lacking(&rows(source, seq), target, people, stems).into_iter();
+    let line = |(id, rev)| format!("at {seq}, but {id} {rev} is not at the target");
+    lacking.map(line).collect()
 }
 
 /// Whether a node holds what was promised, as it was written, and nothing else.

@@ -36,6 +36,8 @@ pub(crate) struct People {
     pub(crate) promised: BTreeMap<Key, Promise>,
     /// Which revision each was made from.
     parents: BTreeMap<Key, Rev>,
+    /// Those that something may have been made from although nobody was told.
+    perhaps_replaced: Vec<Key>,
     /// Documents that may have revisions which nobody was promised.
     pub(crate) doubtful: BTreeSet<String>,
     /// By node: acknowledged, but not yet durable.
@@ -52,6 +54,7 @@ impl People {
             count: 0,
             promised: BTreeMap::new(),
             parents: BTreeMap::new(),
+            perhaps_replaced: Vec::new(),
             doubtful: BTreeSet::new(),
             undurable: vec![Vec::new(); plan.nodes],
         }
@@ -88,7 +91,11 @@ impl People {
                 }
                 self.promised.insert((id, rev), promise);
             }
-            Err(_) => drop(self.doubtful.insert(id)),
+            Err(_) => {
+                let from = path.into_iter().next();
+                self.perhaps_replaced.extend(from.map(|from| (id.clone(), from)));
+                self.doubtful.insert(id);
+            }
         }
     }
 
@@ -121,6 +128,12 @@ impl People {
             }
         }
         at.1 == *early
+    }
+
+    /// Whether something may have been made from it that nobody knows of.
+    pub(crate) fn may_be_replaced(&self, id: &str, rev: &Rev) -> bool {
+        let mut perhaps = self.perhaps_replaced.iter();
+        perhaps.any(|(of, late)| of == id && self.descends(id, late, rev))
     }
 
     fn remember(&mut self, id: &str, path: &[Rev]) {

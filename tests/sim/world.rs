@@ -1,6 +1,6 @@
 //! A world from its plan to its end.
 
-use crate::link::Link;
+use crate::job::{Job, Told};
 use crate::network::Network;
 use crate::node::Running;
 use crate::plan::{Edge, Plan};
@@ -11,12 +11,10 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use trunkline_core::doc_id::DocId;
-use trunkline_replicate::{Peer, PeerErrorKind, Progress, Spec, run};
 
 /// Twice the longest pause of a replication, for each node on the longest way.
 const CONVERGES_WITHIN: Duration = Duration::from_secs(300);
@@ -34,6 +32,8 @@ struct World {
     whole_at: Option<Instant>,
     /// By node: documents to be purged when it is back.
     to_purge: Vec<Vec<String>>,
+    /// By edge: what its newest run says of itself.
+    told: Told,
     wrong: Arc<Mutex<Vec<String>>>,
     cancel: CancellationToken,
 }
@@ -58,6 +58,7 @@ impl World {
             back_at: vec![None; plan.nodes],
             whole_at: None,
             to_purge: vec![Vec::new(); plan.nodes],
+            told: Arc::new(Mutex::new(vec![None; plan.edges.len()])),
             wrong: Arc::default(),
             cancel: CancellationToken::new(),
             plan,
@@ -127,10 +128,14 @@ impl World {
             self.whole_at = None;
             self.network.part(vec![false; self.plan.nodes]);
         }
+        self.check_told();
     }
 
     fn crash(&mut self, node: usize) {
         self.jobs[node].clear();
+        for (edge, told) in self.plan.edges.iter().zip(&mut *self.told.lock()) {
+            told.take_if(|_| edge.runs_at == node);
+        }
         self.network.seats[node].crash(&mut self.dice);
         self.people.crashed(node);
         self.network.tell();
@@ -183,6 +188,7 @@ impl World {
                     at,
                     dice: StdRng::seed_from_u64(seed),
                     may_miss: self.plan.may_miss(),
+                    told: Arc::clone(&self.told),
                     wrong: Arc::clone(&self.wrong),
                     cancel: self.cancel.clone(),
                 };
@@ -195,14 +201,47 @@ impl World {
         self.plan.revs_limit.is_some()
     }
 
+    /// Both ends of an edge, while they run.
+    fn ends(&self, edge: &Edge) -> Option<(Running, Running)> {
+        let end = |node: usize| self.network.seats[node].running().filter(|end| !end.is_dying());
+        end(edge.source).zip(end(edge.target))
+    }
+
     fn check_checkpoints(&self) {
         let logs = self.network.logs.lock().clone();
         for (at, id) in logs {
             let edge = &self.plan.edges[at];
-            let end = |node: usize| self.network.seats[node].running().filter(|end| !end.is_dying());
-            if let (Some(source), Some(target)) = (end(edge.source), end(edge.target)) {
-                let wrong = verify::checkpoints(edge, &id, (&source, &target), &self.people, self.stems());
+            if let Some(ends) = self.ends(edge) {
+                let wrong = verify::checkpoints(edge, &id, &ends, &self.people, self.stems());
                 self.wrong.lock().extend(wrong);
+            }
+        }
+    }
+
+    /// What a run says to be through with is at the target.
+    fn check_told(&self) {
+        for (edge, told) in self.plan.edges.iter().zip(&*self.told.lock()) {
+            if let (Some(told), Some(ends)) = (told, self.ends(edge))
+                && let Some(seq) = &told.borrow().through_seq
+            {
+                let wrong = verify::passed(seq, &ends, &self.people, self.stems());
+                let wrong = wrong.into_iter().map(|line| format!("{edge:?} is {line}"));
+                self.wrong.lock().extend(wrong);
+            }
+        }
+    }
+
+    /// Where nothing moves any more, every run that goes on says so.
+    fn check_idle(&self) {
+        for (edge, told) in self.plan.edges.iter().zip(&*self.told.lock()) {
+            let Some(told) = told.as_ref().filter(|_| edge.continuous) else {
+                continue;
+            };
+            let told = told.borrow();
+            if !told.is_idle() || told.behind_since_ms.is_some() || told.changes_pending.unwrap_or(0) > 0 {
+                self.wrong
+                    .lock()
+                    .push(format!("{edge:?} rests, but says {told:?}"));
             }
         }
     }
@@ -227,34 +266,36 @@ impl World {
         self.plan.edges.iter().all(over) && (!self.plan.all_reach_all || same())
     }
 
+    /// Waits until nothing has moved for a while; by then everything is over.
     async fn settle(&mut self) {
         let begun = Instant::now();
-        while !self.has_converged() && begun.elapsed() < CONVERGES_WITHIN {
+        let (mut seqs, mut since) = (Vec::new(), begun);
+        // Requests that arrive a second time may be under way for a while, and runs pause for half a minute.
+        while since.elapsed() < STILL_FOR {
+            if begun.elapsed() > CONVERGES_WITHIN {
+                self.wrong.lock().push("it does not come to rest".to_owned());
+                break;
+            }
             sleep(Duration::from_millis(500)).await;
+            let running = self.running().into_iter();
+            let now = running.map(|(_, running)| running.database.last_seq().unwrap());
+            let now: Vec<u64> = now.collect();
+            if now != seqs {
+                (seqs, since) = (now, Instant::now());
+            }
         }
         if !self.has_converged() {
-            self.wrong
-                .lock()
-                .push("what one has did not get to the others".to_owned());
-            return;
+            let wrong = "what one has did not get to the others";
+            self.wrong.lock().push(wrong.to_owned());
         }
-        // Requests that arrive a second time may still be under way.
-        sleep(Duration::from_secs(6)).await;
-        let seqs = |world: &World| -> Vec<u64> {
-            let running = world.running().into_iter();
-            running
-                .map(|(_, running)| running.database.last_seq().unwrap())
-                .collect()
-        };
-        let before = seqs(self);
-        sleep(STILL_FOR).await;
-        if before != seqs(self) {
-            self.wrong.lock().push("it does not come to rest".to_owned());
-        }
+        self.check_told();
+        self.check_idle();
         self.cancel.cancel();
         for job in self.jobs.iter_mut().flat_map(std::mem::take) {
-            if job.await.is_err() {
-                self.wrong.lock().push("a replication panicked".to_owned());
+            match timeout(STILL_FOR, job).await {
+                Err(_) => self.wrong.lock().push("a replication does not stop".to_owned()),
+                Ok(Err(_)) => self.wrong.lock().push("a replication panicked".to_owned()),
+                Ok(Ok(())) => {}
             }
         }
     }
@@ -318,66 +359,4 @@ fn purge(running: &Running, id: &str) -> bool {
         Ok(())
     };
     erase().is_ok()
-}
-
-/// One edge's replications, as long as the node lives that runs them.
-struct Job {
-    network: Arc<Network>,
-    edge: Edge,
-    at: usize,
-    dice: StdRng,
-    may_miss: bool,
-    wrong: Arc<Mutex<Vec<String>>>,
-    cancel: CancellationToken,
-}
-
-impl Job {
-    async fn run(mut self) {
-        while !self.cancel.is_cancelled() {
-            let (source, target) = (self.link(self.edge.source), self.link(self.edge.target));
-            let intervals = [
-                None,
-                Some(Duration::from_millis(100)),
-                Some(Duration::from_secs(2)),
-            ];
-            let spec = Spec {
-                continuous: self.edge.continuous,
-                checkpoint_interval: intervals[self.dice.random_range(0..3)],
-                ..Spec::default()
-            };
-            let (progress, told) = watch::channel(Progress::default());
-            let cancel = self.cancel.child_token();
-            if self.dice.random_bool(0.3) {
-                // Someone stops it for no reason.
-                let (cancel, after) = (cancel.clone(), self.dice.random_range(0..60_000));
-                tokio::spawn(async move {
-                    sleep(Duration::from_millis(after)).await;
-                    cancel.cancel();
-                });
-            }
-            let ended = run(source, target, spec, progress, cancel).await;
-            if let Err(error) = ended
-                && matches!(error.kind, PeerErrorKind::Invalid | PeerErrorKind::Protocol)
-            {
-                self.wrong.lock().push(format!("{:?} ended: {error}", self.edge));
-            }
-            for refused in told.borrow().refused.iter().filter(|_| !self.may_miss) {
-                self.wrong
-                    .lock()
-                    .push(format!("{:?} refused {refused:?}", self.edge));
-            }
-            let pause = Duration::from_millis(self.dice.random_range(0..3000));
-            tokio::select! {
-                biased;
-                () = self.cancel.cancelled() => {}
-                () = sleep(pause) => {}
-            }
-        }
-    }
-
-    fn link(&mut self, to: usize) -> Arc<dyn Peer> {
-        let seed = self.dice.random();
-        let network = Arc::clone(&self.network);
-        Arc::new(Link::new(network, self.at, self.edge.runs_at, to, seed))
-    }
 }

@@ -351,7 +351,7 @@ impl Peer for HttpPeer {
     async fn reachable_again(&self) {
         self.client
             .origin
-            .reachable_again(&self.client.address.root())
+            .reachable_again(self.client.address.root())
             .await;
     }
 

@@ -192,18 +192,15 @@ impl Feed {
             };
             let end = database.changes(&scan, &mut take);
             let end = failed.map_or(end, Err).map_err(|error| peer.error(&error))?;
-            // What was at the last seqs may have moved on; it was passed all the same.
-            let last = if end.done && newest >= scan.until {
-                Some(scan.until)
-            } else {
-                end.last
-            };
-            Ok((rows, last, newest, oldest_ms))
+            // What was at the newest seqs may have moved on or be purged, and a crash leaves out many where writes are
+            // relaxed: they are passed all the same, or it would never be known that nothing is left.
+            let passed = if end.done { newest.min(scan.until) } else { 0 };
+            Ok((rows, end.last.unwrap_or(0).max(passed), newest, oldest_ms))
         };
         let (rows, last, newest, oldest_ms) = self.peer.blocking(scanned).await?;
-        let Some(last) = last.filter(|last| *last > self.since) else {
+        if last <= self.since {
             return Ok(None);
-        };
+        }
         self.since = last;
         Ok(Some(Changes {
             rows,

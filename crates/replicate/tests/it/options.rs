@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use trunkline_core::doc_id::LocalId;
+use trunkline_core::doc_id::{DocId, LocalId};
 use trunkline_replicate::{AttachmentMode, PeerErrorKind, Progress, Spec, run};
 
 #[tokio::test]
@@ -159,6 +159,31 @@ async fn a_run_tells_since_when_it_is_behind() {
     let told =
         watched.wait_for(|progress| progress.behind_since_ms.is_some() && progress.last_error.is_some());
     assert!(told.await.unwrap().behind_since_ms.is_some());
+    cancel.cancel();
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_run_has_caught_up_where_the_newest_seq_has_no_document() {
+    let world = World::new();
+    let source = world.database("source");
+    put(&source, "a", None, "{}");
+    let rev = put(&source, "b", None, "{}");
+    let id = DocId::parse("b").unwrap();
+    source.purge(&[(id, vec![rev])]).unwrap();
+    let (progress, mut watched) = watch::channel(Progress::default());
+    let cancel = CancellationToken::new();
+    let spec = Spec {
+        continuous: true,
+        ..Spec::default()
+    };
+    let (from, to) = (world.peer("source"), world.peer("target"));
+    let newest = from.info().await.unwrap().update_seq.to_string();
+    let running = tokio::spawn(run(from, to, spec, progress, cancel.clone()));
+    let through = |progress: &Progress| progress.is_idle() && progress.through_seq.as_ref() == Some(&newest);
+    let told = tokio::time::timeout(Duration::from_secs(20), watched.wait_for(through));
+    let told = told.await.unwrap().unwrap().clone();
+    assert_eq!((told.behind_since_ms, told.changes_pending), (None, Some(0)));
     cancel.cancel();
     running.await.unwrap().unwrap();
 }

@@ -1,7 +1,9 @@
 //! Databases made, deleted, made again, and many of them at once.
 
 use crate::support::*;
+use std::fs;
 use std::ops::ControlFlow;
+use std::path::Path;
 use trunkline_core::doc::{Edit, ReplicatedEdit};
 use trunkline_core::doc_id::LocalId;
 use trunkline_store::{
@@ -133,6 +135,42 @@ fn relaxed_writes_are_seen_at_once_and_survive_close() {
     let database = store.database(&name("calls")).unwrap();
     assert_eq!(database.info().unwrap().doc_count, 20);
     clean(&database);
+}
+
+#[test]
+fn no_seq_comes_twice_after_a_crash_among_relaxed_writes() {
+    let (dir, _store, database) = store();
+    let edits = vec![edit("a", None, "{}")];
+    let relaxed = Batch {
+        edits,
+        durability: Durability::Relaxed,
+        ..Batch::default()
+    };
+    database.update(relaxed).unwrap();
+    // What a crash would leave.
+    let left = tempfile::tempdir().unwrap();
+    copy(dir.path(), left.path());
+    let store = Store::open(left.path()).unwrap();
+    let database = store.database(&name("calls")).unwrap();
+    let seen = database.last_seq().unwrap();
+    assert!(seen > 1, "{seen}");
+    database.compact().unwrap();
+    let written = one(&database, edit("b", None, "{}")).unwrap();
+    assert!(written.seq > seen, "{} after {seen}", written.seq);
+    clean(&database);
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            fs::create_dir_all(&to).unwrap();
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod encoding;
 mod examples;
+mod gossip;
 mod properties;
 mod small_worlds;
 mod world;
