@@ -2,7 +2,10 @@
 //! one can do to a CouchDB. `tests/clients` has the same with a PouchDB Server.
 
 use crate::node::{Node, ask, fails, ok, trunkline};
+use crate::readme::{blocks, check};
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
@@ -237,4 +240,74 @@ async fn a_move_outlives_either_server_and_says_what_it_waits_for() {
     let servers = Move { couch, ours };
     until(&jobs, "state", json!("running")).await;
     servers.ok("cut-over", &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_step_of_the_manual_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let servers = Move::new(dir.path()).await;
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/migrating.md");
+    let manual = std::fs::read_to_string(manual).unwrap();
+    let couch = servers.couch.url.replace("http://", "http://admin:secret@");
+    let blocks = blocks(&manual);
+    let mut steps = 0;
+    for (at, (language, text)) in blocks.iter().enumerate() {
+        let mut printed = String::new();
+        let commands = text.lines().filter(|line| line.starts_with("trunkline migrate "));
+        for command in commands.filter(|_| language == "sh") {
+            let command = command.replace("http://admin:secret@couch:5984", &couch);
+            let command = command.replace("http://127.0.0.1:5984", &servers.ours.url);
+            printed += &ok(&command.split(' ').skip(1).collect::<Vec<_>>());
+            steps += 1;
+        }
+        let printed = printed.replace(&servers.ours.url, "http://127.0.0.1:5984");
+        if let Some((_, expected)) = blocks.get(at + 1).filter(|(language, _)| language == "text") {
+            check(text, &printed, expected);
+        }
+    }
+    assert_eq!(steps, 6);
+}
+
+/// A server that has one database, and no `_security`: what PouchDB Server is without that plugin.
+fn server_without_security() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut asked = String::new();
+            let mut lines = BufReader::new(&connection);
+            lines.read_line(&mut asked).unwrap();
+            let mut rest = String::new();
+            while lines.read_line(&mut rest).unwrap() > 2 {}
+            let (status, body) = match asked.split(' ').nth(1) {
+                Some("/_all_dbs") => ("200 OK", r#"["calls"]"#),
+                _ => ("404 Not Found", r#"{"error":"not_found","reason":"missing"}"#),
+            };
+            let length = body.len();
+            // It may be gone by now.
+            let _ = write!(
+                connection,
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            );
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_security_is_moved_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let ours = Node::start(&dir.path().join("ours"));
+    let couch = server_without_security();
+    let told = ok(&["migrate", "start", &couch, &ours.url, "--no-wait"]);
+    assert_eq!(
+        told,
+        "calls: `_security` was not copied: the CouchDB has none\n1 database: 1 begun, 0 under way already\n"
+    );
+    let document = format!("{}/_replicator/migrate-calls", ours.url);
+    assert_eq!(
+        ask("GET", &document, None).await.1["source"]["url"],
+        format!("{couch}/calls")
+    );
 }

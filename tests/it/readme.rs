@@ -43,7 +43,7 @@ fn every_command_of_the_readme_works() {
 }
 
 /// The fenced blocks: language and text.
-fn blocks(markdown: &str) -> Vec<(String, String)> {
+pub(crate) fn blocks(markdown: &str) -> Vec<(String, String)> {
     let mut blocks = Vec::new();
     let mut lines = markdown.lines();
     while let Some(line) = lines.next() {
@@ -111,7 +111,7 @@ impl Tour<'_> {
     }
 }
 
-fn check(block: &str, printed: &str, expected: &str) {
+pub(crate) fn check(block: &str, printed: &str, expected: &str) {
     let mut lines = printed.lines();
     for expected in expected.lines() {
         assert!(

@@ -4,7 +4,8 @@ use super::attachments::{attach, pattern};
 use super::world::{assert_equal, create, http, node, put, replicate, url};
 use crate::link::Link;
 use crate::node::{Node, ask, client};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::time::Duration;
 use trunkline_replicate::Spec;
 
 /// Bytes of a long recording.
@@ -114,4 +115,60 @@ async fn twelve_recordings_of_one_document_arrive_whole() {
         let got = client().get(url).send().await.unwrap().bytes().await.unwrap();
         assert!(got == pattern(at * 300_000), "{at}");
     }
+}
+
+/// Reads a recording until the answer is as wanted; what it says, or how many bytes came.
+async fn read_until(url: &str, wanted: u16) -> (Value, Vec<u8>) {
+    for _ in 0..3000 {
+        let answer = client().get(url).send().await.unwrap();
+        let (status, link) = (answer.status(), answer.headers().get("link").cloned());
+        let bytes = answer.bytes().await.unwrap().to_vec();
+        if status == wanted {
+            let told: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            if let Some(url) = told["url"].as_str() {
+                assert_eq!(link.unwrap(), format!("<{url}>; rel=\"alternate\""));
+            }
+            return (told, bytes);
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{url} never answered {wanted}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_comes_at_once_and_the_recording_when_it_may() {
+    let dir = tempfile::tempdir().unwrap();
+    let (near, far) = (node(dir.path(), "near"), node(dir.path(), "far"));
+    let source = url(&near, "mail");
+    create(&source).await;
+    let rev = put(&source, json!({"_id": "message", "from": "+14155551000"})).await;
+    let rev = attach(&source, "message", &rev, "voice.wav", pattern(3 << 20)).await;
+    let job = |mode: &str| {
+        // So slowly that somebody wants to hear it before it is there.
+        json!({"source": source, "target": mode, "create_target": true, "continuous": true, "attachments": mode,
+            "bytes_per_second": 1 << 20})
+    };
+    for mode in ["lazy", "none"] {
+        let document = format!("{}/_replicator/{mode}", far.url);
+        assert_eq!(ask("PUT", &document, Some(job(mode))).await.0, 201);
+    }
+    let there = format!("{source}/message/voice.wav?rev={rev}");
+    for mode in ["none", "lazy"] {
+        let here = format!("{}/message/voice.wav", url(&far, mode));
+        let (told, _) = read_until(&here, 503).await;
+        assert_eq!(
+            (&told["error"], &told["url"]),
+            (&json!("content_absent"), &json!(there))
+        );
+        assert_eq!(
+            ask("GET", &format!("{}/message", url(&far, mode)), None).await.1["_rev"],
+            json!(rev)
+        );
+    }
+    // The call is handed to the node that has it; a little later it need not be.
+    assert!(read_until(&there, 200).await.1 == pattern(3 << 20));
+    let here = format!("{}/message/voice.wav", url(&far, "lazy"));
+    assert!(read_until(&here, 200).await.1 == pattern(3 << 20));
+    let never = format!("{}/message/voice.wav", url(&far, "none"));
+    assert_eq!(client().get(never).send().await.unwrap().status(), 503);
 }
