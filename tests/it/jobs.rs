@@ -1,20 +1,9 @@
-//! `trunkline jobs` and `trunkline verify` against real servers: what they print, and how they end.
+//! `trunkline jobs` against real servers: what it prints, and how it ends.
 
-use crate::node::{Node, ask, fails, ok, trunkline};
+use crate::node::{Node, ask, bad_news, fails, ok, put};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
-
-/// What a command prints that has bad news.
-fn bad_news(args: &[&str]) -> String {
-    let output = trunkline(args);
-    assert_eq!(
-        (output.status.code(), output.stderr.len()),
-        (Some(1), 0),
-        "{args:?}: {output:?}"
-    );
-    String::from_utf8(output.stdout).unwrap()
-}
 
 async fn until(url: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     for _ in 0..1500 {
@@ -25,11 +14,6 @@ async fn until(url: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("{url} stayed {:?}", ask("GET", url, None).await);
-}
-
-async fn put(node: &Node, path: &str, body: Value) {
-    let (status, answer) = ask("PUT", &format!("{}/{path}", node.url), Some(body)).await;
-    assert_eq!(status, 201, "{path}: {answer}");
 }
 
 /// A server that takes no document of more than 1000 bytes, with a database `calls`; its URL.
@@ -132,49 +116,4 @@ async fn jobs_tells_the_healthy_from_the_crashing_and_the_degraded() {
     );
     assert_eq!(ok(&["jobs", &node.url]).lines().count(), 2);
     assert!(fails(&["jobs", &node.url, "none"]).contains("404"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn verify_compares_directories_and_servers_alike() {
-    let dir = tempfile::tempdir().unwrap();
-    let (near, far) = (
-        Node::start(&dir.path().join("near")),
-        Node::start(&dir.path().join("far")),
-    );
-    let (source, target) = (format!("{}/calls", near.url), format!("{}/calls", far.url));
-    assert_eq!(ask("PUT", &source, None).await.0, 201);
-    for number in 0..300 {
-        put(&near, &format!("calls/call-{number}"), json!({"n": number})).await;
-    }
-    ok(&["replicate", &source, &target, "--create-target"]);
-    let copy = dir.path().join("store/calls");
-    let copy = copy.to_str().unwrap();
-    ok(&["replicate", &source, copy, "--create-target"]);
-    for (one, other) in [
-        (source.as_str(), target.as_str()),
-        (&source, copy),
-        (copy, &target),
-    ] {
-        assert_eq!(
-            ok(&["verify", one, other]),
-            "300 documents compared, no difference\n"
-        );
-    }
-    put(&near, "calls/here", json!({})).await;
-    put(&far, "calls/there", json!({})).await;
-    let told = bad_news(&["verify", &source, &target]);
-    let lines: Vec<&str> = told.lines().collect();
-    assert_eq!(lines.len(), 3, "{told}");
-    assert!(lines[0].starts_with("here, only at the source: 1-"), "{told}");
-    assert!(lines[1].starts_with("there, only at the target: 1-"), "{told}");
-    assert_eq!(lines[2], "302 documents compared, 2 documents differ");
-    let told = bad_news(&["verify", "--json", copy, &source]);
-    let lines: Vec<Value> = told
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert_eq!(lines[0]["id"], "here");
-    assert_eq!(lines[0]["only_target"].as_array().unwrap().len(), 1);
-    assert_eq!(lines[1], json!({"documents": 301, "differences": 1}));
-    assert!(fails(&["verify", &source, &format!("{}/none", far.url)]).contains("none"));
 }

@@ -22,3 +22,4 @@ mod node;
 mod readme;
 mod replication;
 mod snapshot;
+mod verify;

@@ -1,13 +1,12 @@
 //! `trunkline migrate`, from start to finish. Stands in for the CouchDB: another node, on which everything is done that
 //! one can do to a CouchDB. `tests/clients` has the same with a PouchDB Server.
 
-use crate::node::{Node, ask, fails, ok, trunkline};
+use crate::node::{Node, ask, bad_news, fails, ok, put};
 use crate::readme::{blocks, check};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Output;
 use std::time::Duration;
 
 struct Move {
@@ -71,21 +70,8 @@ impl Move {
         ok(&self.args(step, more))
     }
 
-    /// The step says no: exit code 1, and no more than what it says on standard output.
     fn refuses(&self, step: &str, more: &[&str]) -> String {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = trunkline(&self.args(step, more));
-        let told = String::from_utf8(stdout).unwrap();
-        assert_eq!((status.code(), stderr.len()), (Some(1), 0), "{told}");
-        told
-    }
-
-    async fn put(node: &Node, path: &str, doc: Value) {
-        let (status, answer) = ask("PUT", &format!("{}/{path}", node.url), Some(doc)).await;
-        assert_eq!(status, 201, "{path}: {answer}");
+        bad_news(&self.args(step, more))
     }
 }
 
@@ -122,12 +108,12 @@ async fn everything_arrives_and_a_cut_over_ends_the_move() {
     }
 
     // It goes on, also where it was started before; the other way is not asked for.
-    Move::put(couch, "cdrs/call-2", json!({"n": 2})).await;
+    put(couch, "cdrs/call-2", json!({"n": 2})).await;
     until(&format!("{}/cdrs/call-2", ours.url), "n", json!(2)).await;
     let told = servers.ok("start", &["--no-wait"]);
     assert!(told.contains("0 begun, 3 under way already"), "{told}");
     assert!(servers.ok("status", &[]).contains("cdrs: running, "));
-    Move::put(ours, "cdrs/ours", json!({"n": 3})).await;
+    put(ours, "cdrs/ours", json!({"n": 3})).await;
     let missing = format!("{}/cdrs/ours", couch.url);
     assert_eq!(ask("GET", &missing, None).await.0, 404);
 
@@ -171,7 +157,7 @@ async fn everything_arrives_and_a_cut_over_ends_the_move() {
         &format!("{}/cdrs", couch.url),
     ]);
     servers.ok("cut-over", &["--database", "cdrs", "--database", "acct+1/nov"]);
-    Move::put(couch, "cdrs/too-late", json!({})).await;
+    put(couch, "cdrs/too-late", json!({})).await;
     let jobs = ask("GET", &format!("{}/_scheduler/docs", ours.url), None).await.1;
     assert_eq!(jobs["docs"], json!([]));
     assert_eq!(servers.ok("finish", &[]), "0 replications ended\n");
@@ -191,9 +177,9 @@ async fn both_ways_keep_the_couchdb_up_to_date_until_the_finish() {
         told.ends_with("3 databases caught up; the copies follow on\n"),
         "{told}"
     );
-    Move::put(ours, "cdrs/ours", json!({"n": 3})).await;
+    put(ours, "cdrs/ours", json!({"n": 3})).await;
     until(&format!("{}/cdrs/ours", couch.url), "n", json!(3)).await;
-    Move::put(couch, "cdrs/theirs", json!({"n": 4})).await;
+    put(couch, "cdrs/theirs", json!({"n": 4})).await;
     until(&format!("{}/cdrs/theirs", ours.url), "n", json!(4)).await;
 
     let told = servers.ok("cut-over", &[]);
@@ -210,9 +196,9 @@ async fn both_ways_keep_the_couchdb_up_to_date_until_the_finish() {
     );
     // Again is as good as once.
     servers.ok("cut-over", &[]);
-    Move::put(ours, "cdrs/after", json!({"n": 5})).await;
+    put(ours, "cdrs/after", json!({"n": 5})).await;
     until(&format!("{}/cdrs/after", couch.url), "n", json!(5)).await;
-    Move::put(couch, "cdrs/too-late", json!({})).await;
+    put(couch, "cdrs/too-late", json!({})).await;
     assert_eq!(servers.ok("finish", &[]), "3 replications ended\n");
     let late = format!("{}/cdrs/too-late", ours.url);
     assert_eq!(ask("GET", &late, None).await.0, 404);
@@ -228,7 +214,7 @@ async fn a_move_outlives_either_server_and_says_what_it_waits_for() {
     let (couch_at, ours_at) = (couch.address().to_owned(), ours.address().to_owned());
     let (couch_dir, ours_dir) = (couch.dir.clone(), ours.dir.clone());
     ours.kill();
-    Move::put(&couch, "cdrs/meanwhile", json!({"n": 6})).await;
+    put(&couch, "cdrs/meanwhile", json!({"n": 6})).await;
     let ours = Node::start_on(&ours_dir, &ours_at);
     until(&format!("{}/cdrs/meanwhile", ours.url), "n", json!(6)).await;
     couch.kill();

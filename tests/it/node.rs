@@ -49,6 +49,17 @@ pub(crate) fn fails(args: &[&str]) -> String {
     told.trim_end().to_owned()
 }
 
+/// Runs the command, which must have bad news, and nothing else: exit code 1. Answers what it printed.
+pub(crate) fn bad_news(args: &[&str]) -> String {
+    let output = trunkline(args);
+    assert_eq!(
+        (output.status.code(), output.stderr.len()),
+        (Some(1), 0),
+        "{args:?}: {output:?}"
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// A running `trunkline serve`. Killed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -165,4 +176,10 @@ pub(crate) async fn ask(
     let status = answer.status().as_u16();
     let text = answer.text().await.unwrap();
     (status, serde_json::from_str(&text).unwrap_or_default())
+}
+
+/// Makes a document, which was not there.
+pub(crate) async fn put(node: &Node, path: &str, body: serde_json::Value) {
+    let (status, answer) = ask("PUT", &format!("{}/{path}", node.url), Some(body)).await;
+    assert_eq!(status, 201, "{path}: {answer}");
 }

@@ -25,6 +25,17 @@ async fn with_source() -> Server {
     server
 }
 
+/// Takes no document of more than 100 bytes.
+async fn small_target() -> Server {
+    let small = trunkline_http::Config {
+        document_bytes_max: 100,
+        ..trunkline_http::Config::default()
+    };
+    let server = Server::with(small).await;
+    server.put("/b", None).await;
+    server
+}
+
 fn job_path(id: &Value) -> String {
     format!("/_scheduler/jobs/{}", id.as_str().unwrap())
 }
@@ -264,12 +275,7 @@ async fn a_secret_may_come_later() {
 #[tokio::test]
 async fn what_the_target_refuses_is_listed_and_tried_again() {
     let server = with_source().await;
-    let small = trunkline_http::Config {
-        document_bytes_max: 100,
-        ..trunkline_http::Config::default()
-    };
-    let target = Server::with(small).await;
-    target.put("/b", None).await;
+    let target = small_target().await;
     let rev = server
         .put("/a/big", Some(json!({ "text": "x".repeat(200) })))
         .await
@@ -326,12 +332,7 @@ async fn what_the_target_refuses_is_listed_and_tried_again() {
 #[tokio::test]
 async fn what_will_never_get_through_is_dismissed() {
     let server = with_source().await;
-    let small = trunkline_http::Config {
-        document_bytes_max: 100,
-        ..trunkline_http::Config::default()
-    };
-    let target = Server::with(small).await;
-    target.put("/b", None).await;
+    let target = small_target().await;
     for id in ["big", "large", "huge"] {
         let doc = json!({ "text": "x".repeat(200) });
         server.put(&format!("/a/{id}"), Some(doc)).await;
@@ -377,12 +378,7 @@ async fn what_will_never_get_through_is_dismissed() {
 #[tokio::test]
 async fn failures_outlive_their_one_shot_job() {
     let server = with_source().await;
-    let small = trunkline_http::Config {
-        document_bytes_max: 100,
-        ..trunkline_http::Config::default()
-    };
-    let target = Server::with(small).await;
-    target.put("/b", None).await;
+    let target = small_target().await;
     let rev = server
         .put("/a/big", Some(json!({ "text": "x".repeat(200) })))
         .await

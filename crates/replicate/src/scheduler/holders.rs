@@ -30,7 +30,7 @@ impl Replications {
     /// Who has the attachment bytes that a database here waits for: the sources of its replications, those first that
     /// go well and leave bytes for later. Only replications that this process drives are known.
     pub fn holders(&self, database: &str) -> Vec<Holder> {
-        let mut jobs = self.into_database(database);
+        let mut jobs = self.jobs_into(database);
         jobs.sort_by_cached_key(|job| {
             let fails = job.progress.borrow().failed_attempts > 0;
             (fails, job.definition.spec.attachments == AttachmentMode::Eager)
@@ -47,7 +47,7 @@ impl Replications {
     /// bytes behind their documents now.
     pub fn fetch_first(&self, database: &str, content: &Content) -> bool {
         let mut asked = false;
-        for job in self.into_database(database) {
+        for job in self.jobs_into(database) {
             // What an ended attempt left here hears nothing any more.
             let first = job.progress.borrow().contents.clone();
             asked |= first.is_some_and(|first| first.ask(content.clone()));
@@ -55,7 +55,7 @@ impl Replications {
         asked
     }
 
-    fn into_database(&self, database: &str) -> Vec<Arc<Entry>> {
+    fn jobs_into(&self, database: &str) -> Vec<Arc<Entry>> {
         let jobs = self.node().jobs.lock();
         let into = jobs.by_number.values();
         into.filter(|job| job.definition.target.is_here(database))

@@ -319,7 +319,7 @@ async fn liar(lie: &Lie) -> (Couched, Arc<dyn Peer>, Arc<AtomicUsize>) {
         let lies = about(request) && count.fetch_add(1, Ordering::Relaxed) < LIES;
         let before = server.lock().clone();
         let truth = server.lock().answer(request);
-        if lies && request.method == "PUT" || lies && bulk_docs(request) {
+        if lies && (request.method == "PUT" || bulk_docs(request)) {
             // What it does not admit to has not happened either.
             *server.lock() = before;
         }
@@ -440,7 +440,8 @@ async fn a_target_that_lied_gets_everything_once_it_tells_the_truth() {
 /// Answers that never end, each with how it begins and what it goes on with.
 #[tokio::test]
 async fn an_answer_without_end_is_left_after_so_much() {
-    let endless: [(&str, fn(&Request) -> bool, &str, &str, &str); 6] = [
+    type Is = fn(&Request) -> bool;
+    let endless: [(&str, Is, &str, &str, &str); 6] = [
         ("a row", changes, "200 OK", r#"{"results":[{"seq":1,"id":""#, "x"),
         (
             "a welcome",
