@@ -12,6 +12,7 @@
 mod cli;
 mod examples;
 mod export;
+mod front;
 mod import;
 mod jobs;
 mod kill9;

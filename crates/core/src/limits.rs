@@ -85,7 +85,8 @@ pub const EXCHANGE_UPLOAD_KEPT_MS: u64 = 600_000;
 /// trip carries 50 MB/s with it.
 pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 4 << 20;
 /// The same of all streams together: as much as HTTP/2 can say, so that feeds that nobody reads for a while do not hold
-/// up the others of their connection. What each holds, its own window bounds.
+/// up the others of their connection. What each holds, its own window bounds. The h2 crate also ends connections over
+/// small frames that nobody has read yet, by half of this: with its default a few thousand feeds do not live long.
 pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
 /// Streams of one HTTP/2 connection that are open at once: a feed for each of 10 000 databases, and their requests.
 pub const HTTP2_STREAMS_MAX: u32 = 20_000;

@@ -103,6 +103,7 @@ fn database_level() -> Router<App> {
         .route("/{db}/_exchange/digests", post(compare::digests))
         .route("/{db}/_exchange/leaves", post(compare::leaves))
         .route("/{db}/_mirror", get(settings::mirror).put(settings::set_mirror))
+        .route("/{db}/_exchange/absent", post(exchange::absent))
         .route("/{db}/_exchange/changes", post(exchange::changes))
         .route("/{db}/_exchange/contents/{hash}", {
             get(exchange::content)

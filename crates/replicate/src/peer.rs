@@ -154,6 +154,8 @@ pub struct BulkWritten {
     pub refused: Vec<RefusedDoc>,
     /// The new number of the checkpoint, where it was written with them.
     pub log_number: Option<u64>,
+    /// Of the database that they are in, where the peer tells: it may be another one by now than the run began with.
+    pub instance_start_time: Option<Box<str>>,
 }
 
 /// What kind of server a peer is; decides which detours are needed.
@@ -254,9 +256,13 @@ impl Doc {
     pub(crate) fn bytes(&self) -> usize {
         let content = match &self.content {
             DocContent::Json(json) => json.len(),
-            DocContent::Edit(edit) => edit.body.as_str().len() + 24 * edit.path.digests.len(),
+            DocContent::Edit(edit) => {
+                let attachments = edit.attachments.iter();
+                let attachments: usize = attachments.map(|one| size_of_val(one) + one.name.len()).sum();
+                edit.body.as_str().len() + 24 * edit.path.digests.len() + attachments
+            }
         };
-        self.id.len() + content + 64
+        2 * self.id.len() + content + size_of::<Doc>()
     }
 }
 

@@ -3,11 +3,14 @@
 mod attachments;
 mod documents;
 mod exchange;
+mod fronts;
+mod gone_back;
 mod interrupted;
 mod moves;
 mod outage;
 mod pending;
 mod selectors;
+mod stopped;
 mod unserved;
 mod voicemail;
 mod world;

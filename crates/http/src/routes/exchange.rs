@@ -7,6 +7,6 @@ mod docs;
 mod uploads;
 
 pub(super) use changes::feed as changes;
-pub(super) use contents::{begun, lacking, read as content, write as put_content};
+pub(super) use contents::{absent, begun, lacking, read as content, write as put_content};
 pub(super) use docs::write as docs;
 pub(crate) use uploads::Uploads;

@@ -3,8 +3,10 @@
 use crate::harness::{Answer, Server};
 use serde_json::{Value, json};
 use std::time::Duration;
+use trunkline_core::attachment::{AttachmentEdit, AttachmentSource, Content, Encoding};
 use trunkline_core::doc::{Body, ReplicatedEdit, RevPath};
 use trunkline_core::doc_id::DocId;
+use trunkline_core::limits::{HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_STREAM_WINDOW_BYTES};
 use trunkline_core::rev::Rev;
 use trunkline_wire::exchange::{self, Frame, Log, Reader, hash_text};
 
@@ -58,9 +60,12 @@ impl Feed {
     }
 }
 
+/// As peers of our own connect.
 fn http2() -> reqwest::Client {
     reqwest::Client::builder()
         .http2_prior_knowledge()
+        .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
+        .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
         .build()
         .unwrap()
 }
@@ -159,6 +164,28 @@ async fn feeds_that_nobody_reads_hold_up_no_other_of_their_connection() {
     assert_eq!(welcome.version(), reqwest::Version::HTTP_2);
 }
 
+#[tokio::test]
+async fn two_thousand_feeds_of_a_connection_follow_while_one_is_not_read() {
+    let server = Server::with_db().await;
+    let client = http2();
+    let _unread = Feed::open(&client, &server, &json!({ "continuous": true, "docs": true })).await;
+    let ask = json!({ "continuous": true, "doc_ids": ["news"] });
+    let mut feeds = Vec::new();
+    for _ in 0..2000 {
+        feeds.push(Feed::open(&client, &server, &ask).await);
+    }
+    let text = "x".repeat(1 << 20);
+    for number in 0..8 {
+        server
+            .put(&format!("/db/{number}"), Some(json!({ "text": text })))
+            .await;
+    }
+    server.put("/db/news", Some(json!({}))).await;
+    for feed in &mut feeds {
+        assert_eq!(feed.row().await, "news");
+    }
+}
+
 fn edit(id: &str, path: RevPath, body: &str) -> ReplicatedEdit {
     ReplicatedEdit {
         id: DocId::parse(id).unwrap(),
@@ -179,6 +206,58 @@ fn path(revs: &[&str]) -> RevPath {
 async fn send(server: &Server, body: Vec<u8>) -> Answer {
     let request = server.request("POST", "/db/_exchange/docs");
     server.send(request.body(body)).await
+}
+
+#[tokio::test]
+async fn documents_may_come_compressed() {
+    let server = Server::with_db().await;
+    let mut body = Vec::new();
+    exchange::start(&mut body);
+    for at in 0..100 {
+        exchange::write_document(
+            &mut body,
+            &edit(&format!("call-{at}"), path(&["1-a"]), "{\"n\":1}"),
+        );
+    }
+    let compressed = zstd::bulk::compress(&body, 1).unwrap();
+    assert!(compressed.len() < body.len() / 2);
+    let request = server.request("POST", "/db/_exchange/docs");
+    let request = request.header("content-encoding", "zstd");
+    let answer = request.body(compressed).send().await.unwrap();
+    assert_eq!(answer.status(), 201);
+    assert_eq!(server.get("/db").await.json()["doc_count"], 100);
+}
+
+#[tokio::test]
+async fn contents_that_have_not_come_are_listed() {
+    let server = Server::with_db().await;
+    let ask = |ask: Value| server.post("/db/_exchange/absent", ask);
+    let none = ask(json!({})).await.json();
+    assert_eq!(none, json!({ "contents": [] }));
+    let later = |byte: u8| Content {
+        hash: [byte; 32],
+        md5: [byte; 16],
+        length: 3,
+        encoding: Encoding::Identity,
+    };
+    let mut body = Vec::new();
+    exchange::start(&mut body);
+    for byte in [1, 2, 3] {
+        let mut edit = edit(&format!("call-{byte}"), path(&["1-a"]), "{}");
+        edit.attachments.push(AttachmentEdit {
+            name: "voice".into(),
+            content_type: None,
+            revpos: Some(1),
+            source: AttachmentSource::Later(later(byte)),
+        });
+        exchange::write_document(&mut body, &edit);
+    }
+    assert_eq!(send(&server, body).await.json()["refused"], json!([]));
+    let after = hash_text(&[1; 32]);
+    let answer = ask(json!({ "after": after, "limit": 1 })).await.json();
+    let absent = exchange::parse_absent(answer.to_string().as_bytes()).unwrap();
+    assert_eq!(absent, [later(2)]);
+    assert_eq!(ask(json!({ "after": "x" })).await.status, 400);
 }
 
 #[tokio::test]

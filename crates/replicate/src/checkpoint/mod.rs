@@ -266,6 +266,11 @@ impl Checkpointer {
         Ok(())
     }
 
+    /// Fails when the target is another database by now than the attempt began with.
+    pub(crate) fn same_target(&self, instance_start_time: &str) -> Result<(), PeerError> {
+        same_incarnation(&self.target.label(), &self.ends.target, instance_start_time)
+    }
+
     /// A Trunkline's checkpoint is durable together with everything before it, and bears its incarnation in its name.
     async fn commit(&self) -> Result<(), PeerError> {
         let target = async {

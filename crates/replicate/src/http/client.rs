@@ -5,7 +5,7 @@ use super::address::Address;
 use super::origin::Origin;
 use crate::peer::{PeerError, PeerErrorKind};
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{IntoUrl, Method, RequestBuilder, Response, StatusCode};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,6 +21,11 @@ pub(super) const BATCH: Duration = Duration::from_secs(180);
 pub(super) const SILENCE: Duration = Duration::from_secs(30);
 /// Bytes of an error's body that are read.
 const FAULT_BYTES_MAX: usize = 16 << 10;
+
+/// Bodies from this length on are compressed.
+const COMPRESSED_FROM_BYTES: usize = 4 << 10;
+/// The fastest level that zstd counts from: links are slower than it.
+const COMPRESSION_LEVEL: i32 = 1;
 
 /// Sends requests for one database.
 #[derive(Clone)]
@@ -60,12 +65,8 @@ impl Client {
 
     /// The server exchanges: one connection for all that goes to it and comes from it.
     pub(super) async fn connect_for_exchange(&self) {
-        let probe = async |http: &reqwest::Client| {
-            let request = http.get(self.address.root()).headers(self.headers.clone());
-            let answer = self.send(request, QUICK).await.ok()?;
-            answer.status().is_success().then(|| answer.version())
-        };
-        self.origin.exchanges(probe).await;
+        let url = self.address.root();
+        self.origin.exchanges(url, self.headers.clone()).await;
     }
 
     pub(super) fn get(&self, url: impl IntoUrl) -> RequestBuilder {
@@ -83,6 +84,19 @@ impl Client {
     pub(super) fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
         let request = self.origin.client().request(method, url);
         request.headers(self.headers.clone())
+    }
+
+    /// The request with a body of its own kind of frames, compressed where the way is longer than this machine.
+    pub(super) fn with_body(&self, request: RequestBuilder, body: Vec<u8>) -> RequestBuilder {
+        if self.address.loopback || body.len() < COMPRESSED_FROM_BYTES {
+            return request.body(body);
+        }
+        match zstd::bulk::compress(&body, COMPRESSION_LEVEL) {
+            Ok(compressed) if compressed.len() < body.len() => {
+                request.header(CONTENT_ENCODING, "zstd").body(compressed)
+            }
+            _ => request.body(body),
+        }
     }
 
     pub(super) fn error(&self, kind: PeerErrorKind, reason: impl Into<String>) -> PeerError {
@@ -343,6 +357,27 @@ mod tests {
         let until = wait(&httpdate::fmt_http_date(soon)).unwrap();
         assert!(until > Duration::from_secs(500) && until <= Duration::from_secs(600));
         assert_eq!(wait("soon"), None);
+    }
+
+    #[test]
+    fn long_bodies_are_compressed_for_links_alone() {
+        let body = b"call ".repeat(2000);
+        for (url, length, compressed) in [
+            ("http://192.0.2.1/x", 10_000, true),
+            ("http://192.0.2.1/x", 1000, false),
+            ("http://127.0.0.1/x", 10_000, false),
+        ] {
+            let client = Client::new(url, &HttpOptions::default()).unwrap();
+            let request = client.with_body(client.post(url), body[..length].to_vec());
+            let request = request.build().unwrap();
+            let encoding = request.headers().get(CONTENT_ENCODING);
+            assert_eq!(encoding.is_some_and(|encoding| encoding == "zstd"), compressed);
+            let sent = request.body().and_then(reqwest::Body::as_bytes).unwrap();
+            match compressed {
+                true => assert_eq!(zstd::bulk::decompress(sent, length).unwrap(), body[..length]),
+                false => assert_eq!(sent, &body[..length]),
+            }
+        }
     }
 
     #[test]

@@ -158,7 +158,7 @@ pub(super) async fn bulk_docs(
     }
     Ok(BulkWritten {
         refused,
-        log_number: None,
+        ..BulkWritten::default()
     })
 }
 

@@ -9,6 +9,7 @@
 //! | `documents` | `_revs_diff`, `_bulk_get`, `_bulk_docs` |
 //! | `exchange` | all that and more with a peer of our own kind |
 //! | `attachments` | documents with attachments, streamed as multipart |
+//! | `upload` | what is streamed to a peer, and whether it takes it |
 
 mod address;
 mod attachments;
@@ -17,10 +18,11 @@ mod client;
 mod documents;
 mod exchange;
 mod origin;
+mod upload;
 
 use crate::peer::{
     BulkWritten, Change, Changes, ChangesAsk, Doc, Fetched, LogWrite, Missing, OpenRev, Opened, Peer,
-    PeerError, PeerErrorKind, PeerInfo, PeerKind, StoredLog,
+    PeerError, PeerErrorKind, PeerInfo, PeerKind, StoredLog, no_exchange,
 };
 use crate::session::RefusedDoc;
 use address::escaped;
@@ -35,7 +37,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use trunkline_core::attachment::Content;
+use trunkline_core::attachment::{Content, ContentHash};
 use trunkline_core::rev::Rev;
 use trunkline_wire::{digests, info, local_doc, revs_diff};
 
@@ -101,6 +103,8 @@ pub struct HttpPeer {
 struct Looked {
     kind: PeerKind,
     exchanges: bool,
+    /// Something before the server lets only the protocol through that everybody speaks, whatever the server says.
+    hidden: bool,
 }
 
 impl HttpPeer {
@@ -113,6 +117,7 @@ impl HttpPeer {
             looked: Arc::new(RwLock::new(Looked {
                 kind: PeerKind::CouchDb,
                 exchanges: false,
+                hidden: false,
             })),
         })
     }
@@ -143,8 +148,27 @@ impl HttpPeer {
         if exchanges {
             self.client.connect_for_exchange().await;
         }
-        *self.looked.write() = Looked { kind, exchanges };
+        let mut looked = self.looked.write();
+        looked.kind = kind;
+        looked.exchanges = exchanges && !looked.hidden;
+        drop(looked);
         Ok(welcome.uuid)
+    }
+
+    /// The server has no paths for the exchange after all. The next look says so, and then all goes without.
+    fn hides(&self) {
+        let mut looked = self.looked.write();
+        looked.hidden = true;
+        looked.exchanges = false;
+    }
+
+    /// What came of a path of the exchange.
+    fn exchanged<T>(&self, answer: Result<Option<T>, PeerError>) -> Result<T, PeerError> {
+        answer?.ok_or_else(|| {
+            self.hides();
+            let reason = "something before the server hides the exchange; it goes on without";
+            self.client.error(PeerErrorKind::Unavailable, reason)
+        })
     }
 
     fn log_url(&self, replication_id: &str) -> String {
@@ -175,7 +199,7 @@ impl Peer for HttpPeer {
         let (uuid, looked) = tokio::join!(self.welcome(), looked);
         let (uuid, looked) = (uuid?, looked.map_err(no_database)?);
         let looked = info::parse_db(&looked).map_err(|error| client.bad_answer(error))?;
-        let Looked { kind, exchanges } = self.looked();
+        let Looked { kind, exchanges, .. } = self.looked();
         // PouchDB Server tells when its process started; an old CouchDB tells 0.
         let incarnation = match &*looked.instance_start_time {
             "0" => "",
@@ -284,12 +308,11 @@ impl Peer for HttpPeer {
         &self,
         ask: ChangesAsk,
     ) -> Result<BoxStream<'static, Result<Changes, PeerError>>, PeerError> {
-        let Looked { kind, exchanges } = self.looked();
+        let Looked { kind, exchanges, .. } = self.looked();
         if exchanges {
             match exchange::open(self.client.clone(), &ask).await? {
                 Some(feed) => return Ok(feed),
-                // Something before the server lets only the protocol through that everybody speaks.
-                None => self.looked.write().exchanges = false,
+                None => self.hides(),
             }
         }
         changes::open(self.client.clone(), kind, ask).await
@@ -305,9 +328,9 @@ impl Peer for HttpPeer {
     }
 
     async fn bulk_docs(&self, docs: Vec<Doc>, log: Option<LogWrite>) -> Result<BulkWritten, PeerError> {
-        let Looked { kind, exchanges } = self.looked();
+        let Looked { kind, exchanges, .. } = self.looked();
         if exchanges {
-            return exchange::bulk_docs(&self.client, docs, log).await;
+            return self.exchanged(exchange::bulk_docs(&self.client, docs, log).await);
         }
         documents::bulk_docs(&self.client, kind, docs).await
     }
@@ -324,7 +347,7 @@ impl Peer for HttpPeer {
     }
 
     async fn lacking(&self, contents: &[Content]) -> Result<Vec<Content>, PeerError> {
-        exchange::lacking(&self.client, contents).await
+        self.exchanged(exchange::lacking(&self.client, contents).await)
     }
 
     async fn content(
@@ -346,6 +369,13 @@ impl Peer for HttpPeer {
         bytes: mpsc::Receiver<Result<Bytes, PeerError>>,
     ) -> Result<(), PeerError> {
         exchange::put_content(&self.client, content, from, bytes).await
+    }
+
+    async fn absent(&self, after: Option<ContentHash>, limit: usize) -> Result<Vec<Content>, PeerError> {
+        if !self.looked().exchanges {
+            return Err(no_exchange(self.label()));
+        }
+        self.exchanged(exchange::absent(&self.client, after, limit).await)
     }
 
     async fn reachable_again(&self) {

@@ -5,6 +5,7 @@ use super::address::Address;
 use super::{ConnectOptions, HttpOptions};
 use crate::peer::{PeerError, PeerErrorKind};
 use parking_lot::Mutex;
+use reqwest::header::HeaderMap;
 use reqwest::{Certificate, ClientBuilder, Identity, Proxy, Version};
 use std::collections::HashMap;
 use std::path::Path;
@@ -58,6 +59,9 @@ pub(super) struct Origin {
     /// Tells those that wait when the server answers again.
     probe: Mutex<Option<watch::Receiver<bool>>>,
 }
+
+/// Nothing came back.
+struct Silent;
 
 /// How connections are made.
 struct Way {
@@ -146,13 +150,23 @@ impl Origin {
         told
     }
 
-    /// The server exchanges, so it speaks HTTP/2; what stands before it may not, which the answer to `probe` tells.
-    pub(super) async fn exchanges(&self, probe: impl AsyncFnOnce(&reqwest::Client) -> Option<Version>) {
+    /// The server exchanges, so it speaks HTTP/2; what stands before it may not, which the answer to a request for `url`
+    /// tells. That none comes in time tells nothing: the next one to ask tries again.
+    pub(super) async fn exchanges(&self, url: &str, headers: HeaderMap) {
         let connect = async || {
-            let http2 = self.way.http2().build().ok()?;
-            (probe(&http2).await? == Version::HTTP_2).then_some(http2)
+            let Ok(http2) = self.way.http2().build() else {
+                return Ok(None);
+            };
+            let answer = http2.get(url).headers(headers).send();
+            let answer = tokio::time::timeout(PROBE_TIMEOUT, answer).await;
+            let spoken = match answer.map_err(|_| Silent)? {
+                Ok(answer) => answer.status().is_success() && answer.version() == Version::HTTP_2,
+                Err(error) if error.is_connect() => return Err(Silent),
+                Err(_) => false,
+            };
+            Ok(spoken.then_some(http2))
         };
-        self.http2.get_or_init(connect).await;
+        let _ = self.http2.get_or_try_init(connect).await;
     }
 }
 

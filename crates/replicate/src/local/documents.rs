@@ -150,7 +150,11 @@ pub(super) fn bulk_docs(
             refused.push(Unfit::Refused(why).refusal(id, rev)?);
         }
     }
-    Ok(BulkWritten { refused, log_number })
+    Ok(BulkWritten {
+        refused,
+        log_number,
+        instance_start_time: None,
+    })
 }
 
 /// Why a document cannot be written.

@@ -309,6 +309,9 @@ async fn write(lane: &Lane, docs: Vec<Doc>, whole: bool, finished: &mut Finished
     });
     let (ride, log) = lane.checkpointer.ride(own).unzip();
     let written = lane.target.bulk_docs(docs, log).await?;
+    if let Some(now) = &written.instance_start_time {
+        lane.checkpointer.same_target(now)?;
+    }
     if let Some(ride) = ride {
         ride.arrived(written.log_number, written.refused.is_empty());
     }

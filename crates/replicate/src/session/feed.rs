@@ -160,7 +160,8 @@ impl Change {
     /// Bytes it holds in memory, roughly.
     pub(crate) fn bytes(&self) -> usize {
         let odd: usize = self.odd_revs.iter().map(|rev| 48 + rev.len()).sum();
-        self.id.len() + 48 * self.revs.len() + odd + self.docs.iter().map(Doc::bytes).sum::<usize>()
+        let docs: usize = self.docs.iter().map(Doc::bytes).sum();
+        size_of::<Change>() + self.id.len() + 48 * self.revs.len() + odd + docs
     }
 }
 

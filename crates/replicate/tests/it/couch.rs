@@ -27,6 +27,8 @@ pub(crate) struct Couch {
     pub(crate) denies: Option<fn(&Request) -> bool>,
     /// `vendor.name`.
     pub(crate) vendor: &'static str,
+    /// What it says it can do; of `_exchange` it knows nothing.
+    pub(crate) features: &'static [&'static str],
     /// Paths asked for, in order.
     pub(crate) asked: Vec<String>,
 }
@@ -175,7 +177,7 @@ impl Couch {
         match (request.method.as_str(), resource) {
             ("GET", "") if path == "/" => ok(
                 &json!({"couchdb": "Welcome", "version": "3.5.0", "uuid": format!("{:p}", self),
-                    "vendor": {"name": self.vendor}}),
+                    "vendor": {"name": self.vendor}, "features": self.features}),
             ),
             ("GET", "") => {
                 ok(&json!({"update_seq": Couch::seq(self.seq), "instance_start_time": "1700000000"}))
@@ -210,6 +212,8 @@ impl Couch {
                 committed();
                 self.put_related(request)
             }
+            (_, resource) if resource.starts_with("_exchange/") => refusal("404 No", "not_found", "missing"),
+            ("PRI", _) => refusal("400 No", "bad_request", "HTTP/1.1 is spoken here"),
             other => panic!("{other:?}"),
         }
     }

@@ -66,7 +66,10 @@ async fn connection(stream: TcpStream, script: Arc<Script>) {
     let mut line = String::new();
     while stream.read_line(&mut line).await.is_ok_and(|bytes| bytes > 0) {
         let mut words = line.split(' ').map(str::to_owned);
-        let (method, path) = (words.next().unwrap(), words.next().unwrap());
+        // What HTTP/2 begins with is no request in its second part.
+        let (Some(method), Some(path)) = (words.next(), words.next()) else {
+            return;
+        };
         let mut length = 0;
         let mut headers = String::new();
         loop {

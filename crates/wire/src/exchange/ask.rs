@@ -113,7 +113,12 @@ pub fn parse_contents(text: &[u8]) -> Result<Vec<ContentHash>, Invalid> {
 
 /// A content's hash, hexadecimal.
 pub fn hash_text(hash: &ContentHash) -> String {
-    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
+    hex(hash)
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let text = String::with_capacity(2 * bytes.len());
+    bytes.iter().fold(text, |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
@@ -121,8 +126,12 @@ pub fn hash_text(hash: &ContentHash) -> String {
 
 /// Reads what [`hash_text`] writes.
 pub fn parse_hash(text: &str) -> Option<ContentHash> {
-    let mut hash = [0; 32];
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    parse_hex(text)
+}
+
+pub(super) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut hash = [0; N];
+    if text.len() != 2 * N || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
@@ -186,7 +195,7 @@ pub fn parse_docs_answer(text: &[u8]) -> Result<DocsAnswer, BadAnswer> {
     }
 }
 
-fn member(out: &mut Vec<u8>, key: &str) {
+pub(super) fn member(out: &mut Vec<u8>, key: &str) {
     if out.last() != Some(&b'{') {
         out.push(b',');
     }

@@ -6,6 +6,7 @@
 //! have their length before them. Bodies are JSON text as stored; what attachments hold goes by hash. Times are ages:
 //! clocks of different nodes are never compared.
 
+mod absent;
 mod ask;
 mod fields;
 mod reader;
@@ -13,6 +14,7 @@ mod reader;
 mod tests;
 mod writer;
 
+pub use absent::{parse_absent, parse_absent_ask, write_absent, write_absent_ask};
 pub use ask::{
     Ask, DocsAnswer, hash_text, parse_ask, parse_contents, parse_docs_answer, parse_hash, write_ask,
     write_contents, write_docs_answer,
@@ -50,11 +52,11 @@ pub enum Frame {
 /// One row of a feed.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The document; an id that a document can have.
+    /// The document; what a source takes for an id may be none here.
     pub id: Box<str>,
     /// Its leaves, or those asked for.
     pub revs: Vec<Rev>,
-    /// All of them as documents, or none.
+    /// All of them as documents, or none; none also where they cannot be read.
     pub docs: Vec<ReplicatedEdit>,
 }
 

@@ -198,7 +198,10 @@ fn lies_are_refused() {
         (too_long, "a frame that is too long"),
         (framed(99, b""), "an unknown kind"),
         (framed(kind::END, b"x"), "bytes behind a frame's end"),
-        (framed(kind::ROW, b"\x02_x\0\0"), "an id that cannot be"),
+        (
+            framed(kind::DOCUMENT, b"\x02_x\0\x01\x01\x01x\0\x02{}"),
+            "an id that cannot be",
+        ),
         (framed(kind::ROW, &hex_of_32), "two spellings of one revision"),
         (
             framed(kind::ROW, b"\x01a\xff\xff\x7f"),
@@ -210,6 +213,20 @@ fn lies_are_refused() {
         ),
     ] {
         assert!(read(&bytes, 100).is_err(), "{why}");
+    }
+}
+
+#[test]
+fn rows_whose_documents_cannot_be_read_carry_none() {
+    for (row, id) in [
+        (b"\x01a\0\x01\0\x01\x01\x01x\0\x01{".as_slice(), "a"),
+        (b"\x02_x\0\x01\0\x01\x01\x01x\0\x02{}", "_x"),
+        (b"\x01a\0\0behind", "a"),
+    ] {
+        match read(&framed(kind::ROW, row), 100).unwrap().as_slice() {
+            [Frame::Row(row)] => assert_eq!((&*row.id, row.docs.len()), (id, 0)),
+            other => panic!("{other:?}"),
+        }
     }
 }
 

@@ -36,6 +36,16 @@ pub(in crate::routes) async fn lacking(Db(db): Db, JsonBody(body, _room): JsonBo
     Ok(respond::json(StatusCode::OK, answer.await?))
 }
 
+pub(in crate::routes) async fn absent(Db(db): Db, JsonBody(body, _room): JsonBody) -> Result<Response> {
+    let answer = blocking(move || {
+        let (after, limit) = exchange::parse_absent_ask(&body)?;
+        let mut out = Vec::new();
+        exchange::write_absent(&mut out, &db.absent(after, limit)?);
+        Ok(out)
+    });
+    Ok(respond::json(StatusCode::OK, answer.await?))
+}
+
 /// Content of which only the hash and the length as stored are known; for what asks for no more.
 fn named(hash: ContentHash, stored_bytes: u64) -> Content {
     Content {

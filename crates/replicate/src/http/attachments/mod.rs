@@ -4,18 +4,16 @@ mod parts;
 mod stubs;
 
 use super::address::escaped;
-use super::client::{BATCH, Client, QUICK};
+use super::client::{BATCH, Client};
 use super::documents::{FULL_COMMIT, is_about_documents, is_barred};
+use super::upload::Taken;
 use crate::peer::{Missing, OpenRev, Opened, PeerError, PeerErrorKind};
 use crate::session::RefusedDoc;
 use bytes::Bytes;
 use futures_util::stream;
-use parking_lot::Mutex;
 use parts::Following;
+use reqwest::Response;
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
-use reqwest::{Body, Response};
-use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use trunkline_core::rev::{InvalidRev, Rev};
 use trunkline_wire::document;
@@ -29,8 +27,6 @@ pub(super) const CHUNKS_AHEAD: usize = 4;
 const URL_REVS_BYTES: usize = 4000;
 /// The same for ancestors; those that do not fit only save bytes.
 const URL_ANCESTORS_BYTES: usize = 2000;
-/// The slowest link that a large attachment is expected to come over, in bytes a second.
-pub(super) const SLOWEST_LINK: u64 = 8 << 10;
 
 /// Reads revisions with their attachments.
 pub(super) async fn open_revs(
@@ -224,31 +220,22 @@ pub(super) async fn put_open_rev(client: &Client, rev: OpenRev) -> Result<Result
     };
     let url = format!("{}?new_edits=false", client.address.document(&rev.id));
     let mut request = client.put(url).header(FULL_COMMIT.0, FULL_COMMIT.1);
-    let failed = Arc::new(Mutex::new(None));
-    let mut limit = QUICK;
-    if following.is_empty() {
-        request = request
-            .header(CONTENT_TYPE, "application/json")
-            .body(rev.json.clone());
+    let answer = if following.is_empty() {
+        request = request.header(CONTENT_TYPE, "application/json");
+        client.send(request.body(rev.json.clone()), BATCH).await?
     } else {
         let writer = RelatedWriter::new(rand::random());
         let length = writer.content_length(rev.json.len(), following.attachments());
-        limit += Duration::from_secs(length / SLOWEST_LINK);
         // CouchDB wants exactly this form of the content type.
         request = request
             .header(CONTENT_TYPE, writer.content_type())
             .header(CONTENT_LENGTH, length);
-        let upload = parts::Upload::new(writer, &rev.json, following, rev.parts, Arc::clone(&failed));
-        let body = stream::unfold(upload, |mut upload| async move {
+        let upload = parts::Upload::new(writer, &rev.json, following, rev.parts);
+        let (taken, body) = Taken::body(stream::unfold(upload, |mut upload| async move {
             Some((upload.next().await?, upload))
-        });
-        request = request.body(Body::wrap_stream(body));
-    }
-    let answer = client.send(request, limit).await;
-    if let Some(error) = failed.lock().take() {
-        return Err(error);
-    }
-    let answer = answer?;
+        }));
+        client.upload(request.body(body), taken).await?
+    };
     if answer.status().is_success() {
         return Ok(Ok(()));
     }

@@ -2,10 +2,7 @@
 
 use crate::peer::{PeerError, PeerErrorKind};
 use bytes::Bytes;
-use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::io;
-use std::sync::Arc;
 use tokio::sync::mpsc;
 use trunkline_core::attachment::{Attachment, Content, Encoding};
 use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
@@ -72,8 +69,6 @@ pub(super) struct Upload {
     /// Bytes of the source not sent yet.
     left: Bytes,
     state: State,
-    /// Why the source failed, for whoever waits for the answer.
-    failed: Arc<Mutex<Option<PeerError>>>,
 }
 
 enum State {
@@ -88,7 +83,6 @@ impl Upload {
         json: &[u8],
         following: Following,
         parts: mpsc::Receiver<Result<Bytes, PeerError>>,
-        failed: Arc<Mutex<Option<PeerError>>>,
     ) -> Upload {
         let mut framing = Vec::new();
         writer.open(&mut framing, json);
@@ -100,12 +94,11 @@ impl Upload {
             lacking: 0,
             left: Bytes::new(),
             state: State::Between,
-            failed,
         }
     }
 
     /// The next bytes of the body; `None` at its end.
-    pub(super) async fn next(&mut self) -> Option<io::Result<Bytes>> {
+    pub(super) async fn next(&mut self) -> Option<Result<Bytes, PeerError>> {
         loop {
             match self.state {
                 State::Done if self.framing.is_empty() => return None,
@@ -138,26 +131,16 @@ impl Upload {
         }
     }
 
-    async fn bytes(&mut self) -> io::Result<Bytes> {
+    async fn bytes(&mut self) -> Result<Bytes, PeerError> {
         while self.left.is_empty() {
-            self.left = match self.parts.recv().await {
-                Some(Ok(bytes)) => bytes,
-                Some(Err(error)) => return Err(self.fail(error)),
-                None => {
-                    let error =
-                        PeerError::new("source", PeerErrorKind::Unavailable, "an attachment ended early");
-                    return Err(self.fail(error));
-                }
-            };
+            self.left = self.parts.recv().await.unwrap_or_else(|| {
+                let reason = "an attachment ended early";
+                Err(PeerError::new("source", PeerErrorKind::Unavailable, reason))
+            })?;
         }
         let most = usize::try_from(self.lacking).unwrap_or(usize::MAX);
         let bytes = self.left.split_to(self.left.len().min(most));
         self.lacking -= bytes.len() as u64;
         Ok(bytes)
-    }
-
-    fn fail(&mut self, error: PeerError) -> io::Error {
-        *self.failed.lock() = Some(error);
-        io::Error::other("the source failed")
     }
 }

@@ -1,11 +1,12 @@
 //! A feed of rows with their documents.
 
+use super::ask as ask_for;
 use crate::http::client::{Client, SILENCE};
 use crate::peer::{Change, Changes, ChangesAsk, Doc, DocContent, PeerError, PeerErrorKind};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Response, StatusCode, Version};
+use reqwest::{RequestBuilder, Response, Version};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 use trunkline_core::doc::ReplicatedEdit;
@@ -31,17 +32,9 @@ pub(in crate::http) async fn open(
         rows_bytes: 0,
         ended: false,
     };
-    let answer = feed.ask().await?;
-    if !answer.status().is_success() {
-        let status = answer.status();
-        let fault = feed.client.fault(answer).await;
-        let unknown = matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
-        return match fault.error.kind {
-            PeerErrorKind::DatabaseMissing => Err(fault.error),
-            _ if unknown => Ok(None),
-            _ => Err(fault.error),
-        };
-    }
+    let Some(answer) = ask_for(&feed.client, feed.request(), SILENCE).await? else {
+        return Ok(None);
+    };
     feed.open = Some(Open::new(answer));
     let feed = stream::unfold(feed, |mut feed| async move {
         if feed.ended {
@@ -88,7 +81,7 @@ impl Open {
 }
 
 impl Feed {
-    async fn ask(&self) -> Result<Response, PeerError> {
+    fn request(&self) -> RequestBuilder {
         let ask = Ask {
             since: self.since.clone(),
             until: self.ask.until.clone(),
@@ -104,7 +97,7 @@ impl Feed {
         exchange::write_ask(&mut body, &ask);
         let url = self.client.address.below("_exchange/changes");
         let request = self.client.post(url).header(CONTENT_TYPE, "application/json");
-        self.client.send(request.body(body), SILENCE).await
+        request.body(body)
     }
 
     /// The next rows; `None` at the end of a feed that has one.
@@ -120,11 +113,8 @@ impl Feed {
                     self.row(row);
                     self.open = Some(open);
                     if self.rows_bytes > EXCHANGE_ROWS_BYTES_MAX {
-                        let since = self.since.clone();
-                        return Ok(Some(self.changes(Progress {
-                            last_seq: since.unwrap_or_else(|| "0".into()),
-                            ..Progress::default()
-                        })));
+                        let reason = "rows without end: the feed does not tell how far they reach";
+                        return Err(self.client.error(PeerErrorKind::Protocol, reason));
                     }
                 }
                 Some(Frame::Progress(progress)) => {
@@ -164,10 +154,7 @@ impl Feed {
 
     async fn reopened(&mut self) -> Result<Open, PeerError> {
         self.docs = self.ask.docs.load(Ordering::Relaxed);
-        let answer = self.ask().await?;
-        if !answer.status().is_success() {
-            return Err(self.client.fault(answer).await.error);
-        }
+        let answer = self.client.ok(self.request(), SILENCE).await?;
         Ok(Open::new(answer))
     }
 

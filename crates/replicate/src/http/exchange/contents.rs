@@ -1,36 +1,52 @@
 //! Attachment bytes by the hash of their content, from where a cut left off.
 
-use crate::http::attachments::{CHUNKS_AHEAD, SLOWEST_LINK};
+use super::ask;
+use crate::http::attachments::CHUNKS_AHEAD;
 use crate::http::client::{BATCH, Client, QUICK};
+use crate::http::documents;
+use crate::http::upload::Taken;
 use crate::peer::{PeerError, PeerErrorKind};
 use bytes::Bytes;
-use futures_util::{TryStreamExt, stream};
-use parking_lot::Mutex;
+use futures_util::stream;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, RANGE};
-use reqwest::{Body, Method, StatusCode};
+use reqwest::{Method, StatusCode};
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
-use trunkline_core::attachment::{Content, Encoding};
+use trunkline_core::attachment::{Content, ContentHash, Encoding};
 use trunkline_wire::exchange;
 
-/// As [`crate::Peer::lacking`].
+/// As [`crate::Peer::lacking`]; `None` when the peer has no such path after all.
 pub(in crate::http) async fn lacking(
     client: &Client,
     contents: &[Content],
-) -> Result<Vec<Content>, PeerError> {
+) -> Result<Option<Vec<Content>>, PeerError> {
     let mut body = Vec::new();
     exchange::write_contents(&mut body, contents.iter().map(|content| &content.hash));
-    let request = client
-        .post(client.address.below("_exchange/lacking"))
-        .header(CONTENT_TYPE, "application/json");
-    let answer = client.read(request.body(body), BATCH).await?;
-    let lacking = exchange::parse_contents(&answer)
+    let request = documents::post(client, "_exchange/lacking", body);
+    let Some(answer) = ask(client, request, BATCH).await? else {
+        return Ok(None);
+    };
+    let lacking = exchange::parse_contents(&client.body(answer).await?)
         .map_err(|invalid| client.error(PeerErrorKind::Protocol, invalid.reason))?;
     let lacking: HashSet<_> = lacking.into_iter().collect();
     let lacking = contents.iter().filter(|content| lacking.contains(&content.hash));
-    Ok(lacking.cloned().collect())
+    Ok(Some(lacking.cloned().collect()))
+}
+
+/// As [`crate::Peer::absent`]; `None` when the peer has no such path after all.
+pub(in crate::http) async fn absent(
+    client: &Client,
+    after: Option<ContentHash>,
+    limit: usize,
+) -> Result<Option<Vec<Content>>, PeerError> {
+    let mut body = Vec::new();
+    exchange::write_absent_ask(&mut body, after.as_ref(), limit);
+    let request = documents::post(client, "_exchange/absent", body);
+    let Some(answer) = ask(client, request, QUICK).await? else {
+        return Ok(None);
+    };
+    let absent = exchange::parse_absent(&client.body(answer).await?);
+    absent.map(Some).map_err(|error| client.bad_answer(error))
 }
 
 /// As [`crate::Peer::content`].
@@ -40,7 +56,7 @@ pub(in crate::http) async fn content(
     from: u64,
 ) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError> {
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-    let length = stored_bytes(content);
+    let length = content.stored_bytes();
     if from > 0 && from >= length {
         return Ok(receiver);
     }
@@ -104,34 +120,18 @@ pub(in crate::http) async fn put_content(
 ) -> Result<(), PeerError> {
     let gzip = matches!(content.encoding, Encoding::Gzip { .. });
     let url = format!("{}?from={from}&gzip={gzip}", url(client, content));
-    let failed = Arc::new(Mutex::new(None));
-    let told = Arc::clone(&failed);
-    let bytes = stream::unfold(
-        bytes,
-        |mut bytes| async move { Some((bytes.recv().await?, bytes)) },
-    );
-    let bytes = bytes.inspect_err(move |error| *told.lock() = Some(error.clone()));
+    let (taken, body) = Taken::body(stream::unfold(bytes, |mut bytes| async move {
+        Some((bytes.recv().await?, bytes))
+    }));
     let request = client
         .put(url)
         .header(CONTENT_TYPE, "application/octet-stream")
-        .body(Body::wrap_stream(bytes));
-    let limit = QUICK + Duration::from_secs(stored_bytes(content) / SLOWEST_LINK);
-    let answer = client.send(request, limit).await;
-    if let Some(error) = failed.lock().take() {
-        return Err(error);
-    }
-    let answer = answer?;
+        .body(body);
+    let answer = client.upload(request, taken).await?;
     if answer.status().is_success() {
         return Ok(());
     }
     Err(client.fault(answer).await.about_content())
-}
-
-fn stored_bytes(content: &Content) -> u64 {
-    match content.encoding {
-        Encoding::Identity => content.length,
-        Encoding::Gzip { encoded_length } => encoded_length,
-    }
 }
 
 fn url(client: &Client, content: &Content) -> String {

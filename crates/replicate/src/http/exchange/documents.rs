@@ -1,5 +1,6 @@
 //! Documents to a target, with the checkpoint for their commit.
 
+use super::ask;
 use crate::http::client::{BATCH, Client};
 use crate::http::documents::{self, BODY_BYTES, refused_rows, speaks_of_attachments};
 use crate::peer::{BulkWritten, Doc, DocContent, LogWrite, PeerError, PeerKind};
@@ -8,14 +9,15 @@ use reqwest::header::CONTENT_TYPE;
 use trunkline_core::doc::ReplicatedEdit;
 use trunkline_core::doc_id::DocId;
 use trunkline_wire::document;
-use trunkline_wire::exchange::{self, Log};
+use trunkline_wire::exchange::{self, DocsAnswer, Log};
 
-/// As [`crate::Peer::bulk_docs`]. The checkpoint goes with the last request.
+/// As [`crate::Peer::bulk_docs`]. The checkpoint goes with the last request. `None` when the peer has no such path
+/// after all.
 pub(in crate::http) async fn bulk_docs(
     client: &Client,
     docs: Vec<Doc>,
     log: Option<LogWrite>,
-) -> Result<BulkWritten, PeerError> {
+) -> Result<Option<BulkWritten>, PeerError> {
     let mut written = BulkWritten::default();
     let mut plain = Vec::new();
     let mut bodies = Bodies::default();
@@ -48,11 +50,15 @@ pub(in crate::http) async fn bulk_docs(
         written.refused.extend(plain.refused);
     }
     for body in bodies.finish(log) {
-        let answer = post(client, body).await?;
-        written.refused.extend(answer.refused);
+        let Some(answer) = post(client, body).await? else {
+            return Ok(None);
+        };
+        let refused = refused_rows(client, answer.refused, |_| None)?;
+        written.refused.extend(refused);
         written.log_number = answer.log_number;
+        written.instance_start_time = answer.instance_start_time;
     }
-    Ok(written)
+    Ok(Some(written))
 }
 
 /// Bodies of requests, as long as they should get.
@@ -116,14 +122,13 @@ fn taken_apart(id: &str, json: &[u8]) -> Result<ReplicatedEdit, (&'static str, S
     })
 }
 
-async fn post(client: &Client, body: Vec<u8>) -> Result<BulkWritten, PeerError> {
+async fn post(client: &Client, body: Vec<u8>) -> Result<Option<DocsAnswer>, PeerError> {
     let request = client
         .post(client.address.below("_exchange/docs"))
         .header(CONTENT_TYPE, exchange::CONTENT_TYPE);
-    let answer = client.read(request.body(body), BATCH).await?;
-    let answer = exchange::parse_docs_answer(&answer).map_err(|error| client.bad_answer(error))?;
-    Ok(BulkWritten {
-        refused: refused_rows(client, answer.refused, |_| None)?,
-        log_number: answer.log_number,
-    })
+    let Some(answer) = ask(client, client.with_body(request, body), BATCH).await? else {
+        return Ok(None);
+    };
+    let answer = exchange::parse_docs_answer(&client.body(answer).await?);
+    answer.map(Some).map_err(|error| client.bad_answer(error))
 }
