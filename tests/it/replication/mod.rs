@@ -6,6 +6,7 @@ mod exchange;
 mod fronts;
 mod gone_back;
 mod interrupted;
+mod lazy;
 mod moves;
 mod outage;
 mod pending;
