@@ -106,7 +106,7 @@ pub const REPLICATION_BATCH_ROWS: usize = 1000;
 pub const REPLICATION_BATCH_BYTES: usize = 2 << 20;
 /// Batches of one replication that are under way at once: reading, comparing, fetching and writing overlap.
 pub const REPLICATION_BATCHES_IN_FLIGHT: usize = 4;
-/// The same where the target answers once per batch: sixteen of them hide a round trip of 80 ms. Bytes are bounded apart.
+/// The same where the target takes a round trip per batch and no more: sixteen of them hide a round trip of 80 ms. Bytes are bounded apart.
 pub const REPLICATION_BATCHES_IN_FLIGHT_EXCHANGE: usize = 16;
 /// Milliseconds between two batches of a live feed whose rows keep coming: more commits make nobody's data fresher to the
 /// eye, and dozens of replicas share a machine.

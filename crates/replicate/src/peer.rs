@@ -134,6 +134,8 @@ pub struct PeerInfo {
     /// It takes part in the exchange between our own nodes: rows that carry whole documents with attachments by
     /// content hash, checkpoints in the commit of documents, contents read and written from an offset.
     pub exchanges: bool,
+    /// Asking it takes a round trip.
+    pub remote: bool,
 }
 
 /// A checkpoint that is written with documents.

@@ -174,6 +174,7 @@ mod tests {
             update_seq: "0".into(),
             kind,
             exchanges: false,
+            remote: false,
         };
         let trunkline = info(PeerKind::Trunkline, "5");
         assert!(same_incarnation("p", &trunkline, "5").is_ok());

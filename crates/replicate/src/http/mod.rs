@@ -214,6 +214,7 @@ impl Peer for HttpPeer {
             identity,
             kind,
             exchanges,
+            remote: true,
             update_seq: looked.update_seq,
             instance_start_time: looked.instance_start_time,
         })

@@ -152,6 +152,7 @@ impl Peer for LocalPeer {
                 update_seq: seq::json(info.update_seq, seq::suffix(&info.uuid)).into(),
                 kind: PeerKind::Trunkline,
                 exchanges: true,
+                remote: false,
             })
         })
         .await

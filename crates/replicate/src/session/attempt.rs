@@ -132,7 +132,7 @@ impl Attempt<'_> {
             lane.throttle.batch_bytes(),
             self.run.spec.priority,
         );
-        let most = match self.ends.target.exchanges {
+        let most = match self.ends.target.exchanges && self.ends.target.remote {
             true => REPLICATION_BATCHES_IN_FLIGHT_EXCHANGE,
             false => REPLICATION_BATCHES_IN_FLIGHT,
         };

@@ -185,6 +185,7 @@ impl Peer for SnapshotPeer {
             update_seq: footer.last_seq.clone(),
             kind: PeerKind::Trunkline,
             exchanges: true,
+            remote: false,
         })
     }
 
