@@ -5,13 +5,13 @@ use crate::error::{Error, Result};
 use crate::reads::Reads;
 use crate::room::{Room, Rooms};
 use crate::routes::Uploads;
-use crate::threads::Threads;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::db_name::DbName;
 use trunkline_replicate::Replications;
+use trunkline_replicate::Threads;
 use trunkline_store::{Batch, Database, Outcome, Store};
 
 /// Shared state; cheap to clone.
@@ -70,6 +70,15 @@ impl App {
                 .collect(),
             request_number: AtomicU64::new(uuid::Uuid::new_v4().as_u64_pair().0),
         }))
+    }
+
+    /// Runs a chunk of a feed or a listing on a thread that may block.
+    pub(crate) async fn scan<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let done = self.scans.run(work).await;
+        done.unwrap_or_else(|| Err(Error::Internal("a call panicked".to_owned())))
     }
 
     /// A database by name.

@@ -25,7 +25,6 @@ mod routes;
 mod server;
 mod show;
 mod tasks;
-mod threads;
 mod unread;
 mod upload;
 

@@ -12,6 +12,7 @@ pub mod peer;
 mod scheduler;
 mod session;
 mod snapshot;
+mod threads;
 mod verify;
 
 pub use http::{ConnectOptions, HttpOptions, HttpPeer};
@@ -23,6 +24,7 @@ pub use scheduler::{
 };
 pub use session::{AttachmentMode, ContentsFirst, Progress, RefusedDoc, Report, Spec, run};
 pub use snapshot::{SnapshotPeer, Taken, take_snapshot};
+pub use threads::Threads;
 pub use verify::{Difference, Verified, verify};
 
 /// What a simulation of many replications shares with the real ones.

@@ -89,7 +89,7 @@ fn ranges(query: &Query, body: &[u8]) -> Result<Vec<DocsRange>> {
 /// One listing: in one piece when a chunk holds it all.
 async fn one(app: App, db: Database, kind: Kind, range: DocsRange) -> Result<Response> {
     let opening = app.clone();
-    let opened = app.scans.run(move || {
+    let opened = app.scan(move || {
         let mut out = Vec::with_capacity(1024);
         let mut listing = Listing::open(&opening, db, kind, range, &mut out)?;
         listing.chunk(&mut out)?;
@@ -118,7 +118,7 @@ async fn many(app: App, db: Database, kind: Kind, ranges: Vec<DocsRange>) -> Res
                 out.extend_from_slice(b",\r\n");
             }
             let (opening, db) = (app.clone(), db.clone());
-            let opened = app.scans.run(move || {
+            let opened = app.scan(move || {
                 let listing = Listing::open(&opening, db, kind, range, &mut out)?;
                 Ok((listing, out))
             });
@@ -147,7 +147,7 @@ async fn finish(app: &App, out: &mut Vec<u8>, mut listing: Listing, chunks: &Chu
             chunks.send(std::mem::take(out)).await?;
         }
         let mut text = std::mem::take(out);
-        let rendered = app.scans.run(move || {
+        let rendered = app.scan(move || {
             text.reserve(SCAN_CHUNK_BYTES);
             listing.chunk(&mut text)?;
             Ok((listing, text))

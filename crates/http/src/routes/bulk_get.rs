@@ -123,7 +123,7 @@ fn found_bytes(found: &Found) -> usize {
 async fn json(app: App, mut reader: Reader) -> Result<Response> {
     let mut out = Vec::new();
     let writer = Writer::open(&mut out);
-    let first = app.scans.run(move || {
+    let first = app.scan(move || {
         let mut writer = writer;
         render(&mut reader, &mut writer, &mut out)?;
         Ok((reader, writer, out))
@@ -139,7 +139,7 @@ async fn json(app: App, mut reader: Reader) -> Result<Response> {
             if chunks.send(out).await.is_err() {
                 return;
             }
-            let rendered = app.scans.run(move || {
+            let rendered = app.scan(move || {
                 let mut out = Vec::with_capacity(SCAN_CHUNK_BYTES);
                 render(&mut reader, &mut writer, &mut out)?;
                 Ok((reader, writer, out))
@@ -231,7 +231,7 @@ impl Reader {
 }
 
 async fn multipart(app: App, reader: Reader, mixed: bool) -> Result<Response> {
-    let read = app.scans.run(move || reader.read_to_send());
+    let read = app.scan(move || reader.read_to_send());
     let (reader, first) = read.await?;
     let writer = MixedWriter::new(random());
     let mut content_type = writer.content_type();
@@ -267,7 +267,7 @@ async fn send_multipart(
         if reader.is_done() {
             break;
         }
-        match app.scans.run(move || reader.read_to_send()).await {
+        match app.scan(move || reader.read_to_send()).await {
             Ok(read) => (reader, slice) = read,
             Err(error) => {
                 chunks.fail(error).await;

@@ -46,7 +46,7 @@ async fn open(app: App, db: Database, options: Options, headers: HeaderMap) -> R
     let asked = Arc::clone(&options);
     // The first chunk is rendered before the answer starts: what is wrong with the request still gets its status, and
     // a short feed leaves in one piece.
-    let first = app.scans.run(move || {
+    let first = app.scan(move || {
         let etag = etag(&db)?;
         if is_normal && matches_etag(&headers, &etag) {
             return Err(Error::not_modified(&etag));
@@ -205,7 +205,7 @@ impl Live {
         // A copy: when the chunk fails, the feed still knows where it stood.
         let (mut scan, mut writer) = self.state.clone();
         let mut out = std::mem::take(&mut self.out);
-        let rendered = app.scans.run(move || {
+        let rendered = app.scan(move || {
             let progress = scan.chunk(&mut writer, &mut out)?;
             Ok(((scan, writer), progress, out))
         });

@@ -12,12 +12,13 @@ use crate::peer::{
     PeerError, PeerErrorKind, PeerInfo, PeerKind, StoredLog,
 };
 use crate::session::RefusedDoc;
+use crate::threads::Threads;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use parking_lot::Mutex;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use tokio::sync::mpsc;
 use trunkline_core::attachment::{Content, ContentHash};
 use trunkline_core::db_name::DbName;
@@ -26,6 +27,9 @@ use trunkline_core::rev::Rev;
 use trunkline_store::{Database, Error, IdRange, LocalWrite, Store};
 use trunkline_wire::digests::{self, Ranges};
 use trunkline_wire::seq;
+
+/// For the calls of all local peers.
+static CALLS: LazyLock<Threads> = LazyLock::new(Threads::per_core);
 
 /// A database in this process. It is looked up by name, so that it may be deleted and made again.
 #[derive(Clone)]
@@ -81,8 +85,8 @@ impl LocalPeer {
         if self.inline {
             return work();
         }
-        tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-            let reason = format!("a call was lost: {error}");
+        CALLS.run(work).await.unwrap_or_else(|| {
+            let reason = "a call panicked";
             Err(PeerError::new(self.name.as_str(), PeerErrorKind::Unavailable, reason).into())
         })
     }

@@ -1,10 +1,10 @@
-//! Threads that stay the same, for work that fills a database's cache: chunks of feeds and listings, and commits.
+//! Threads that stay the same, for work that fills a database's cache: chunks of feeds and listings, and commits; a
+//! server's and those of replications.
 //!
 //! The cache keeps what a thread read or wrote in memory that the system's allocator took for that thread, and that it
 //! keeps for it when the cache lets go of it. Were each piece of work done by any of many threads, each would come to hold
 //! room for a good part of the cache.
 
-use crate::error::{Error, Result};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,7 +24,7 @@ type Told = Box<dyn FnOnce() + Send>;
 
 /// Work that waits for a thread: a piece for each answer that is being streamed, or each database that is written.
 #[derive(Clone, Debug)]
-pub(crate) struct Threads(Arc<Shared>);
+pub struct Threads(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -51,13 +51,13 @@ impl std::fmt::Debug for Pool {
 
 impl Threads {
     /// As many as cores: for what is in memory, more would not be faster. Two at least, as a disk serves two at once.
-    pub(crate) fn per_core() -> Threads {
+    pub fn per_core() -> Threads {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Threads::new(cores.max(2), PATIENCE)
     }
 
     /// At most so many.
-    pub(crate) fn at_most(threads: usize) -> Threads {
+    pub fn at_most(threads: usize) -> Threads {
         Threads::new(threads, PATIENCE)
     }
 
@@ -69,26 +69,22 @@ impl Threads {
         }))
     }
 
-    /// Runs work on a thread that may block.
-    pub(crate) async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T> + Send + 'static,
-    ) -> Result<T> {
+    /// Runs work on a thread that may block; `None` when it panicked. Needs a tokio runtime.
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let (sender, mut receiver) = oneshot::channel();
         let number = self.queue(Box::new(move || {
             let answer = work();
             Box::new(move || drop(sender.send(answer)))
         }));
-        let answer = match tokio::time::timeout(self.0.patience, &mut receiver).await {
-            Ok(answer) => answer,
+        match tokio::time::timeout(self.0.patience, &mut receiver).await {
+            Ok(answer) => answer.ok(),
             Err(_) => {
                 if let Some(work) = self.take_back(number) {
                     tokio::task::spawn_blocking(move || work()());
                 }
-                receiver.await
+                receiver.await.ok()
             }
-        };
-        answer.unwrap_or_else(|_| Err(Error::Internal("a call panicked".to_owned())))
+        }
     }
 
     fn queue(&self, work: Work) -> u64 {
@@ -118,7 +114,7 @@ impl Threads {
     }
 
     /// Runs work that nobody waits for.
-    pub(crate) fn start(&self, work: impl FnOnce() + Send + 'static) {
+    pub fn start(&self, work: impl FnOnce() + Send + 'static) {
         self.queue(Box::new(move || {
             work();
             Box::new(|| ())
@@ -168,8 +164,8 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    fn thread() -> Result<ThreadId> {
-        Ok(thread::current().id())
+    fn thread() -> ThreadId {
+        thread::current().id()
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -186,7 +182,7 @@ mod tests {
         let threads = Threads::new(3, HOUR);
         let all = join_all((0..500).map(|number| {
             let threads = threads.clone();
-            async move { threads.run(move || Ok((number, thread()?))).await.unwrap() }
+            async move { threads.run(move || (number, thread())).await.unwrap() }
         }))
         .await;
         assert!(all.iter().map(|(number, _)| *number).eq(0..500));
@@ -202,28 +198,30 @@ mod tests {
             async move {
                 let waits = move || {
                     gate.wait();
-                    Ok(())
                 };
                 threads.run(waits).await
             }
         };
         // Queued behind two slow ones, which go on only when this one is done.
         let quick = async {
-            let answer = threads.run(|| Ok(2)).await;
+            let answer = threads.run(|| 2).await;
             let gate = gate.clone();
             tokio::task::spawn_blocking(move || gate.wait()).await.unwrap();
             answer
         };
         let (first, second, quick) = tokio::join!(slow(), slow(), quick);
-        assert_eq!((first.is_ok(), second.is_ok(), quick.unwrap()), (true, true, 2));
+        assert_eq!(
+            (first.is_some(), second.is_some(), quick.unwrap()),
+            (true, true, 2)
+        );
     }
 
     #[tokio::test]
     async fn a_panic_costs_its_own_answer_only() {
         let threads = Threads::new(1, HOUR);
-        let broken = threads.run(|| -> Result<u8> { panic!("on purpose") });
-        let (broken, good) = tokio::join!(broken, threads.run(|| Ok(1)));
-        assert!(matches!(broken, Err(Error::Internal(_))));
+        let broken = threads.run(|| -> u8 { panic!("on purpose") });
+        let (broken, good) = tokio::join!(broken, threads.run(|| 1));
+        assert_eq!(broken, None);
         assert_eq!(good.unwrap(), 1);
         assert_eq!(threads.0.pool.lock().threads, 1);
     }
