@@ -81,13 +81,24 @@ pub const EXCHANGE_UPLOADS_MAX: usize = 256;
 pub const EXCHANGE_UPLOADS_BYTES_MAX: u64 = 8 << 30;
 /// Milliseconds that they are kept: links come back within minutes, and disks are not for what nobody wants.
 pub const EXCHANGE_UPLOAD_KEPT_MS: u64 = 600_000;
-/// Bytes that either end of an HTTP/2 connection may send of one stream before they are read: a link of 80 ms round
-/// trip carries 50 MB/s with it.
-pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 4 << 20;
-/// The same of all streams together: as much as HTTP/2 can say, so that feeds that nobody reads for a while do not hold
-/// up the others of their connection. What each holds, its own window bounds. The h2 crate also ends connections over
-/// small frames that nobody has read yet, by half of this: with its default a few thousand feeds do not live long.
-pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
+/// Bytes that an HTTP/2 server may send of one answer before they are read: 3 MB/s over a link of 80 ms round trip, while
+/// ten thousand live feeds hold little.
+pub const HTTP2_ANSWER_WINDOW_BYTES: u32 = 256 << 10;
+/// The same of all answers of a connection: as much as HTTP/2 can say, so that feeds that nobody reads for a while do not
+/// hold up the others. What each holds, its own window bounds. The h2 crate also ends connections over small frames that
+/// nobody has read yet, by half of this: with its default a few thousand feeds do not live long.
+pub const HTTP2_ANSWERS_WINDOW_BYTES: u32 = (1 << 31) - 1;
+/// Bytes that a server may send of a feed that has far to go: 100 MB/s over a link of 80 ms round trip.
+pub const HTTP2_WIDE_WINDOW_BYTES: u32 = 16 << 20;
+/// Feeds of a process that have so wide a window at once; more take turns by the others' windows.
+pub const HTTP2_WIDE_FEEDS_MAX: usize = 8;
+/// Changes that a replication lacks when it has far to go.
+pub const REPLICATION_FAR_CHANGES: u64 = 10_000;
+/// Bytes that an HTTP/2 client may send of one request before they are read.
+pub const HTTP2_REQUEST_WINDOW_BYTES: u32 = 4 << 20;
+/// The same of all requests of a connection. Requests that wait for room to be read in are refused after a while, so
+/// that they cannot hold up the others for ever.
+pub const HTTP2_REQUESTS_WINDOW_BYTES: u32 = 64 << 20;
 /// Streams of one HTTP/2 connection that are open at once: a feed for each of 10 000 databases, and their requests.
 pub const HTTP2_STREAMS_MAX: u32 = 20_000;
 /// Bytes of a document's JSON part in a multipart body, special members included: room for a full document, 1000
@@ -106,8 +117,8 @@ pub const REPLICATION_BATCH_ROWS: usize = 1000;
 pub const REPLICATION_BATCH_BYTES: usize = 2 << 20;
 /// Batches of one replication that are under way at once: reading, comparing, fetching and writing overlap.
 pub const REPLICATION_BATCHES_IN_FLIGHT: usize = 4;
-/// The same where the target takes a round trip per batch and no more: sixteen of them hide a round trip of 80 ms. Bytes are bounded apart.
-pub const REPLICATION_BATCHES_IN_FLIGHT_EXCHANGE: usize = 16;
+/// The same where the target takes a round trip per batch and no more: thirty-two of them hide a round trip of 80 ms. Bytes are bounded apart.
+pub const REPLICATION_BATCHES_IN_FLIGHT_EXCHANGE: usize = 32;
 /// Milliseconds between two batches of a live feed whose rows keep coming: more commits make nobody's data fresher to the
 /// eye, and dozens of replicas share a machine.
 pub const REPLICATION_BATCH_PAUSE_MS: u64 = 20;

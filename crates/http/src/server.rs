@@ -24,7 +24,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
-use trunkline_core::limits::{HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX};
+use trunkline_core::limits::{HTTP2_REQUEST_WINDOW_BYTES, HTTP2_REQUESTS_WINDOW_BYTES, HTTP2_STREAMS_MAX};
 use trunkline_replicate::Replications;
 use trunkline_store::Store;
 
@@ -141,8 +141,8 @@ fn builder() -> auto::Builder<TokioExecutor> {
     builder
         .http2()
         .timer(TokioTimer::new())
-        .initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
+        .initial_stream_window_size(HTTP2_REQUEST_WINDOW_BYTES)
+        .initial_connection_window_size(HTTP2_REQUESTS_WINDOW_BYTES)
         .max_concurrent_streams(HTTP2_STREAMS_MAX)
         .max_pending_accept_reset_streams(HTTP2_STREAMS_MAX as usize)
         .keep_alive_interval(PING_INTERVAL)

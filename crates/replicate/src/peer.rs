@@ -198,6 +198,8 @@ pub struct ChangesAsk {
     pub docs: Arc<AtomicBool>,
     /// Carried documents may name attachments by content hash, their bytes to be read with [`Peer::content`].
     pub contents: bool,
+    /// Many changes wait at the source.
+    pub far: bool,
     /// Ends at this seq (JSON text), even a continuous feed.
     pub until: Option<Box<str>>,
     /// Leaves out documents all of whose leaves are deleted; `last_seq` passes them all the same.

@@ -31,6 +31,15 @@ impl Ends {
         self.source.exchanges && self.target.exchanges
     }
 
+    /// About how many changes the source has behind a seq, as JSON text; 0 where its seqs do not tell.
+    pub(crate) fn changes_since(&self, seq: Option<&str>) -> u64 {
+        if !self.source.exchanges {
+            return 0;
+        }
+        let there = super::number(&self.source.update_seq).unwrap_or(0);
+        there.saturating_sub(seq.and_then(super::number).unwrap_or(0))
+    }
+
     /// Whether a seq, as JSON text, is where the source stood.
     pub(crate) fn source_is_at(&self, seq: Option<&str>) -> bool {
         seq == Some(&*self.source.update_seq)

@@ -9,6 +9,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, He
 use reqwest::{IntoUrl, Method, RequestBuilder, Response, StatusCode};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::sync::SemaphorePermit;
 use trunkline_core::limits::PEER_ANSWER_BYTES_MAX;
 use trunkline_wire::fault;
 use trunkline_wire::invalid::BadAnswer;
@@ -82,8 +83,22 @@ impl Client {
     }
 
     pub(super) fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
-        let request = self.origin.client().request(method, url);
-        request.headers(self.headers.clone())
+        self.request_with(self.origin.client(), method, url)
+    }
+
+    pub(super) fn request_with(
+        &self,
+        http: &reqwest::Client,
+        method: Method,
+        url: impl IntoUrl,
+    ) -> RequestBuilder {
+        http.request(method, url).headers(self.headers.clone())
+    }
+
+    /// A connection with wide windows, while it is needed, where it is to be had.
+    pub(super) fn wide(&self) -> Option<(reqwest::Client, SemaphorePermit<'static>)> {
+        let (http, permit) = self.origin.wide()?;
+        Some((http.clone(), permit))
     }
 
     /// The request with a body of its own kind of frames, compressed where the way is longer than this machine.

@@ -10,11 +10,13 @@ use reqwest::{Certificate, ClientBuilder, Identity, Proxy, Version};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Weak};
+use std::sync::{Arc, LazyLock, OnceLock, Weak};
 use std::time::Duration;
 use tokio::runtime::{Handle, Id};
-use tokio::sync::{OnceCell, watch};
-use trunkline_core::limits::{HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_STREAM_WINDOW_BYTES};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit, watch};
+use trunkline_core::limits::{
+    HTTP2_ANSWER_WINDOW_BYTES, HTTP2_ANSWERS_WINDOW_BYTES, HTTP2_WIDE_FEEDS_MAX, HTTP2_WIDE_WINDOW_BYTES,
+};
 
 /// Until a connection stands.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,6 +28,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// Until a try counts as failed.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Feeds with a wide window.
+static WIDE: Semaphore = Semaphore::const_new(HTTP2_WIDE_FEEDS_MAX);
 
 /// All that are in use.
 static ORIGINS: LazyLock<Mutex<HashMap<Key, Weak<Origin>>>> = LazyLock::new(Mutex::default);
@@ -53,6 +58,8 @@ pub(super) struct Origin {
     http1: reqwest::Client,
     /// For a server that exchanges; `None` when something before it speaks no HTTP/2.
     http2: OnceCell<Option<reqwest::Client>>,
+    /// The same with wide windows.
+    wide: OnceLock<Option<reqwest::Client>>,
     way: Way,
     /// The last request got no answer at all.
     unreachable: AtomicBool,
@@ -93,6 +100,7 @@ impl Origin {
         let origin = Arc::new(Origin {
             http1: http1.map_err(|error| invalid(format!("no HTTP client: {error}")))?,
             http2: OnceCell::new(),
+            wide: OnceLock::new(),
             way,
             unreachable: AtomicBool::new(false),
             probe: Mutex::default(),
@@ -108,6 +116,16 @@ impl Origin {
     pub(super) fn client(&self) -> &reqwest::Client {
         let http2 = self.http2.get().and_then(Option::as_ref);
         http2.unwrap_or(&self.http1)
+    }
+
+    /// What a feed that has far to go is asked for with, while it goes, where windows are to be had.
+    pub(super) fn wide(&self) -> Option<(&reqwest::Client, SemaphorePermit<'static>)> {
+        self.http2.get()?.as_ref()?;
+        let permit = WIDE.try_acquire().ok()?;
+        let wide = self
+            .wide
+            .get_or_init(|| self.way.http2(HTTP2_WIDE_WINDOW_BYTES).build().ok());
+        Some((wide.as_ref()?, permit))
     }
 
     /// Notes whether a request got an answer, whatever it says.
@@ -154,7 +172,7 @@ impl Origin {
     /// tells. That none comes in time tells nothing: the next one to ask tries again.
     pub(super) async fn exchanges(&self, url: &str, headers: HeaderMap) {
         let connect = async || {
-            let Ok(http2) = self.way.http2().build() else {
+            let Ok(http2) = self.way.http2(HTTP2_ANSWER_WINDOW_BYTES).build() else {
                 return Ok(None);
             };
             let answer = http2.get(url).headers(headers).send();
@@ -247,14 +265,14 @@ impl Way {
         }
     }
 
-    fn http2(&self) -> ClientBuilder {
+    fn http2(&self, window_bytes: u32) -> ClientBuilder {
         let http = self
             .builder()
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIMEOUT)
             .http2_keep_alive_while_idle(true)
-            .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
-            .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES);
+            .http2_initial_stream_window_size(window_bytes)
+            .http2_initial_connection_window_size(HTTP2_ANSWERS_WINDOW_BYTES);
         if self.tls {
             http
         } else {

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use trunkline_core::limits::{
     REPLICATION_BATCH_PAUSE_MS, REPLICATION_BATCHES_IN_FLIGHT, REPLICATION_BATCHES_IN_FLIGHT_EXCHANGE,
-    REPLICATION_BYTES_IN_FLIGHT,
+    REPLICATION_BYTES_IN_FLIGHT, REPLICATION_FAR_CHANGES,
 };
 
 /// How long a one-shot batch waits for more rows: its feed is known to have an end.
@@ -106,12 +106,31 @@ impl Attempt<'_> {
     /// Moves the documents, and then, unless it goes on for ever, the contents they left behind.
     async fn moved(&mut self, ask: ChangesAsk, skips: bool) -> Result<(), PeerError> {
         if !skips {
-            self.pipeline(ask).await?;
+            self.pipelines(ask).await?;
         }
         match self.backfill.take() {
             Some(backfill) => backfill.drain(&self.lane).await,
             None => Ok(()),
         }
+    }
+
+    /// A live feed that has far to go begins with one that ends, which may be wider.
+    async fn pipelines(&mut self, mut ask: ChangesAsk) -> Result<(), PeerError> {
+        if ask.continuous && ask.far {
+            let first = ChangesAsk {
+                continuous: false,
+                ..ask.clone()
+            };
+            Box::pin(self.pipeline(first)).await?;
+            ask.since = self
+                .run
+                .resume
+                .as_ref()
+                .map(|resume| resume.seq.clone())
+                .or(ask.since);
+            ask.far = false;
+        }
+        self.pipeline(ask).await
     }
 
     async fn pipeline(&mut self, ask: ChangesAsk) -> Result<(), PeerError> {
@@ -347,14 +366,15 @@ fn start(run: &mut Run, ends: &Ends, agreed: Option<Box<str>>) -> Result<Option<
 
 fn changes_ask(spec: &Spec, ends: &Ends, since: Option<Box<str>>) -> ChangesAsk {
     ChangesAsk {
-        since,
         continuous: spec.continuous,
         main_only: spec.winning_revs_only,
         doc_ids: spec.doc_ids.clone(),
         selector: spec.selector.clone(),
         docs: Arc::new(AtomicBool::new(ends.source.kind == PeerKind::Trunkline)),
         contents: ends.exchange(),
+        far: ends.changes_since(since.as_deref()) > REPLICATION_FAR_CHANGES,
         until: spec.until.as_deref().map(Box::from),
         without_deleted: spec.archive,
+        since,
     }
 }

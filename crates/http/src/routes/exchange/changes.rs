@@ -39,6 +39,7 @@ pub(in crate::routes) async fn feed(
         contents: ask.contents,
         until: ask.until,
         without_deleted: ask.without_deleted,
+        far: false,
     };
     let rows = LocalPeer::from(&db).changes(ask).await.map_err(error)?;
     let (chunks, body) = respond::chunks();

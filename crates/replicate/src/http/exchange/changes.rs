@@ -6,9 +6,10 @@ use crate::peer::{Change, Changes, ChangesAsk, Doc, DocContent, PeerError, PeerE
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{RequestBuilder, Response, Version};
+use reqwest::{Method, RequestBuilder, Response, Version};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::SemaphorePermit;
 use trunkline_core::doc::ReplicatedEdit;
 use trunkline_core::limits::EXCHANGE_ROWS_BYTES_MAX;
 use trunkline_wire::exchange::{self, Ask, Frame, Progress, Reader, Row};
@@ -25,6 +26,11 @@ pub(in crate::http) async fn open(
     let mut feed = Feed {
         since: ask.since.clone(),
         docs: ask.docs.load(Ordering::Relaxed),
+        wide: if ask.far && !ask.continuous {
+            client.wide()
+        } else {
+            None
+        },
         ask: ask.clone(),
         client,
         open: None,
@@ -54,6 +60,8 @@ struct Feed {
     /// Whether rows of this answer carry documents.
     docs: bool,
     open: Option<Open>,
+    /// What it is asked for with, where it has far to go.
+    wide: Option<(reqwest::Client, SemaphorePermit<'static>)>,
     /// Those of which it is not told yet how far they reach.
     rows: Vec<Change>,
     rows_bytes: usize,
@@ -96,7 +104,11 @@ impl Feed {
         let mut body = Vec::new();
         exchange::write_ask(&mut body, &ask);
         let url = self.client.address.below("_exchange/changes");
-        let request = self.client.post(url).header(CONTENT_TYPE, "application/json");
+        let request = match &self.wide {
+            Some((wide, _)) => self.client.request_with(wide, Method::POST, url),
+            None => self.client.post(url),
+        };
+        let request = request.header(CONTENT_TYPE, "application/json");
         request.body(body)
     }
 
