@@ -5,13 +5,12 @@ use crate::error::{Error, Result};
 use crate::reads::Reads;
 use crate::room::{Room, Rooms};
 use crate::routes::Uploads;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::db_name::DbName;
 use trunkline_replicate::Replications;
-use trunkline_replicate::Threads;
+use trunkline_replicate::{Threads, commit};
 use trunkline_store::{Batch, Database, Outcome, Store};
 
 /// Shared state; cheap to clone.
@@ -104,24 +103,11 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
-/// One commits for each database that is being written; of all servers, since they share one memory.
-static COMMITS: LazyLock<Threads> = LazyLock::new(|| Threads::at_most(COMMITS_MAX));
-/// Databases that are committed to at once: more than a disk's queue holds.
-const COMMITS_MAX: usize = 64;
-
 /// Queues edits with the group commit and waits for their outcomes without holding a thread. Whether
 /// or not the client waits for them, they keep the room of their request until then.
 pub(crate) async fn update(database: &Database, batch: Batch, room: Room) -> Result<Vec<Outcome>> {
-    let (sender, receiver) = oneshot::channel();
-    let leader = database.submit(batch, move |outcomes| {
-        drop(room);
-        let _ = sender.send(outcomes);
-    });
-    if let Some(leader) = leader {
-        COMMITS.start(move || leader.run());
-    }
-    match receiver.await {
-        Ok(outcomes) => Ok(outcomes?),
-        Err(_) => Err(Error::Internal("the commit was abandoned".to_owned())),
+    match commit(database, batch, room).await {
+        Some(outcomes) => Ok(outcomes?),
+        None => Err(Error::Internal("the commit was abandoned".to_owned())),
     }
 }

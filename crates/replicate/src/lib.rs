@@ -24,7 +24,7 @@ pub use scheduler::{
 };
 pub use session::{AttachmentMode, ContentsFirst, Progress, RefusedDoc, Report, Spec, run};
 pub use snapshot::{SnapshotPeer, Taken, take_snapshot};
-pub use threads::Threads;
+pub use threads::{Threads, commit};
 pub use verify::{Difference, Verified, verify};
 
 /// What a simulation of many replications shares with the real ones.

@@ -8,15 +8,39 @@
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use trunkline_store::{Batch, Database, Error, Outcome};
 
 /// How long work that is waited for gets no thread until it goes elsewhere: what is before it takes long, or waits for a
 /// database that is being opened. A chunk of a feed, from memory, takes half a millisecond.
 const PATIENCE: Duration = Duration::from_millis(20);
 /// How long a thread without work stays.
 const IDLE: Duration = Duration::from_secs(10);
+
+/// One commits for each database that is being written; of a whole process, since all share one memory.
+static COMMITS: LazyLock<Threads> = LazyLock::new(|| Threads::at_most(COMMITS_MAX));
+/// Databases that are committed to at once: more than a disk's queue holds.
+const COMMITS_MAX: usize = 64;
+
+/// Queues edits with the group commit and waits for their outcomes without holding a thread; `None` when the commit was
+/// abandoned. `kept` is kept until they are there, whether or not anyone still waits for them.
+pub async fn commit<K: Send + 'static>(
+    database: &Database,
+    batch: Batch,
+    kept: K,
+) -> Option<Result<Vec<Outcome>, Error>> {
+    let (sender, receiver) = oneshot::channel();
+    let leader = database.submit(batch, move |outcomes| {
+        drop(kept);
+        let _ = sender.send(outcomes);
+    });
+    if let Some(leader) = leader {
+        COMMITS.start(move || leader.run());
+    }
+    receiver.await.ok()
+}
 
 /// Work to be done, which leaves how to tell of it.
 type Work = Box<dyn FnOnce() -> Told + Send>;

@@ -106,12 +106,49 @@ impl Fetched {
     }
 }
 
-pub(super) fn bulk_docs(
+/// Documents that are ready to be committed.
+struct Ready {
+    batch: Batch,
+    names: Vec<(Box<str>, Rev)>,
+    refused: Vec<RefusedDoc>,
+    log_number: Option<u64>,
+}
+
+pub(super) async fn bulk_docs(
+    peer: &LocalPeer,
+    docs: Vec<Doc>,
+    log: Option<LocalWrite>,
+) -> Result<BulkWritten, PeerError> {
+    let prepared = peer.with_database(move |peer, database| {
+        let ready = ready(peer, &database, docs, log)?;
+        Ok((database, ready))
+    });
+    let (database, ready) = prepared.await?;
+    let Ready {
+        batch,
+        names,
+        mut refused,
+        log_number,
+    } = ready;
+    let outcomes = peer.update(&database, batch).await?;
+    for (outcome, (id, rev)) in outcomes.into_iter().zip(&names) {
+        if let Err(why) = outcome {
+            refused.push(Unfit::Refused(why).refusal(id, rev)?);
+        }
+    }
+    Ok(BulkWritten {
+        refused,
+        log_number,
+        instance_start_time: None,
+    })
+}
+
+fn ready(
     peer: &LocalPeer,
     database: &Database,
     docs: Vec<Doc>,
     log: Option<LocalWrite>,
-) -> Result<BulkWritten, PeerError> {
+) -> Result<Ready, PeerError> {
     let mut refused = Vec::new();
     let mut names = Vec::with_capacity(docs.len());
     let mut edits = Vec::with_capacity(docs.len());
@@ -144,16 +181,11 @@ pub(super) fn bulk_docs(
         atomic: false,
     };
     staged.taken();
-    let outcomes = database.update(batch).map_err(|error| peer.error(&error))?;
-    for (outcome, (id, rev)) in outcomes.into_iter().zip(&names) {
-        if let Err(why) = outcome {
-            refused.push(Unfit::Refused(why).refusal(id, rev)?);
-        }
-    }
-    Ok(BulkWritten {
+    Ok(Ready {
+        batch,
+        names,
         refused,
         log_number,
-        instance_start_time: None,
     })
 }
 

@@ -12,7 +12,7 @@ use crate::peer::{
     PeerError, PeerErrorKind, PeerInfo, PeerKind, StoredLog,
 };
 use crate::session::RefusedDoc;
-use crate::threads::Threads;
+use crate::threads::{Threads, commit};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -24,7 +24,7 @@ use trunkline_core::attachment::{Content, ContentHash};
 use trunkline_core::db_name::DbName;
 use trunkline_core::doc_id::{DocId, LocalId};
 use trunkline_core::rev::Rev;
-use trunkline_store::{Database, Error, IdRange, LocalWrite, Store};
+use trunkline_store::{Batch, Database, Error, IdRange, LocalWrite, Outcome, Store};
 use trunkline_wire::digests::{self, Ranges};
 use trunkline_wire::seq;
 
@@ -89,6 +89,20 @@ impl LocalPeer {
             let reason = "a call panicked";
             Err(PeerError::new(self.name.as_str(), PeerErrorKind::Unavailable, reason).into())
         })
+    }
+
+    /// Commits edits, with those of others that wait.
+    async fn update(&self, database: &Database, batch: Batch) -> Result<Vec<Outcome>, PeerError> {
+        if self.inline {
+            return database.update(batch).map_err(|error| self.error(&error));
+        }
+        match commit(database, batch, ()).await {
+            Some(outcomes) => outcomes.map_err(|error| self.error(&error)),
+            None => {
+                let reason = "the commit was abandoned";
+                Err(PeerError::new(self.label(), PeerErrorKind::Unavailable, reason))
+            }
+        }
     }
 
     fn look_up(&self) -> Result<Database, PeerError> {
@@ -260,8 +274,7 @@ impl Peer for LocalPeer {
             })
         };
         let log = log.map(local).transpose()?;
-        self.with_database(move |peer, database| documents::bulk_docs(peer, &database, docs, log))
-            .await
+        documents::bulk_docs(self, docs, log).await
     }
 
     async fn open_revs(

@@ -39,7 +39,8 @@ impl World {
     }
 
     pub(crate) fn peer(&self, of: &str) -> Arc<dyn Peer> {
-        Arc::new(LocalPeer::new(self.store.clone(), name(of)))
+        // A paused clock does not wait for threads.
+        Arc::new(LocalPeer::new(self.store.clone(), name(of)).inline())
     }
 
     /// Runs from `source` to `target`.
