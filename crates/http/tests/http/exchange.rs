@@ -6,7 +6,7 @@ use std::time::Duration;
 use trunkline_core::attachment::{AttachmentEdit, AttachmentSource, Content, Encoding};
 use trunkline_core::doc::{Body, ReplicatedEdit, RevPath};
 use trunkline_core::doc_id::DocId;
-use trunkline_core::limits::{HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_STREAM_WINDOW_BYTES};
+use trunkline_core::limits::{HTTP2_ANSWER_WINDOW_BYTES, HTTP2_ANSWERS_WINDOW_BYTES};
 use trunkline_core::rev::Rev;
 use trunkline_wire::exchange::{self, Frame, Log, Reader, hash_text};
 
@@ -64,8 +64,8 @@ impl Feed {
 fn http2() -> reqwest::Client {
     reqwest::Client::builder()
         .http2_prior_knowledge()
-        .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
-        .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
+        .http2_initial_stream_window_size(HTTP2_ANSWER_WINDOW_BYTES)
+        .http2_initial_connection_window_size(HTTP2_ANSWERS_WINDOW_BYTES)
         .build()
         .unwrap()
 }
