@@ -104,7 +104,7 @@ fn decoded(text: &str) -> String {
 }
 
 /// A URL that could not be taken apart, without what may be credentials.
-fn redacted(text: &str) -> String {
+pub(crate) fn redacted(text: &str) -> String {
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
     if scheme.is_empty() {

@@ -11,7 +11,7 @@
 //! | `attachments` | documents with attachments, streamed as multipart |
 //! | `upload` | what is streamed to a peer, and whether it takes it |
 
-mod address;
+pub(crate) mod address;
 mod attachments;
 mod changes;
 mod client;

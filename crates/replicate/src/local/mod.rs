@@ -123,8 +123,8 @@ impl LocalPeer {
                     Err(_) => PeerErrorKind::DatabaseMissing,
                 }
             }
-            // A full disk may be emptied, and a slow one may answer the next time.
-            Error::Io(..) => PeerErrorKind::Unavailable,
+            // A full disk may be emptied, a slow one may answer the next time, and what is damaged may be restored.
+            Error::Io(..) | Error::Busy | Error::Closed | Error::Corrupt(_) => PeerErrorKind::Unavailable,
             Error::ContentAbsent(_) => PeerErrorKind::Absent,
             _ => PeerErrorKind::Invalid,
         };

@@ -3,6 +3,7 @@
 use super::Secrets;
 use super::secrets::Secret;
 use crate::checkpoint::digest;
+use crate::http::address::redacted;
 use crate::http::label_of;
 use crate::peer::{Peer, PeerError, PeerErrorKind};
 use crate::session::{AttachmentMode, Spec};
@@ -162,7 +163,7 @@ impl Endpoint {
         let invalid = |_| {
             format!(
                 "{:?} is no URL (http://, https://) and no database name",
-                self.0.location
+                redacted(&self.0.location)
             )
         };
         DbName::parse(&self.0.location).map(drop).map_err(invalid)
@@ -352,5 +353,12 @@ mod tests {
         assert_eq!((spec.bytes_per_second, spec.priority), (Some(5), 2));
         assert_eq!(spec.until.as_deref(), Some("\"9-a\""));
         assert_eq!(spec.checkpoint_interval, Some(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn credentials_without_a_scheme_are_not_quoted() {
+        let text = r#"{"source":"admin:secret@host:5984/db","target":"db"}"#;
+        let error = Definition::parse(text).unwrap_err().to_string();
+        assert!(error.contains("host:5984/db") && !error.contains("secret"), "{error}");
     }
 }

@@ -4,9 +4,10 @@ use super::Node;
 use super::definition::Definition;
 use super::job::{JobState, Origin};
 use super::{Added, now_ms};
+use crate::backoff::Backoff;
 use crate::peer::PeerError;
 use crate::session::{Progress, Report};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,21 +48,40 @@ struct Changed {
 pub(super) async fn follow(node: Arc<Node>) {
     let mut since = 0;
     let mut followed: HashMap<DbName, Followed> = HashMap::new();
+    // Databases that could not be read, and whether they were deleted before.
+    let mut unread: BTreeMap<DbName, bool> = BTreeMap::new();
+    let mut backoff = Backoff::default();
     loop {
         let changed = node.store.listen();
         let (updates, last) = node.store.db_updates(since);
         since = last;
-        for update in updates.into_iter().filter(|update| is_replicator(&update.name)) {
+        let updated = updates.into_iter().filter(|update| is_replicator(&update.name));
+        let mut due = std::mem::take(&mut unread);
+        for update in updated {
+            let deleted = update.event == DbEvent::Deleted;
+            due.entry(update.name)
+                .and_modify(|before| *before |= deleted)
+                .or_insert(deleted);
+        }
+        for (name, deleted) in due {
             if node.closed.is_cancelled() {
                 return;
             }
-            let deleted = update.event == DbEvent::Deleted;
-            if let Err(error) = catch_up(&node, &mut followed, &update.name, deleted).await {
-                tracing::error!(database = %update.name, %error, "replications cannot be read");
+            if let Err(error) = catch_up(&node, &mut followed, &name, deleted).await {
+                tracing::error!(database = %name, %error, "replications cannot be read for now");
+                unread.insert(name, deleted);
             }
         }
+        let again = match unread.is_empty() {
+            true => {
+                backoff.succeeded();
+                None
+            }
+            false => Some(backoff.next_wait(rand::random(), None)),
+        };
         tokio::select! {
             () = changed => {}
+            () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
             () = node.closed.cancelled() => return,
         }
         tokio::time::sleep(GATHER).await;
@@ -94,7 +114,11 @@ async fn catch_up(
         let (database, since) = (at.database.clone(), at.seq);
         let read = tokio::task::spawn_blocking(move || read(&database, since)).await;
         let (changed, last, done) = match read.unwrap_or(Err(Error::Closed)) {
-            Err(Error::DatabaseMissing(_) | Error::Closed) => return Ok(()),
+            Err(Error::DatabaseMissing(_)) => {
+                node.detach_all_of(name);
+                return Ok(());
+            }
+            Err(Error::Closed) => return Ok(()),
             read => read?,
         };
         for document in changed {

@@ -10,17 +10,13 @@ use crate::session::{self, RefusedDoc, Report};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{SemaphorePermit, watch};
+use trunkline_store::Error;
 
 /// How long a job that starts keeps others from starting: peers that do not answer hold nobody up.
 const START_MAX: Duration = Duration::from_secs(2);
 
 /// Runs a job until it is cancelled, comes to its end, or fails for good.
 pub(super) async fn drive(node: &Arc<Node>, job: &Arc<Entry>) -> Result<Report, PeerError> {
-    let (store, loading) = (node.store.clone(), Arc::clone(job));
-    let loaded = tokio::task::spawn_blocking(move || loading.failures.load(&store)).await;
-    if let Ok(Err(error)) = loaded {
-        tracing::warn!(job = job.id, %error, "the list of failures could not be read");
-    }
     let mut backoff = Backoff::default();
     let mut looks = Looks::new(job);
     loop {
@@ -65,6 +61,10 @@ fn is_final(job: &Entry, error: &PeerError) -> bool {
 
 async fn attempt(node: &Arc<Node>, job: &Arc<Entry>, looks: &mut Looks) -> Result<Report, PeerError> {
     looks.ran = false;
+    if !looks.loaded {
+        load_failures(node, job).await?;
+        looks.loaded = true;
+    }
     let (asked, resolving) = (Arc::clone(node), Arc::clone(job));
     let resolved =
         tokio::task::spawn_blocking(move || resolving.definition.peers(&asked.store, &asked.secrets)).await;
@@ -93,9 +93,39 @@ async fn attempt(node: &Arc<Node>, job: &Arc<Entry>, looks: &mut Looks) -> Resul
     }
 }
 
+/// Reads the list that an earlier start of the node left. Nothing may be written over one that cannot be read for now.
+async fn load_failures(node: &Arc<Node>, job: &Arc<Entry>) -> Result<(), PeerError> {
+    let (store, loading) = (node.store.clone(), Arc::clone(job));
+    match tokio::task::spawn_blocking(move || loading.failures.load(&store)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error @ Error::Corrupt(_))) => {
+            tracing::error!(job = job.id, %error, "the list of failures is lost");
+            Ok(())
+        }
+        Ok(Err(error)) => {
+            let reason = format!("the list of failures cannot be read: {error}");
+            Err(PeerError::new(
+                job.definition.source.label(),
+                PeerErrorKind::Unavailable,
+                reason,
+            ))
+        }
+        Err(error) => {
+            let reason = format!("a call was lost: {error}");
+            Err(PeerError::new(
+                job.definition.source.label(),
+                PeerErrorKind::Unavailable,
+                reason,
+            ))
+        }
+    }
+}
+
 /// What was seen of a job's progress so far.
 struct Looks {
     progress: watch::Receiver<session::Progress>,
+    /// The list of failures is known.
+    loaded: bool,
     /// The last attempt got as far as a run.
     ran: bool,
     written: u64,
@@ -120,6 +150,7 @@ impl Looks {
     fn new(job: &Entry) -> Looks {
         Looks {
             progress: job.progress.subscribe(),
+            loaded: false,
             ran: false,
             written: 0,
             failures: 0,
