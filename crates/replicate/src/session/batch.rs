@@ -24,9 +24,6 @@ use trunkline_core::rev::Rev;
 /// How long a revision that the source announced but does not have may take to appear.
 const MISSING_RETRY: Duration = Duration::from_secs(2);
 
-/// Times that a document is written whose contents went away meanwhile.
-const CONTENT_TRIES: u32 = 5;
-
 /// What the batches of one attempt share.
 pub(super) struct Lane {
     pub(super) source: Arc<dyn Peer>,
@@ -41,6 +38,8 @@ pub(super) struct Lane {
     pub(super) attachment_streams: Semaphore,
     pub(super) attachments: AttachmentMode,
     pub(super) contents: contents::Turns,
+    /// Contents that may be brought before the documents that name them are written.
+    pub(super) contents_ahead: Semaphore,
     pub(super) throttle: Arc<Throttle>,
     pub(super) priority: i32,
     pub(super) checkpointer: Checkpointer,
@@ -66,6 +65,7 @@ impl Lane {
             attachment_streams: Semaphore::new(REPLICATION_ATTACHMENT_STREAMS),
             attachments: run.spec.attachments,
             contents: contents::Turns::default(),
+            contents_ahead: Semaphore::new(contents::CONTENTS_AHEAD),
             throttle: Arc::new(Throttle::new(run.spec.bytes_per_second)),
             priority: run.spec.priority,
             checkpointer,
@@ -138,28 +138,20 @@ fn newest(rows: Vec<Change>) -> Vec<Change> {
     kept.map(|(row, _)| row).collect()
 }
 
-/// Writes documents that came with their rows, the contents they name first. A content that was there may be gone before
-/// the document comes that names it, when the last one to hold it is edited meanwhile: then it is brought anew.
+/// Writes documents that came with their rows, the contents they name first.
 async fn write_carried(
     lane: &Arc<Lane>,
     mut ready: Vec<Doc>,
     wanted: &mut Vec<Missing>,
     finished: &mut Finished,
 ) -> Result<(), PeerError> {
-    for tries_left in (0..CONTENT_TRIES).rev() {
-        ready = contents::bring_all(lane, ready, wanted, finished).await?;
-        let named = contents::naming(&ready);
-        let whole = wanted.is_empty() && named.is_empty();
-        write(lane, ready, whole, finished).await?;
-        if named.is_empty() || tries_left == 0 {
-            break;
-        }
-        ready = finished.taken_back(named);
-        if ready.is_empty() {
-            break;
-        }
+    if lane.attachments != AttachmentMode::Eager {
+        contents::put_off_all(&mut ready, finished);
     }
-    Ok(())
+    if contents::naming(&ready).is_empty() {
+        return write(lane, ready, wanted.is_empty(), finished).await;
+    }
+    contents::write_all(lane, ready, wanted, finished).await
 }
 
 /// Splits rows into documents that came with them and revisions to fetch, both without what the target has.
@@ -290,7 +282,12 @@ fn add(list: &mut Vec<Missing>, id: Box<str>, rev: Rev) {
 }
 
 /// Writes documents, and with them a checkpoint where one is due; `whole` when they are all that the batch has to write.
-async fn write(lane: &Lane, docs: Vec<Doc>, whole: bool, finished: &mut Finished) -> Result<(), PeerError> {
+pub(super) async fn write(
+    lane: &Lane,
+    docs: Vec<Doc>,
+    whole: bool,
+    finished: &mut Finished,
+) -> Result<(), PeerError> {
     if docs.is_empty() {
         return Ok(());
     }

@@ -1,9 +1,9 @@
 //! Attachment bytes by content, between peers that exchange: what the target lacks is streamed from the source before
 //! the documents that name it are written.
 
-use super::batch::{Finished, Lane};
+use super::RefusedDoc;
+use super::batch::{Finished, Lane, write};
 use super::budget::STREAMS;
-use super::{AttachmentMode, RefusedDoc};
 use crate::backoff::Backoff;
 use crate::peer::{Doc, DocContent, Missing, PeerError, PeerErrorKind};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -18,6 +18,14 @@ use trunkline_core::limits::REPLICATION_ATTACHMENT_STREAMS;
 const CUTS_MAX: u32 = 4;
 /// Times that bytes may turn out wrong: once may be a transfer's fault, twice is the source's.
 const WRONG_MAX: u32 = 2;
+/// Times that a document is written whose contents went away meanwhile.
+const CONTENT_TRIES: u32 = 5;
+/// Contents that are brought before the documents that name them are written.
+const GROUP_CONTENTS: usize = 32;
+/// The same over all batches of a run: what came waits at the target, which keeps so many, and not for long.
+pub(super) const CONTENTS_AHEAD: usize = 2 * GROUP_CONTENTS;
+/// How a target ends the reason for which it refuses a document whose contents it does not have (any more).
+const NOT_STAGED: &str = "is not staged here";
 
 /// What became of one content.
 #[derive(Clone, Debug)]
@@ -36,57 +44,134 @@ pub(super) enum Fate {
 #[derive(Default)]
 pub(super) struct Turns(Mutex<HashMap<ContentHash, Arc<Semaphore>>>);
 
-/// Sees to the contents that documents name; answers the documents that can be written now.
-pub(super) async fn bring_all(
+/// Documents that are written together, once the contents that they lack are there.
+#[derive(Default)]
+pub(super) struct Group {
+    docs: Vec<Doc>,
+    lacking: BTreeMap<ContentHash, Content>,
+}
+
+/// Writes documents with the contents they name in small groups, so that a target need not keep what came for long, or
+/// much of it; first those that lack nothing. A content that was there may be gone before the document comes that names
+/// it, when the last one to hold it is edited meanwhile: then it is brought anew.
+pub(super) async fn write_all(
     lane: &Arc<Lane>,
-    mut docs: Vec<Doc>,
+    docs: Vec<Doc>,
     wanted: &mut Vec<Missing>,
     finished: &mut Finished,
-) -> Result<Vec<Doc>, PeerError> {
-    let mut named: BTreeMap<ContentHash, Content> = BTreeMap::new();
-    for content in docs.iter_mut().flat_map(staged).map(|source| content_of(source)) {
-        named.extend(content.map(|content| (content.hash, content)));
+) -> Result<(), PeerError> {
+    let mut fates = HashMap::new();
+    let lacking = lacking(lane, &docs_contents(&docs)).await?;
+    for group in groups(docs, &lacking) {
+        write_group(lane, group, &mut fates, wanted, finished).await?;
     }
-    if named.is_empty() {
-        return Ok(docs);
+    Ok(())
+}
+
+/// Contents that come after their documents are put off.
+pub(super) fn put_off_all(docs: &mut [Doc], finished: &mut Finished) {
+    finished.later.extend(docs_contents(docs).into_values());
+    docs.iter_mut().flat_map(staged).for_each(put_off);
+}
+
+fn groups(docs: Vec<Doc>, lacking: &BTreeMap<ContentHash, Content>) -> Vec<Group> {
+    let mut at_once = Group::default();
+    let mut groups = Vec::new();
+    let mut filling = Group::default();
+    for doc in docs {
+        let mut lacks = docs_contents(std::slice::from_ref(&doc));
+        lacks.retain(|hash, _| lacking.contains_key(hash));
+        if lacks.is_empty() {
+            at_once.docs.push(doc);
+            continue;
+        }
+        let new = lacks.keys().filter(|hash| !filling.lacking.contains_key(*hash));
+        if !filling.docs.is_empty() && filling.lacking.len() + new.count() > GROUP_CONTENTS {
+            groups.push(std::mem::take(&mut filling));
+        }
+        filling.lacking.append(&mut lacks);
+        filling.docs.push(doc);
     }
-    if lane.attachments != AttachmentMode::Eager {
-        docs.iter_mut().flat_map(staged).for_each(put_off);
-        finished.later.extend(named.into_values());
-        return Ok(docs);
-    }
-    let named: Vec<Content> = named.into_values().collect();
-    let lacking = lane.target.lacking(&named).await?;
-    let fates = bring_each(lane, lacking).await?;
-    let mut ready = Vec::with_capacity(docs.len());
-    for mut doc in docs {
-        match fate_of(&mut doc, &fates, finished) {
-            Fate::Came | Fate::Absent => ready.push(doc),
-            // Edited meanwhile, or compacted away: asked for anew, it is what the source has now.
-            Fate::Gone => wanted.push(missing(&doc)),
-            Fate::Wrong(reason) => {
-                finished.refuse(&missing(&doc), "bad_attachment", &reason);
+    let all = [at_once].into_iter().chain(groups).chain([filling]);
+    all.filter(|group| !group.docs.is_empty()).collect()
+}
+
+async fn write_group(
+    lane: &Arc<Lane>,
+    group: Group,
+    fates: &mut HashMap<ContentHash, Fate>,
+    wanted: &mut Vec<Missing>,
+    finished: &mut Finished,
+) -> Result<(), PeerError> {
+    let Group {
+        mut docs,
+        lacking: mut lacks,
+    } = group;
+    for tries_left in (0..CONTENT_TRIES).rev() {
+        let ahead = lacks.len().min(CONTENTS_AHEAD) as u32;
+        let _ahead = lane.contents_ahead.acquire_many(ahead).await;
+        lacks.retain(|hash, _| !fates.contains_key(hash));
+        bring_each(lane, lacks, fates).await?;
+        let mut ready = Vec::with_capacity(docs.len());
+        for mut doc in docs {
+            match fate_of(&mut doc, fates, finished) {
+                Fate::Came | Fate::Absent => ready.push(doc),
+                // Edited meanwhile, or compacted away: asked for anew, it is what the source has now.
+                Fate::Gone => wanted.push(missing(&doc)),
+                Fate::Wrong(reason) => finished.refuse(&missing(&doc), "bad_attachment", &reason),
             }
         }
+        let named = naming(&ready);
+        write(lane, ready, false, finished).await?;
+        if tries_left == 0 {
+            break;
+        }
+        docs = finished.taken_back(named);
+        if docs.is_empty() {
+            return Ok(());
+        }
+        lacks = lacking(lane, &docs_contents(&docs)).await?;
+        fates.retain(|hash, _| !lacks.contains_key(hash));
     }
-    Ok(ready)
+    finished.nothing_unstaged(&lane.target.label())
+}
+
+async fn lacking(
+    lane: &Lane,
+    named: &BTreeMap<ContentHash, Content>,
+) -> Result<BTreeMap<ContentHash, Content>, PeerError> {
+    if named.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let named: Vec<Content> = named.values().cloned().collect();
+    let lacking = lane.target.lacking(&named).await?;
+    Ok(lacking
+        .into_iter()
+        .map(|content| (content.hash, content))
+        .collect())
+}
+
+/// The contents that documents name.
+fn docs_contents(docs: &[Doc]) -> BTreeMap<ContentHash, Content> {
+    let attachments = docs.iter().flat_map(|doc| match &doc.content {
+        DocContent::Edit(edit) => edit.attachments.as_slice(),
+        DocContent::Json(_) => &[],
+    });
+    attachments
+        .filter_map(|attachment| content_of(&attachment.source))
+        .map(|content| (content.hash, content))
+        .collect()
 }
 
 /// Those of the documents that name contents.
 pub(super) fn naming(docs: &[Doc]) -> Vec<Doc> {
-    let names = |doc: &&Doc| match &doc.content {
-        DocContent::Edit(edit) => {
-            let mut sources = edit.attachments.iter().map(|attachment| &attachment.source);
-            sources.any(|source| matches!(source, AttachmentSource::Staged(_)))
-        }
-        DocContent::Json(_) => false,
-    };
+    let names = |doc: &&Doc| !docs_contents(std::slice::from_ref(*doc)).is_empty();
     docs.iter().filter(names).cloned().collect()
 }
 
 impl Finished {
     /// Of these documents, those that were refused for their attachments; they count as refused no longer.
-    pub(super) fn taken_back(&mut self, named: Vec<Doc>) -> Vec<Doc> {
+    fn taken_back(&mut self, named: Vec<Doc>) -> Vec<Doc> {
         let lacks = |refused: &RefusedDoc| {
             matches!(&*refused.error, "bad_request" | "missing_stub" | "bad_attachment")
         };
@@ -101,14 +186,27 @@ impl Finished {
         });
         back
     }
+
+    /// An error where the target refused a document for bytes that only are not there: that is none of the document's,
+    /// and no checkpoint may pass it.
+    fn nothing_unstaged(&self, target: &str) -> Result<(), PeerError> {
+        let unstaged = |refused: &&RefusedDoc| refused.reason.ends_with(NOT_STAGED);
+        match self.refused.iter().find(unstaged) {
+            None => Ok(()),
+            Some(refused) => {
+                let reason = format!("document {} {}: {}", refused.id, refused.rev, refused.reason);
+                Err(PeerError::new(target, PeerErrorKind::Unavailable, reason))
+            }
+        }
+    }
 }
 
 async fn bring_each(
     lane: &Arc<Lane>,
-    lacking: Vec<Content>,
-) -> Result<HashMap<ContentHash, Fate>, PeerError> {
-    let mut fates = HashMap::new();
-    let mut left = lacking.into_iter();
+    lacking: BTreeMap<ContentHash, Content>,
+    fates: &mut HashMap<ContentHash, Fate>,
+) -> Result<(), PeerError> {
+    let mut left = lacking.into_values();
     let mut running = FuturesUnordered::new();
     loop {
         while running.len() < REPLICATION_ATTACHMENT_STREAMS
@@ -120,7 +218,7 @@ async fn bring_each(
             });
         }
         let Some((hash, fate)) = running.next().await else {
-            return Ok(fates);
+            return Ok(());
         };
         fates.insert(hash, fate?);
     }

@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use trunkline_core::attachment::{Content, ContentHash};
+use trunkline_core::attachment::{AttachmentSource, Content, ContentHash};
 use trunkline_core::rev::Rev;
 use trunkline_replicate::peer::{
-    BulkWritten, Change, Changes, ChangesAsk, Doc, Fetched, LogWrite, Missing, Oldest, OpenRev, Opened,
-    PeerInfo, StoredLog,
+    BulkWritten, Change, Changes, ChangesAsk, Doc, DocContent, Fetched, LogWrite, Missing, Oldest, OpenRev,
+    Opened, PeerInfo, StoredLog,
 };
 use trunkline_replicate::{Peer, PeerError, PeerErrorKind, Progress, RefusedDoc, Spec, run};
 use trunkline_store::Database;
@@ -32,6 +32,8 @@ pub(crate) struct Faulty {
     pub(crate) cursed: Vec<String>,
     /// Source and target, for a target whose checkpoints are checked.
     pub(crate) checked: Option<(Database, Database)>,
+    /// Contents that came, of which only so many of the last are kept for the documents that name them.
+    kept: Option<(Mutex<Vec<ContentHash>>, usize)>,
 }
 
 impl Faulty {
@@ -42,7 +44,22 @@ impl Faulty {
             silent: AtomicBool::new(false),
             cursed: Vec::new(),
             checked: None,
+            kept: None,
         }
+    }
+
+    fn keeps(&self, doc: &Doc) -> bool {
+        let (DocContent::Edit(edit), Some((came, most))) = (&doc.content, &self.kept) else {
+            return true;
+        };
+        let came = came.lock();
+        let mut kept = came.iter().rev().take(*most);
+        edit.attachments
+            .iter()
+            .all(|attachment| match &attachment.source {
+                AttachmentSource::Staged(content) => kept.any(|hash| *hash == content.hash),
+                _ => true,
+            })
     }
 
     fn curse(&self, wanted: &[Missing]) -> Result<(), PeerError> {
@@ -186,7 +203,16 @@ impl Peer for Faulty {
     }
     async fn bulk_docs(&self, docs: Vec<Doc>, log: Option<LogWrite>) -> Result<BulkWritten, PeerError> {
         let body = log.as_ref().map(|log| log.body.clone());
-        let written = self.perhaps(self.inner.bulk_docs(docs, log)).await;
+        let (docs, unfit): (Vec<Doc>, Vec<Doc>) = docs.into_iter().partition(|doc| self.keeps(doc));
+        let mut written = self.perhaps(self.inner.bulk_docs(docs, log)).await;
+        if let Ok(written) = &mut written {
+            written.refused.extend(unfit.iter().map(|doc| RefusedDoc {
+                id: doc.id.to_string(),
+                rev: doc.rev.to_string(),
+                error: "bad_request".to_owned(),
+                reason: "a is not staged here".to_owned(),
+            }));
+        }
         if let (Ok(_), Some(body)) = (&written, body) {
             // What came in the same commit counts.
             self.assert_not_ahead(&body);
@@ -248,6 +274,9 @@ impl Peer for Faulty {
         from: u64,
         bytes: mpsc::Receiver<Result<Bytes, PeerError>>,
     ) -> Result<(), PeerError> {
+        if let Some((came, _)) = &self.kept {
+            came.lock().push(content.hash);
+        }
         self.perhaps(self.inner.put_content(content, from, bytes)).await
     }
 }
@@ -296,6 +325,34 @@ async fn peers_that_fail_and_heal_end_equal() {
         }
         world.assert_equal();
         assert_eq!(world.database("target").absent(None, 9).unwrap(), []);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn contents_come_in_groups_and_what_is_dropped_again_is_no_refusal() {
+    const DOCS: usize = 100;
+    for keeps in [0, 64] {
+        let world = World::new();
+        let source = world.database("source");
+        for at in 0..DOCS {
+            let file = attachment(&source, "a", at.to_string().as_bytes());
+            edit(&source, &format!("with-{at}"), None, "{}", false, vec![file]);
+            put(&source, &format!("without-{at}"), None, "{}");
+        }
+        let mut target = Faulty::new(world.peer("target"), 0, 0);
+        target.checked = Some((world.database("source"), world.database("target")));
+        target.kept = Some((Mutex::default(), keeps));
+        let moved = replicate(world.peer("source"), Arc::new(target), Spec::default()).await;
+        if keeps > 0 {
+            assert_eq!(moved.unwrap().refused, []);
+            world.assert_equal();
+            continue;
+        }
+        let error = moved.unwrap_err();
+        assert_eq!(error.kind, PeerErrorKind::Unavailable);
+        assert!(error.reason.contains("document with-"), "{error}");
+        // What lacks nothing has not waited for what does.
+        assert_eq!(rows(&world.database("target")).len(), DOCS);
     }
 }
 
