@@ -103,10 +103,13 @@ fn is_healthy(job: &Value) -> bool {
     let degraded = info
         .and_then(|info| info.get("degraded"))
         .and_then(Value::as_bool);
-    state(job) != "crashing" && degraded != Some(true)
+    !is_in_trouble(job) && degraded != Some(true)
 }
 
-/// What the newest entry of a job's history says: `running` unless it is one of trouble.
+fn is_in_trouble(job: &Value) -> bool {
+    matches!(state(job), "crashing" | "error" | "failed")
+}
+
 fn state(job: &Value) -> &str {
     job.get("state").and_then(Value::as_str).unwrap_or("running")
 }
@@ -126,10 +129,8 @@ fn line(job: &Value) -> String {
         line.push_str(&format!(", {} not replicated", count(failures, "document")));
     }
     line.push_str(&format!("  {} -> {}", text("source"), text("target")));
-    if let Some(error) = info("last_error")
-        .and_then(Value::as_str)
-        .filter(|_| state(job) == "crashing")
-    {
+    let error = info("error").or(info("last_error")).and_then(Value::as_str);
+    if let Some(error) = error.filter(|_| is_in_trouble(job)) {
         line.push_str(&format!("  ({error})"));
     }
     line
@@ -183,6 +184,8 @@ mod tests {
             "abc+continuous  crashing  12.3 s behind, 7 pending, 1 document not replicated  http://a/x/ -> x  (refused)"
         );
         assert!(!is_healthy(&job));
+        let unknown = json!({"id": "c", "state": "error", "info": {"error": "there is no secret"}});
+        assert!(line(&unknown).ends_with("(there is no secret)") && !is_healthy(&unknown));
         assert!(is_healthy(&json!({"id": "b", "info": {}})));
     }
 }

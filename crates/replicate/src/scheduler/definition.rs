@@ -359,6 +359,9 @@ mod tests {
     fn credentials_without_a_scheme_are_not_quoted() {
         let text = r#"{"source":"admin:secret@host:5984/db","target":"db"}"#;
         let error = Definition::parse(text).unwrap_err().to_string();
-        assert!(error.contains("host:5984/db") && !error.contains("secret"), "{error}");
+        assert!(
+            error.contains("host:5984/db") && !error.contains("secret"),
+            "{error}"
+        );
     }
 }
