@@ -1,6 +1,7 @@
 //! The lines of replication over loopback, and of memory that belongs to them.
 
 use crate::bench::{self, Bench, Measured};
+use crate::cdr::{Cdr, Ids};
 use crate::client::{self, Connection};
 use crate::feeds::source;
 use crate::load;
@@ -41,10 +42,24 @@ pub(crate) fn one_shot(bench: &mut Bench) -> Result<Vec<Line>, Failure> {
             bench.run(load::bulk_docs(&target.target, &database, bench.big_docs))
         })
     };
-    let samples = alternate(bench.repeat, &mut [&mut replicate, &mut bulk])?;
-    let [replicated, bulk] = samples.as_slice() else {
-        return Err("two sides".into());
+    let mut embedded = |_: usize| {
+        let dir = bench.directory()?;
+        let (store, database) = load::create(dir.path())?;
+        let rate = rate(bench.big_docs as usize, || {
+            for start in (0..bench.big_docs).step_by(bench::BATCH_DOCS as usize) {
+                let end = bench.big_docs.min(start + bench::BATCH_DOCS);
+                load::update(&database, &Cdr::range(Ids::Sequential, start..end))?;
+            }
+            Ok(())
+        });
+        store.close()?;
+        rate
     };
+    let samples = alternate(bench.repeat, &mut [&mut replicate, &mut bulk, &mut embedded])?;
+    let [replicated, bulk, embedded] = samples.as_slice() else {
+        return Err("three sides".into());
+    };
+    let against_embedded = pair(replicated, embedded);
     let pair = pair(replicated, bulk);
     let steady = median(&tenths);
     let mut lines = vec![
@@ -59,6 +74,15 @@ pub(crate) fn one_shot(bench: &mut Bench) -> Result<Vec<Line>, Failure> {
             )),
             ratio: Some(pair.ratio),
             goal: Goal::Ratio(0.5),
+        },
+        Line {
+            name: "replicate",
+            what: "the same".into(),
+            unit: "docs/s",
+            measured: against_embedded.measured,
+            floor: Some(("embedded, batches of 1000".into(), against_embedded.floor)),
+            ratio: Some(against_embedded.ratio),
+            goal: Goal::Ratio(0.7),
         },
         Line {
             name: "replicate",
