@@ -29,6 +29,11 @@ pub(super) async fn open(
     kind: PeerKind,
     ask: ChangesAsk,
 ) -> Result<BoxStream<'static, Result<Changes, PeerError>>, PeerError> {
+    if ask.until.is_some() && kind != PeerKind::Trunkline {
+        // Its seqs have no order that others could tell, and a row of just this seq need not be there.
+        let reason = "its feed cannot be told to end at a seq (until)";
+        return Err(client.error(PeerErrorKind::Invalid, reason));
+    }
     let mut feed = Feed {
         since: ask.since.clone(),
         with_docs: ask.docs.load(Ordering::Relaxed) && kind == PeerKind::Trunkline,
@@ -133,6 +138,9 @@ impl Feed {
         if let Some(since) = &self.since {
             url.push_str(&format!("&since={}", since_text(since)));
         }
+        if let Some(until) = &self.ask.until {
+            url.push_str(&format!("&until={}", since_text(until)));
+        }
         let mut body = Vec::new();
         if let Some(ids) = &self.ask.doc_ids {
             url.push_str("&filter=_doc_ids");
@@ -183,7 +191,11 @@ impl Feed {
                 match event {
                     Event::Row(row) => {
                         changes.last_seq = row.seq.clone();
-                        changes.rows.push(self.change(row));
+                        open.rows += 1;
+                        // A winner is deleted only where all leaves are.
+                        if !(row.deleted && self.ask.without_deleted) {
+                            changes.rows.push(self.change(row));
+                        }
                     }
                     Event::End { last_seq, pending } => {
                         changes.last_seq = last_seq;
@@ -192,7 +204,6 @@ impl Feed {
                     }
                 }
             }
-            open.rows += changes.rows.len();
             let moved = self.since.as_ref() != Some(&changes.last_seq) && !changes.last_seq.is_empty();
             if moved {
                 self.since = Some(changes.last_seq.clone());
@@ -218,8 +229,8 @@ impl Feed {
     fn end(&mut self, open: &Open) -> Result<(), PeerError> {
         let full = self.paged && open.rows >= PAGE_ROWS;
         self.waiting = self.paged && !full;
-        self.ended = !full && !self.ask.continuous;
-        if open.waiting && self.ask.continuous {
+        self.ended = !full && (!self.ask.continuous || self.ask.until.is_some());
+        if open.waiting && !self.ended {
             return self.reopen(open);
         }
         Ok(())

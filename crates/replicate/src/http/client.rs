@@ -237,7 +237,7 @@ impl Fault {
     /// nothing else.
     pub(super) fn about_content(self) -> PeerError {
         match self.status.as_u16() {
-            400 | 404 | 416 if self.error.kind == PeerErrorKind::Protocol => PeerError {
+            400 | 404 | 405 | 416 if self.error.kind == PeerErrorKind::Protocol => PeerError {
                 kind: PeerErrorKind::Unserved,
                 ..self.error
             },

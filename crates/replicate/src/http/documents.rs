@@ -131,6 +131,14 @@ pub(super) async fn bulk_docs(
     kind: PeerKind,
     docs: Vec<Doc>,
 ) -> Result<BulkWritten, PeerError> {
+    if let Some(doc) = docs.iter().find(|doc| doc.names_attachments()) {
+        // The feed carried them for an exchange that was hidden since: without attachments they would be others.
+        let reason = format!(
+            "document {} names attachments that only the exchange takes",
+            doc.id
+        );
+        return Err(client.error(PeerErrorKind::Unavailable, reason));
+    }
     let mut refused = Vec::new();
     let mut rest = VecDeque::from([docs.as_slice()]);
     while let Some(some) = rest.pop_front() {
@@ -178,6 +186,11 @@ impl Doc {
         self.id.starts_with("_design/")
     }
 
+    fn names_attachments(&self) -> bool {
+        matches!(&self.content, DocContent::Edit(edit) if !edit.attachments.is_empty())
+    }
+
+    /// Of a document without attachments.
     fn write(&self, out: &mut Vec<u8>) {
         match &self.content {
             DocContent::Json(json) => out.extend_from_slice(json),

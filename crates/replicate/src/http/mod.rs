@@ -36,6 +36,7 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use trunkline_core::attachment::{Content, ContentHash};
 use trunkline_core::rev::Rev;
@@ -103,8 +104,16 @@ pub struct HttpPeer {
 struct Looked {
     kind: PeerKind,
     exchanges: bool,
-    /// Something before the server lets only the protocol through that everybody speaks, whatever the server says.
-    hidden: bool,
+    /// Something before the server let only the protocol through that everybody speaks, whatever the server says: when
+    /// that was seen.
+    hidden: Option<Instant>,
+}
+
+impl Looked {
+    /// It is not hidden for ever: a proxy that was being set up answers as one that hides it.
+    fn is_hidden(&self) -> bool {
+        self.hidden.is_some_and(|since| since.elapsed() < HIDDEN_FOR)
+    }
 }
 
 impl HttpPeer {
@@ -117,7 +126,7 @@ impl HttpPeer {
             looked: Arc::new(RwLock::new(Looked {
                 kind: PeerKind::CouchDb,
                 exchanges: false,
-                hidden: false,
+                hidden: None,
             })),
         })
     }
@@ -131,7 +140,12 @@ impl HttpPeer {
         let request = self.client.get(self.client.address.root());
         let answer = self.client.send(request, QUICK).await?;
         if !answer.status().is_success() {
-            return Ok(None);
+            let error = self.client.fault(answer).await.error;
+            // Busy is not without a uuid: under another identity the checkpoints would be lost.
+            return match error.kind {
+                PeerErrorKind::Unavailable => Err(error),
+                _ => Ok(None),
+            };
         }
         let body = self.client.body(answer).await?;
         let Ok(welcome) = info::parse_welcome(&body) else {
@@ -150,7 +164,7 @@ impl HttpPeer {
         }
         let mut looked = self.looked.write();
         looked.kind = kind;
-        looked.exchanges = exchanges && !looked.hidden;
+        looked.exchanges = exchanges && !looked.is_hidden();
         drop(looked);
         Ok(welcome.uuid)
     }
@@ -158,7 +172,7 @@ impl HttpPeer {
     /// The server has no paths for the exchange after all. The next look says so, and then all goes without.
     fn hides(&self) {
         let mut looked = self.looked.write();
-        looked.hidden = true;
+        looked.hidden = Some(Instant::now());
         looked.exchanges = false;
     }
 
@@ -177,6 +191,9 @@ impl HttpPeer {
             .below(&format!("_local/{}", escaped(replication_id)))
     }
 }
+
+/// How long a server of which something hides the exchange goes without.
+const HIDDEN_FOR: Duration = Duration::from_secs(600);
 
 /// The feature of a server that exchanges.
 const EXCHANGE: &str = "exchange";

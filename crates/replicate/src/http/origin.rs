@@ -67,7 +67,7 @@ pub(super) struct Origin {
     probe: Mutex<Option<watch::Receiver<bool>>>,
 }
 
-/// Nothing came back.
+/// Nothing came back that tells.
 struct Silent;
 
 /// How connections are made.
@@ -142,7 +142,11 @@ impl Origin {
             let mut probe = self.probe.lock();
             match &*probe {
                 Some(told) if told.has_changed().is_ok() => told.clone(),
-                _ => probe.insert(self.start_probe(url)).clone(),
+                _ => {
+                    let (kept, told) = self.start_probe(url);
+                    *probe = Some(kept);
+                    told
+                }
             }
         };
         // The probe is lost only with its runtime.
@@ -151,8 +155,10 @@ impl Origin {
         }
     }
 
-    fn start_probe(&self, url: &str) -> watch::Receiver<bool> {
-        let (tell, told) = watch::channel(false);
+    /// What the origin keeps, and what the one that waits does: the probe ends once nobody does.
+    fn start_probe(&self, url: &str) -> (watch::Receiver<bool>, watch::Receiver<bool>) {
+        let (tell, kept) = watch::channel(false);
+        let told = kept.clone();
         let (http, url) = (self.http1.clone(), url.to_owned());
         tokio::spawn(async move {
             // The origin itself holds one.
@@ -165,11 +171,11 @@ impl Origin {
                 }
             }
         });
-        told
+        (kept, told)
     }
 
     /// The server exchanges, so it speaks HTTP/2; what stands before it may not, which the answer to a request for `url`
-    /// tells. That none comes in time tells nothing: the next one to ask tries again.
+    /// tells. That none comes tells nothing, nor does one that says no: the next one to ask tries again.
     pub(super) async fn exchanges(&self, url: &str, headers: HeaderMap) {
         let connect = async || {
             let Ok(http2) = self.way.http2(HTTP2_ANSWER_WINDOW_BYTES).build() else {
@@ -177,12 +183,12 @@ impl Origin {
             };
             let answer = http2.get(url).headers(headers).send();
             let answer = tokio::time::timeout(PROBE_TIMEOUT, answer).await;
-            let spoken = match answer.map_err(|_| Silent)? {
-                Ok(answer) => answer.status().is_success() && answer.version() == Version::HTTP_2,
-                Err(error) if error.is_connect() => return Err(Silent),
-                Err(_) => false,
-            };
-            Ok(spoken.then_some(http2))
+            let answer = answer.map_err(|_| Silent)?.map_err(|_| Silent)?;
+            match answer.version() {
+                Version::HTTP_2 if answer.status().is_success() => Ok(Some(http2)),
+                Version::HTTP_2 => Err(Silent),
+                _ => Ok(None),
+            }
         };
         let _ = self.http2.get_or_try_init(connect).await;
     }

@@ -248,7 +248,15 @@ impl Couch {
         docs.sort_by_key(|(_, doc)| doc.seq);
         let rows = docs.iter().map(|(id, doc)| {
             let revs: Vec<Value> = doc.leaves.keys().rev().map(|rev| json!({"rev": rev})).collect();
-            json!({"seq": Couch::seq(doc.seq), "id": id, "changes": revs}).to_string()
+            let mut row = json!({"seq": Couch::seq(doc.seq), "id": id, "changes": revs});
+            if doc
+                .leaves
+                .values()
+                .all(|leaf| leaf.json["_deleted"] == json!(true))
+            {
+                row["deleted"] = json!(true);
+            }
+            row.to_string()
         });
         let rows: Vec<String> = rows.collect();
         let end = format!(

@@ -48,15 +48,19 @@ fn frames(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 
 fn row(out: &mut Vec<u8>, id: &str, body: &str) {
     let rev = Rev::parse("1-a").unwrap();
-    let edit = ReplicatedEdit {
+    exchange::write_row(out, id, &[rev], [&edit_of(body)].into_iter());
+}
+
+/// Revision 1-a.
+fn edit_of(body: &str) -> ReplicatedEdit {
+    ReplicatedEdit {
         id: DocId::parse("x").unwrap(),
-        path: RevPath::new(1, vec![rev.digest.clone()]).unwrap(),
+        path: RevPath::new(1, vec![Rev::parse("1-a").unwrap().digest]).unwrap(),
         deleted: false,
         body: Body::parse(body).unwrap(),
         attachments: Vec::new(),
         age_ms: 0,
-    };
-    exchange::write_row(out, id, &[rev], [&edit].into_iter());
+    }
 }
 
 fn end(out: &mut Vec<u8>) {
@@ -111,6 +115,24 @@ async fn frames_that_cannot_be_are_a_clear_error() {
     let thousand = many(1000);
     let peer = peer(move || answer("200 OK", thousand.clone())).await;
     assert_eq!(read(&peer).await.unwrap()[0].revs.len(), 1000);
+}
+
+/// One document of two, taken for both, would leave the other behind.
+#[tokio::test]
+async fn a_row_without_all_of_its_documents_has_none() {
+    let bytes = frames(|out| {
+        row(out, "whole", "{}");
+        let revs = ["2-b", "1-a"].map(|rev| Rev::parse(rev).unwrap());
+        exchange::write_row(out, "short", &revs, [&edit_of("{}")].into_iter());
+        end(out);
+    });
+    let peer = peer(move || answer("200 OK", bytes.clone())).await;
+    let rows = read(&peer).await.unwrap();
+    let carried: Vec<_> = rows
+        .iter()
+        .map(|row| (&*row.id, row.revs.len(), row.docs.len()))
+        .collect();
+    assert_eq!(carried, [("whole", 1, 1), ("short", 2, 0)]);
 }
 
 #[tokio::test]

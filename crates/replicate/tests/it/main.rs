@@ -15,6 +15,7 @@ mod couch;
 mod couchdb;
 mod exchange;
 mod faults;
+mod hidden;
 mod interop;
 mod liars;
 mod moves;

@@ -194,8 +194,13 @@ impl Feed {
     fn row(&mut self, row: Row) {
         let id = row.id;
         let docs = row.docs.into_iter().filter_map(|edit| doc(&id, edit));
+        let mut docs: Vec<Doc> = docs.collect();
+        // With one short the rest would pass for all: they are fetched instead.
+        if !row.revs.iter().all(|rev| docs.iter().any(|doc| doc.rev == *rev)) {
+            docs.clear();
+        }
         let change = Change {
-            docs: docs.collect(),
+            docs,
             revs: row.revs,
             odd_revs: Vec::new(),
             id: id.clone(),

@@ -67,8 +67,10 @@ pub(in crate::http) async fn content(
         request = request.header(RANGE, format!("bytes={from}-"));
     }
     let mut answer = client.send(request, BATCH).await?;
+    // What stands between may know no ranges: all bytes come then.
+    let mut known = 0;
     match answer.status() {
-        StatusCode::OK if from == 0 => {}
+        StatusCode::OK => known = from,
         StatusCode::PARTIAL_CONTENT if from > 0 => {}
         status if status.is_success() => {
             let reason = "other bytes of an attachment came than were asked for";
@@ -78,7 +80,7 @@ pub(in crate::http) async fn content(
     }
     let client = client.clone();
     tokio::spawn(async move {
-        let mut left = length - from;
+        let mut left = length - from + known;
         loop {
             let chunk = tokio::select! {
                 () = sender.closed() => return,
@@ -94,6 +96,14 @@ pub(in crate::http) async fn content(
             };
             left -= chunk.as_ref().map_or(0, |bytes| bytes.len() as u64);
             let failed = chunk.is_err();
+            let chunk = chunk.map(|mut bytes| {
+                let passed = bytes.len().min(usize::try_from(known).unwrap_or(usize::MAX));
+                known -= passed as u64;
+                bytes.split_off(passed)
+            });
+            if matches!(&chunk, Ok(bytes) if bytes.is_empty()) {
+                continue;
+            }
             if sender.send(chunk).await.is_err() || failed {
                 return;
             }
@@ -102,13 +112,18 @@ pub(in crate::http) async fn content(
     Ok(receiver)
 }
 
-/// As [`crate::Peer::content_begun`].
+/// As [`crate::Peer::content_begun`]. Where something between hides what an upload left, it begins anew.
 pub(in crate::http) async fn content_begun(client: &Client, content: &Content) -> Result<u64, PeerError> {
     let request = client.request(Method::HEAD, url(client, content));
-    let answer = client.ok(request, QUICK).await?;
+    let answer = client.send(request, QUICK).await?;
+    match answer.status() {
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => return Ok(0),
+        status if !status.is_success() => return Err(client.fault(answer).await.about_content()),
+        _ => {}
+    }
     let begun = answer.headers().get(exchange::UPLOAD_OFFSET);
     let begun = begun.and_then(|begun| begun.to_str().ok()?.parse().ok());
-    begun.ok_or_else(|| client.error(PeerErrorKind::Protocol, "it does not tell what an upload left"))
+    Ok(begun.unwrap_or_default())
 }
 
 /// As [`crate::Peer::put_content`].
