@@ -229,7 +229,12 @@ impl Feed {
     fn end(&mut self, open: &Open) -> Result<(), PeerError> {
         let full = self.paged && open.rows >= PAGE_ROWS;
         self.waiting = self.paged && !full;
-        self.ended = !full && (!self.ask.continuous || self.ask.until.is_some());
+        // A server that goes down ends its feeds, too; one that is at the seq ends the next one at once.
+        let ends = match self.ask.continuous {
+            true => self.ask.until.is_some() && !open.moved && open.since.elapsed() < SHORT_FEED,
+            false => true,
+        };
+        self.ended = !full && ends;
         if open.waiting && !self.ended {
             return self.reopen(open);
         }
