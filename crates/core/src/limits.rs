@@ -75,9 +75,12 @@ pub const EXCHANGE_FRAME_BYTES_MAX: usize = 16 << 20;
 /// Bytes of rows that a peer may send before it tells which seq they reach; it sends a few hundred KiB.
 pub const EXCHANGE_ROWS_BYTES_MAX: usize = 16 << 20;
 /// Uploads of attachment contents that a server remembers at once, under way, cut off, or waiting for a document that
-/// names them: as many voicemails as a site loses its link in the middle of; each holds an open file.
-pub const EXCHANGE_UPLOADS_MAX: usize = 256;
-/// Bytes on disk of those that are cut off or wait; beyond that the oldest of those that were cut off begin again.
+/// names them: the batches of some hundred peers; one that waits is a name and a path.
+pub const EXCHANGE_UPLOADS_MAX: usize = 4096;
+/// Those of them under way or cut off: as many voicemails as a site loses its link in the middle of; each holds an open
+/// file.
+pub const EXCHANGE_UPLOADS_OPEN_MAX: usize = 256;
+/// Bytes on disk of those that are cut off or wait; beyond that the oldest of them begin again.
 pub const EXCHANGE_UPLOADS_BYTES_MAX: u64 = 8 << 30;
 /// Milliseconds that they are kept: links come back within minutes, and disks are not for what nobody wants.
 pub const EXCHANGE_UPLOAD_KEPT_MS: u64 = 600_000;

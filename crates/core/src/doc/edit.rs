@@ -1,7 +1,7 @@
 //! The two kinds of edit, which share one door.
 
 use super::{Body, RevPath};
-use crate::attachment::AttachmentEdit;
+use crate::attachment::{AttachmentEdit, AttachmentSource, Content};
 use crate::doc_id::DocId;
 use crate::rev::Rev;
 
@@ -12,6 +12,22 @@ pub enum Edit {
     Interactive(InteractiveEdit),
     /// A revision made elsewhere (`new_edits=false`): merged, never refused for conflict.
     Replicated(ReplicatedEdit),
+}
+
+impl Edit {
+    /// The contents that it names as staged.
+    pub fn staged(&self) -> impl Iterator<Item = &Content> {
+        let attachments = match self {
+            Edit::Interactive(edit) => &edit.attachments,
+            Edit::Replicated(edit) => &edit.attachments,
+        };
+        attachments
+            .iter()
+            .filter_map(|attachment| match &attachment.source {
+                AttachmentSource::Staged(content) => Some(content),
+                AttachmentSource::Stub { .. } | AttachmentSource::Later(_) => None,
+            })
+    }
 }
 
 /// An edit under CouchDB's rules for interactive edits.

@@ -381,6 +381,88 @@ async fn contents_come_in_pieces_and_with_the_right_hash_or_not_at_all() {
     assert_eq!(lacking().await, json!({ "contents": [] }));
 }
 
+async fn lacks(server: &Server, bytes: &[u8]) -> bool {
+    let hash = hash_text(blake3::hash(bytes).as_bytes());
+    let answer = server
+        .post("/db/_exchange/lacking", json!({ "contents": [hash] }))
+        .await;
+    answer.json() != json!({ "contents": [] })
+}
+
+/// Sends a document with an attachment whose bytes are staged.
+async fn name(server: &Server, id: &str, bytes: &[u8]) -> Answer {
+    let mut edit = edit(id, path(&["1-a"]), "{}");
+    let mut md5 = [0; 16];
+    let digest = <md5::Md5 as md5::Digest>::digest(bytes);
+    md5.copy_from_slice(&digest);
+    edit.attachments.push(AttachmentEdit {
+        name: "voice".into(),
+        content_type: None,
+        revpos: Some(1),
+        source: AttachmentSource::Staged(Content {
+            hash: *blake3::hash(bytes).as_bytes(),
+            md5,
+            length: bytes.len() as u64,
+            encoding: Encoding::Identity,
+        }),
+    });
+    let mut body = Vec::new();
+    exchange::start(&mut body);
+    exchange::write_document(&mut body, &edit);
+    send(server, body).await
+}
+
+#[tokio::test]
+async fn documents_take_what_was_brought_for_them_and_it_may_be_brought_again() {
+    let server = Server::with_db().await;
+    for number in 0..300 {
+        let bytes = format!("call {number}");
+        let brought = bring(&server, &content(bytes.as_bytes()), bytes.as_bytes()).await;
+        assert_eq!(brought.status, 201, "{brought:?}");
+        let answer = name(&server, &format!("call-{number}"), bytes.as_bytes()).await;
+        answer.is(201, json!({ "refused": [] }));
+    }
+    let voice = b"call 7";
+    server.post("/db/_purge", json!({ "call-7": ["1-a"] })).await;
+    assert!(lacks(&server, voice).await);
+    for _ in 0..2 {
+        bring(&server, &content(voice), voice).await;
+        assert!(!lacks(&server, voice).await);
+    }
+    let named = name(&server, "call-7", voice).await;
+    named.is(201, json!({ "refused": [] }));
+    assert_eq!(server.get("/db/call-7/voice").await.bytes, voice);
+}
+
+#[tokio::test]
+async fn uploads_that_fail_leave_nothing_behind() {
+    let config = trunkline_http::Config {
+        attachment_bytes_max: 100,
+        ..trunkline_http::Config::default()
+    };
+    let server = Server::with(config).await;
+    server.put("/db", None).await;
+    for number in 0..300 {
+        let path = content(format!("call {number}").as_bytes());
+        let (path, bytes, status) = match number % 4 {
+            0 => (path, vec![0; 9], 400),
+            1 => (path, vec![0; 101], 413),
+            2 => (format!("{path}?gzip=true"), vec![0; 9], 400),
+            _ => (format!("{path}?from=5"), vec![0; 9], 409),
+        };
+        let answer = bring(&server, &path, &bytes).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+    // One after another, more than may be under way at once.
+    for number in 0..300 {
+        let path = content(format!("long {number}").as_bytes());
+        assert_eq!(bring(&server, &path, &[0; 101]).await.status, 413);
+    }
+    let good = b"call";
+    assert_eq!(bring(&server, &content(good), good).await.status, 201);
+    assert!(!lacks(&server, good).await);
+}
+
 /// Begins an upload and cuts the connection in the middle.
 async fn cut_off(server: &Server, path: &str, bytes: &[u8]) {
     use tokio::io::AsyncWriteExt;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use trunkline_core::attachment::{Content, ContentHash, Encoding};
+use trunkline_core::doc::Edit;
 use trunkline_core::limits::{UPLOADS_BEGUN_MAX, UPLOADS_BEGUN_MS};
 use trunkline_store::{ContentReader, Database, Error, Staging};
 
@@ -92,26 +93,72 @@ fn unread(error: std::io::Error) -> Error {
     Error::Io("reading an attachment".to_owned(), Arc::new(error))
 }
 
-/// Uploads that were cut off; shared by a peer's clones.
+/// What uploads left; shared by a peer's clones, and let go with the last of them.
 #[derive(Clone, Default)]
-pub(super) struct Uploads(Arc<Mutex<HashMap<ContentHash, (Staging, Instant)>>>);
+pub(super) struct Uploads(Arc<Left>);
+
+#[derive(Default)]
+struct Left {
+    /// Cut off, and when.
+    cut: Mutex<HashMap<ContentHash, (Staging, Instant)>>,
+    /// Staged for documents to come, and since when.
+    whole: Mutex<HashMap<ContentHash, (Database, Content, Instant)>>,
+}
+
+impl Left {
+    /// Lets staged contents go that no document came for.
+    fn let_go(&self, late: impl Fn(&Instant) -> bool) {
+        let mut whole = self.whole.lock();
+        for (_, (database, content, _)) in whole.extract_if(|_, (_, _, since)| late(since)) {
+            database.unstage(&content);
+        }
+    }
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.let_go(|_| true);
+    }
+}
+
+fn is_late(since: &Instant) -> bool {
+    since.elapsed() >= Duration::from_millis(UPLOADS_BEGUN_MS)
+}
 
 impl Uploads {
     /// Bytes that came before the cut.
     pub(super) fn begun(&self, hash: &ContentHash) -> u64 {
-        let mut uploads = self.0.lock();
-        uploads.retain(|_, (_, cut)| cut.elapsed() < Duration::from_millis(UPLOADS_BEGUN_MS));
+        self.0.let_go(is_late);
+        let mut uploads = self.0.cut.lock();
+        uploads.retain(|_, (_, cut)| !is_late(cut));
         uploads.get(hash).map_or(0, |(staging, _)| staging.bytes_staged())
     }
 
+    /// Hands over the contents that edits bring: their commit lets them go, whatever becomes of it.
+    pub(super) fn hand_over(&self, edits: &[Edit]) {
+        let mut whole = self.0.whole.lock();
+        for content in edits.iter().flat_map(Edit::staged) {
+            whole.remove(&content.hash);
+        }
+    }
+
+    fn wait(&self, database: &Database, content: &Content) {
+        self.0.let_go(is_late);
+        let waiting = (database.clone(), content.clone(), Instant::now());
+        let before = self.0.whole.lock().insert(content.hash, waiting);
+        if let Some((database, content, _)) = before {
+            database.unstage(&content);
+        }
+    }
+
     fn resume(&self, hash: &ContentHash, from: u64) -> Option<Staging> {
-        let mut uploads = self.0.lock();
+        let mut uploads = self.0.cut.lock();
         let (staging, _) = uploads.remove(hash)?;
         Some(staging).filter(|staging| staging.bytes_staged() == from)
     }
 
     fn keep(&self, hash: ContentHash, staging: Staging) {
-        let mut uploads = self.0.lock();
+        let mut uploads = self.0.cut.lock();
         if uploads.len() >= UPLOADS_BEGUN_MAX
             && let Some(oldest) = uploads
                 .iter()
@@ -236,10 +283,21 @@ fn finish(
         return Err(wrong(peer, "the bytes that came are others than its hash says"));
     }
     // Documents that name it already are given it now; others take it when they come.
-    if matches!(database.open_content(content), Err(Error::ContentAbsent(_))) {
-        database.supply(content).map_err(|error| peer.error(&error))?;
+    let supplied = match database.open_content(content) {
+        Err(Error::ContentAbsent(_)) => database.supply(content),
+        _ => Ok(false),
+    };
+    match supplied {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            peer.uploads.wait(database, content);
+            Ok(())
+        }
+        Err(error) => {
+            database.unstage(content);
+            Err(peer.error(&error))
+        }
     }
-    Ok(())
 }
 
 fn wrong(peer: &LocalPeer, reason: &str) -> PeerError {

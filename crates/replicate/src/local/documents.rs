@@ -130,6 +130,7 @@ pub(super) async fn bulk_docs(
         mut refused,
         log_number,
     } = ready;
+    peer.uploads.hand_over(&batch.edits);
     let outcomes = peer.update(&database, batch).await?;
     for (outcome, (id, rev)) in outcomes.into_iter().zip(&names) {
         if let Err(why) = outcome {

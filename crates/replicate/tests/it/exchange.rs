@@ -3,15 +3,19 @@
 use crate::couch::start;
 use crate::scripted::{Answer, answer, serve_requests};
 use crate::world::{World, attachment, edit, leaves, put, replicate};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tokio::sync::mpsc;
+use trunkline_core::attachment::{AttachmentEdit, AttachmentSource};
 use trunkline_core::doc::{Body, ReplicatedEdit, RevPath};
 use trunkline_core::doc_id::DocId;
 use trunkline_core::rev::Rev;
-use trunkline_replicate::peer::{Change, ChangesAsk};
+use trunkline_replicate::peer::{Change, ChangesAsk, Doc, DocContent};
 use trunkline_replicate::{HttpOptions, HttpPeer, Peer, PeerError, PeerErrorKind, Spec};
+use trunkline_store::Database;
 use trunkline_wire::exchange::{self, Progress};
 
 /// A feed may be sent as much before it is left, and what the sockets hold.
@@ -232,4 +236,63 @@ async fn behind_a_proxy_that_hides_the_exchange_everything_goes_without() {
     world.assert_equal();
     let asked = json!(couch.lock().asked).to_string();
     assert!(asked.contains("_exchange/changes"), "{asked}");
+}
+
+#[tokio::test]
+async fn contents_that_no_document_took_go_with_the_peer_that_brought_them() {
+    use std::io::Write;
+    let world = World::new();
+    let stage = |database: &Database| {
+        let mut staging = database.stage(None).unwrap();
+        staging.write_all(b"voice").unwrap();
+        staging.finish().unwrap()
+    };
+    let content = stage(&world.database("source"));
+    let bring = async |peer: &dyn Peer| {
+        let (chunks, bytes) = mpsc::channel(1);
+        chunks.send(Ok(Bytes::from_static(b"voice"))).await.unwrap();
+        drop(chunks);
+        peer.put_content(&content, 0, bytes).await.unwrap();
+    };
+    let target = world.database("target");
+    let lacking = || target.lacking(std::slice::from_ref(&content)).unwrap().len();
+    let peer = world.peer("target");
+    bring(&*peer).await;
+    bring(&*peer).await;
+    assert_eq!(lacking(), 0);
+    drop(peer);
+    assert_eq!(lacking(), 1);
+
+    let peer = world.peer("target");
+    bring(&*peer).await;
+    let rev = Rev::parse("1-a").unwrap();
+    let edit = ReplicatedEdit {
+        id: DocId::parse("call").unwrap(),
+        path: RevPath::new(1, vec![rev.digest.clone()]).unwrap(),
+        deleted: false,
+        body: Body::parse("{}").unwrap(),
+        attachments: vec![AttachmentEdit {
+            name: "voice".into(),
+            content_type: None,
+            revpos: Some(1),
+            source: AttachmentSource::Staged(content.clone()),
+        }],
+        age_ms: 0,
+    };
+    let doc = Doc {
+        id: "call".into(),
+        rev: rev.clone(),
+        content: DocContent::Edit(edit),
+    };
+    let written = peer.bulk_docs(vec![doc], None).await.unwrap();
+    assert!(written.refused.is_empty());
+    // Somebody else's use of the same bytes outlives the peer and the document.
+    stage(&target);
+    drop(peer);
+    assert!(target.open_content(&content).is_ok());
+    target
+        .purge(&[(DocId::parse("call").unwrap(), vec![rev])])
+        .unwrap();
+    assert!(target.open_content(&content).is_err());
+    assert_eq!(lacking(), 0);
 }

@@ -10,7 +10,7 @@ use crate::{Database, Durability, Error, LocalWrite, Outcome, Refused};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use trunkline_core::Seq;
-use trunkline_core::attachment::{AttachmentEdit, AttachmentSource, ContentHash};
+use trunkline_core::attachment::ContentHash;
 use trunkline_core::doc::Edit;
 use trunkline_core::doc_id::DocId;
 use trunkline_core::rev::Rev;
@@ -112,10 +112,8 @@ impl Database {
     }
 
     pub(super) fn release_sources<'e>(&self, edits: impl Iterator<Item = &'e Edit>) {
-        for attachment in edits.flat_map(attachments_of) {
-            if let AttachmentSource::Staged(content) = &attachment.source {
-                self.inner.release_staged(&content.hash);
-            }
+        for content in edits.flat_map(Edit::staged) {
+            self.inner.release_staged(&content.hash);
         }
     }
 }
@@ -123,14 +121,6 @@ impl Database {
 /// How many seqs one durable write covers for relaxed ones: few enough to lose at each crash, many enough that the
 /// write is not noticed.
 const SEQ_FLOOR_STEP: Seq = 1 << 20;
-
-/// The attachments that an edit names.
-fn attachments_of(edit: &Edit) -> &[AttachmentEdit] {
-    match edit {
-        Edit::Interactive(edit) => &edit.attachments,
-        Edit::Replicated(edit) => &edit.attachments,
-    }
-}
 
 /// The documents that a job touches, in order.
 fn ids_of(work: &Work) -> Box<dyn Iterator<Item = &str> + '_> {

@@ -1,6 +1,6 @@
 //! Attachment bytes by the hash of their content: which are lacking, reading them, and bringing them.
 
-use super::uploads::Place;
+use super::uploads::{Place, Turn};
 use crate::app::{App, blocking};
 use crate::body::{self, JsonBody};
 use crate::content::{Part, send_all};
@@ -138,9 +138,8 @@ async fn take(
     gzip: bool,
     request: Request,
 ) -> Result<()> {
-    let place = Place::new(db, hash);
     let name = exchange::hash_text(&hash);
-    let (turn, staging) = app.uploads.go_on(&place, from)?;
+    let (turn, staging) = Turn::take(app, Place::new(db, hash), from)?;
     let mut upload = match staging {
         Some(staging) => Upload::go_on(staging, &name, app.config.attachment_bytes_max),
         None => {
@@ -155,7 +154,7 @@ async fn take(
             Ok(Ok(Some(bytes))) => upload.push(bytes).await?,
             Ok(Ok(None)) => break,
             Ok(Err(_)) | Err(_) => {
-                app.uploads.keep(app, &place, turn, upload.pause().await?);
+                turn.keep(upload.pause().await?);
                 return Err(Error::Disconnected);
             }
         }
@@ -163,14 +162,16 @@ async fn take(
     let content = upload.finish(gzip).await?;
     if content.hash != hash {
         db.unstage(&content);
-        app.uploads.forget(&place, turn);
         return Err(Error::BadAttachment("these bytes have another hash".to_owned()));
     }
     let (supplied, bytes) = (db.clone(), content.clone());
-    if blocking(move || Ok(supplied.supply(&bytes)?)).await? {
-        app.uploads.forget(&place, turn);
-    } else {
-        app.uploads.wait(app, &place, turn, db, content);
+    match blocking(move || Ok(supplied.supply(&bytes)?)).await {
+        Ok(true) => {}
+        Ok(false) => turn.wait(db, content),
+        Err(error) => {
+            db.unstage(&content);
+            return Err(error);
+        }
     }
     Ok(())
 }

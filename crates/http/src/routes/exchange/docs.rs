@@ -34,6 +34,7 @@ pub(in crate::routes) async fn write(
             atomic: false,
             local: asked.log,
         };
+        app.uploads.hand_over(&db, &batch.edits);
         outcomes = update(&db, batch, room).await?;
     }
     let info = blocking(move || Ok(db.info()?)).await?;

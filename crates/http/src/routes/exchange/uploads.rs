@@ -5,8 +5,12 @@ use crate::error::{Error, Result};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::time::Duration;
-use trunkline_core::attachment::{Content, ContentHash, Encoding};
-use trunkline_core::limits::{EXCHANGE_UPLOAD_KEPT_MS, EXCHANGE_UPLOADS_BYTES_MAX, EXCHANGE_UPLOADS_MAX};
+use tokio::time::Instant;
+use trunkline_core::attachment::{Content, ContentHash};
+use trunkline_core::doc::Edit;
+use trunkline_core::limits::{
+    EXCHANGE_UPLOAD_KEPT_MS, EXCHANGE_UPLOADS_BYTES_MAX, EXCHANGE_UPLOADS_MAX, EXCHANGE_UPLOADS_OPEN_MAX,
+};
 use trunkline_store::{Database, Staging};
 
 /// A content in a database.
@@ -33,13 +37,17 @@ pub(crate) struct Uploads(Mutex<Kept>);
 struct Kept {
     turns: u64,
     all: HashMap<Place, Upload>,
+    /// Whether a task looks for those that are kept too long.
+    swept: bool,
 }
 
-/// The last upload of a content, numbered: one that another overtook leaves nothing.
+/// An upload of a content, numbered: one that is cut after another began leaves nothing.
 #[derive(Debug)]
 struct Upload {
     turn: u64,
     state: State,
+    /// Of this state.
+    since: Instant,
 }
 
 #[derive(Debug)]
@@ -50,98 +58,149 @@ enum State {
     Whole(Database, Content),
 }
 
+/// An upload under way. However it ends, its place is free again, unless something was left in it.
+pub(super) struct Turn {
+    app: App,
+    place: Place,
+    number: u64,
+}
+
+impl Turn {
+    /// Begins, or takes what an earlier upload left, to go on at its end.
+    pub(super) fn take(app: &App, place: Place, from: u64) -> Result<(Turn, Option<Staging>)> {
+        let (number, staging) = app.uploads.go_on(&place, from)?;
+        let app = app.clone();
+        Ok((Turn { app, place, number }, staging))
+    }
+
+    /// Keeps what came before a cut.
+    pub(super) fn keep(self, staging: Staging) {
+        self.app.uploads.put(&self, State::Cut(Box::new(staging)));
+    }
+
+    /// Keeps a whole content until a document takes it.
+    pub(super) fn wait(self, db: &Database, content: Content) {
+        self.app.uploads.put(&self, State::Whole(db.clone(), content));
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut kept = self.app.uploads.0.lock();
+        let upload = kept.all.get(&self.place);
+        if upload.is_some_and(|upload| upload.turn == self.number && upload.state.is_running()) {
+            kept.all.remove(&self.place);
+        }
+    }
+}
+
 impl Uploads {
     /// Bytes that an upload which was cut off left.
     pub(super) fn begun(&self, place: &Place) -> u64 {
         let kept = self.0.lock();
-        match kept.all.get(place).map(|upload| &upload.state) {
-            Some(State::Cut(staging)) => staging.bytes_staged(),
-            _ => 0,
+        kept.all.get(place).map_or(0, |upload| upload.state.begun())
+    }
+
+    /// Hands over the contents that edits bring: the commit lets their staged bytes go, whatever becomes of the edits.
+    pub(super) fn hand_over(&self, db: &Database, edits: &[Edit]) {
+        let mut kept = self.0.lock();
+        for content in edits.iter().flat_map(Edit::staged) {
+            if kept.all.is_empty() {
+                return;
+            }
+            let place = Place::new(db, content.hash);
+            if kept.all.get(&place).is_some_and(|upload| upload.state.is_whole()) {
+                kept.all.remove(&place);
+            }
         }
     }
 
-    /// Takes what an upload left, to go on at its end, or nothing, to begin; and the number of the new one.
-    pub(super) fn go_on(&self, place: &Place, from: u64) -> Result<(u64, Option<Staging>)> {
+    fn go_on(&self, place: &Place, from: u64) -> Result<(u64, Option<Staging>)> {
         let mut kept = self.0.lock();
-        let left = kept.all.remove(place);
-        let turn = kept.turns;
-        let staging = match left.map(|upload| (upload.turn, upload.state)) {
-            Some((_, State::Cut(staging))) if staging.bytes_staged() == from => Some(*staging),
-            Some((turn, State::Cut(staging))) if from > 0 => {
-                let begun = staging.bytes_staged();
-                let state = State::Cut(staging);
-                kept.all.insert(place.clone(), Upload { turn, state });
-                return Err(Error::UploadElsewhere(begun));
-            }
-            Some((_, state)) => {
-                state.let_go();
-                None
-            }
-            None => None,
-        };
-        if staging.is_none() {
-            if from > 0 {
-                return Err(Error::UploadElsewhere(0));
-            }
-            kept.make_room()?;
+        let begun = kept.all.get(place).map_or(0, |upload| upload.state.begun());
+        if from > 0 && begun != from {
+            return Err(Error::UploadElsewhere(begun));
         }
         kept.turns += 1;
-        let state = State::Running;
-        kept.all.insert(place.clone(), Upload { turn, state });
+        let turn = kept.turns;
+        // Another peer's documents rely on what is whole, until this is whole too.
+        if kept.all.get(place).is_some_and(|upload| upload.state.is_whole()) {
+            return Ok((turn, None));
+        }
+        let staging = match kept.all.remove(place).map(|upload| upload.state) {
+            Some(State::Cut(staging)) if staging.bytes_staged() == from => Some(*staging),
+            _ => None,
+        };
+        if staging.is_none() {
+            kept.make_room()?;
+        }
+        kept.all.insert(place.clone(), Upload::new(turn, State::Running));
         Ok((turn, staging))
     }
 
-    /// Keeps what came before a cut.
-    pub(super) fn keep(&self, app: &App, place: &Place, turn: u64, staging: Staging) {
-        self.put(app, place, turn, State::Cut(Box::new(staging)));
-    }
-
-    /// Keeps a whole content until a document takes it.
-    pub(super) fn wait(&self, app: &App, place: &Place, turn: u64, db: &Database, content: Content) {
-        self.put(app, place, turn, State::Whole(db.clone(), content));
-    }
-
-    /// Nothing is left of an upload.
-    pub(super) fn forget(&self, place: &Place, turn: u64) {
+    fn put(&self, turn: &Turn, state: State) {
         let mut kept = self.0.lock();
-        if kept.all.get(place).is_some_and(|upload| upload.turn == turn)
-            && let Some(upload) = kept.all.remove(place)
-        {
-            upload.state.let_go();
+        let found = kept.all.get(&turn.place);
+        let is_wanted = match &state {
+            // Staged twice, one use is enough for the documents to come.
+            State::Whole(..) => found.is_none_or(|upload| !upload.state.is_whole()),
+            _ => found.is_some_and(|upload| upload.turn == turn.number && upload.state.is_running()),
+        };
+        if !is_wanted {
+            return state.let_go();
+        }
+        kept.all
+            .insert(turn.place.clone(), Upload::new(turn.number, state));
+        if !std::mem::replace(&mut kept.swept, true) {
+            tokio::spawn(sweep(turn.app.clone()));
         }
     }
+}
 
-    fn put(&self, app: &App, place: &Place, turn: u64, state: State) {
-        let mut kept = self.0.lock();
-        match kept.all.get_mut(place) {
-            Some(upload) if upload.turn == turn => upload.state = state,
-            _ => return state.let_go(),
+/// Lets go what was kept for too long, until nothing is kept; all of it when the server stops.
+async fn sweep(app: App) {
+    let kept_for = Duration::from_millis(EXCHANGE_UPLOAD_KEPT_MS);
+    loop {
+        let stops = tokio::select! {
+            () = tokio::time::sleep(kept_for / 10) => false,
+            () = app.stopping.cancelled() => true,
+        };
+        let mut kept = app.uploads.0.lock();
+        let late = |upload: &Upload| stops || upload.since.elapsed() >= kept_for;
+        let gone = kept
+            .all
+            .extract_if(|_, upload| !upload.state.is_running() && late(upload));
+        gone.for_each(|(_, upload)| upload.state.let_go());
+        if kept.all.values().all(|upload| upload.state.is_running()) {
+            kept.swept = false;
+            return;
         }
-        drop(kept);
-        let (app, place) = (app.clone(), place.clone());
-        tokio::spawn(async move {
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(EXCHANGE_UPLOAD_KEPT_MS)) => {}
-                () = app.stopping.cancelled() => {}
-            }
-            app.uploads.forget(&place, turn);
-        });
     }
 }
 
 impl Kept {
-    /// Lets the oldest go that can be begun again, when there are too many.
+    /// Lets the oldest go that can be brought again, when there are too many.
     fn make_room(&mut self) -> Result<()> {
-        while self.all.len() >= EXCHANGE_UPLOADS_MAX || self.bytes() >= EXCHANGE_UPLOADS_BYTES_MAX {
-            let cut = self
-                .all
-                .iter()
-                .filter(|(_, upload)| matches!(upload.state, State::Cut(_)));
-            let oldest = cut.min_by_key(|(_, upload)| upload.turn);
+        loop {
+            let open = self.all.values().filter(|upload| !upload.state.is_whole());
+            let is_open_full = open.count() >= EXCHANGE_UPLOADS_OPEN_MAX;
+            if !is_open_full
+                && self.all.len() < EXCHANGE_UPLOADS_MAX
+                && self.bytes() < EXCHANGE_UPLOADS_BYTES_MAX
+            {
+                return Ok(());
+            }
+            let left = self.all.iter().filter(|(_, upload)| match upload.state {
+                State::Running => false,
+                State::Cut(_) => true,
+                State::Whole(..) => !is_open_full,
+            });
+            let oldest = left.min_by_key(|(_, upload)| upload.turn);
             let oldest = oldest.map(|(place, _)| place.clone()).ok_or(Error::Busy)?;
-            self.all.remove(&oldest);
+            if let Some(upload) = self.all.remove(&oldest) {
+                upload.state.let_go();
+            }
         }
-        Ok(())
     }
 
     fn bytes(&self) -> u64 {
@@ -149,15 +208,37 @@ impl Kept {
     }
 }
 
+impl Upload {
+    fn new(turn: u64, state: State) -> Upload {
+        Upload {
+            turn,
+            state,
+            since: Instant::now(),
+        }
+    }
+}
+
 impl State {
+    fn is_running(&self) -> bool {
+        matches!(self, State::Running)
+    }
+
+    fn is_whole(&self) -> bool {
+        matches!(self, State::Whole(..))
+    }
+
+    fn begun(&self) -> u64 {
+        match self {
+            State::Cut(staging) => staging.bytes_staged(),
+            State::Running | State::Whole(..) => 0,
+        }
+    }
+
     fn bytes(&self) -> u64 {
         match self {
             State::Running => 0,
             State::Cut(staging) => staging.bytes_staged(),
-            State::Whole(_, content) => match content.encoding {
-                Encoding::Identity => content.length,
-                Encoding::Gzip { encoded_length } => encoded_length,
-            },
+            State::Whole(_, content) => content.stored_bytes(),
         }
     }
 
@@ -165,5 +246,59 @@ impl State {
         if let State::Whole(db, content) = self {
             db.unstage(&content);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trunkline_core::attachment::Encoding;
+    use trunkline_core::db_name::DbName;
+    use trunkline_store::Store;
+
+    fn place(number: usize) -> Place {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&number.to_le_bytes());
+        Place {
+            database: "db".into(),
+            hash,
+        }
+    }
+
+    #[test]
+    fn the_oldest_that_wait_make_room_and_those_under_way_never_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let db = store.create(&DbName::parse("db").unwrap()).unwrap();
+        let mut kept = Kept::default();
+        let whole = |number| {
+            let content = Content {
+                hash: place(number).hash,
+                md5: [0; 16],
+                length: 1,
+                encoding: Encoding::Identity,
+            };
+            Upload::new(number as u64, State::Whole(db.clone(), content))
+        };
+        let running = |number| Upload::new(number as u64, State::Running);
+        kept.all.insert(place(0), running(0));
+        for number in 1..EXCHANGE_UPLOADS_MAX {
+            kept.all.insert(place(number), whole(number));
+        }
+        kept.make_room().unwrap();
+        assert_eq!(kept.all.len(), EXCHANGE_UPLOADS_MAX - 1);
+        assert!(kept.all.contains_key(&place(0)));
+        assert!(!kept.all.contains_key(&place(1)));
+
+        for number in 2..=EXCHANGE_UPLOADS_OPEN_MAX {
+            kept.all.insert(place(number), running(number));
+        }
+        assert!(matches!(kept.make_room(), Err(Error::Busy)));
+        let number = EXCHANGE_UPLOADS_OPEN_MAX;
+        let staging = Box::new(db.stage(None).unwrap());
+        kept.all
+            .insert(place(number), Upload::new(1, State::Cut(staging)));
+        kept.make_room().unwrap();
+        assert!(!kept.all.contains_key(&place(number)));
     }
 }
