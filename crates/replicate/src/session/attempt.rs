@@ -2,8 +2,8 @@
 
 use super::backfill::{self, Backfill};
 use super::batch::{Finished, Lane, process};
-use super::feed::{Batch, Gathering, Linger};
-use super::pending::Pending;
+use super::feed::{Batch, Gathering, Linger, Step};
+use super::pending::{Pending, Told};
 use super::{AttachmentMode, CHANGES, Run, Spec, Tuning};
 use crate::checkpoint::{Checkpointer, Ends, Mark};
 use crate::peer::{ChangesAsk, PeerError, PeerErrorKind, PeerInfo, PeerKind};
@@ -94,6 +94,9 @@ impl Attempt<'_> {
         attempt.run.history = lane.checkpointer.history();
         moved.and(recorded)?;
         if !attempt.run.spec.continuous {
+            if !cancel.is_cancelled() {
+                attempt.run.caught_up();
+            }
             let ends = &attempt.ends;
             attempt.run.progress.send_modify(|progress| {
                 let seq = || ends.source.update_seq.to_string();
@@ -139,7 +142,7 @@ impl Attempt<'_> {
         let since = ask.since.clone();
         let changes = lane.source.changes(ask).await?;
         if continuous {
-            self.pending.ask(since.as_deref().unwrap_or("0"));
+            self.pending.goes_on(since.as_deref().unwrap_or("0"));
         }
         let linger = match continuous {
             true => Linger::AfterLast(Duration::from_millis(REPLICATION_BATCH_PAUSE_MS)),
@@ -160,7 +163,7 @@ impl Attempt<'_> {
         let mut failure = None;
         let mut open = true;
         while open || !running.is_empty() {
-            if continuous && running.is_empty() {
+            if continuous && running.is_empty() && !batches.has_begun() {
                 self.waits();
             }
             let room = running.len() < most && self.bytes < REPLICATION_BYTES_IN_FLIGHT;
@@ -168,11 +171,13 @@ impl Attempt<'_> {
             tokio::select! {
                 Some(finished) = running.next(), if !running.is_empty() => {
                     let finished: Result<Result<Finished, PeerError>, JoinError> = finished;
-                    self.finished(finished.map_err(|error| lost(&lane, &error))??, running.is_empty())?;
+                    let idle = running.is_empty() && !batches.has_begun();
+                    self.finished(finished.map_err(|error| lost(&lane, &error))??, idle)?;
                 }
-                left = self.pending.answered() => self.counted(left, running.is_empty()),
-                batch = batches.next(&lane.tuning), if open && room => match batch {
-                    Some(Ok(batch)) => self.begin(batch, &mut running),
+                told = self.pending.answered() => self.counted(&told, running.is_empty() && !batches.has_begun()),
+                step = batches.step(&lane.tuning), if open && room => match step {
+                    Some(Ok(Step::Begun(oldest_ms))) => self.comes(oldest_ms),
+                    Some(Ok(Step::Batch(batch))) => self.begin(batch, &mut running),
                     Some(Err(error)) => {
                         // What was read before is finished first, so that it need not be read again.
                         failure = Some(error);
@@ -193,13 +198,25 @@ impl Attempt<'_> {
         failure.map_or(Ok(()), Err)
     }
 
-    fn begin(&mut self, batch: Batch, running: &mut Running) {
-        let oldest_ms = batch.changes.oldest_ms.unwrap_or_else(super::now_ms);
-        self.run.under_way.push_back(oldest_ms);
-        self.bytes += batch.held.units();
-        let oldest_ms = self.run.under_way.iter().min().copied();
+    /// Rows were read; their batch may still have to wait for room.
+    fn comes(&mut self, oldest_ms: Option<u64>) {
+        let under_way = &mut self.run.under_way;
+        under_way.push_back(oldest_ms.unwrap_or_else(super::now_ms));
+        let oldest_ms = under_way.iter().min().copied();
         self.run.progress.send_modify(|progress| {
             progress.waiting_for = None;
+            progress.behind_since_ms = oldest_ms;
+        });
+    }
+
+    fn begin(&mut self, batch: Batch, running: &mut Running) {
+        let under_way = &mut self.run.under_way;
+        if let (Some(last), Some(oldest_ms)) = (under_way.back_mut(), batch.changes.oldest_ms) {
+            *last = oldest_ms.min(*last);
+        }
+        self.bytes += batch.held.units();
+        let oldest_ms = under_way.iter().min().copied();
+        self.run.progress.send_modify(|progress| {
             progress.source_seq = Some(batch.changes.last_seq.to_string());
             progress.behind_since_ms = oldest_ms;
         });
@@ -220,11 +237,11 @@ impl Attempt<'_> {
     }
 
     /// The source said how many changes it has left, or that it cannot tell.
-    fn counted(&mut self, left: Option<u64>, idle: bool) {
+    fn counted(&mut self, told: &Told, idle: bool) {
         self.run
             .progress
-            .send_modify(|progress| progress.changes_pending = left);
-        if idle && left.is_none_or(|left| left == 0) {
+            .send_modify(|progress| progress.changes_pending = told.left);
+        if idle && told.nothing {
             self.run.caught_up();
         }
     }
@@ -255,7 +272,7 @@ impl Attempt<'_> {
             ));
         }
         self.run.through(&batch.last_seq);
-        if idle && left.is_none_or(|left| left == 0) {
+        if idle && batch.pending == Some(0) {
             self.run.caught_up();
         }
         self.run.resume = Some(Resume {

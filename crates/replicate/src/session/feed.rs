@@ -24,6 +24,14 @@ pub(super) struct Batch {
     pub(super) held: Held,
 }
 
+/// How far the next batch is.
+pub(super) enum Step {
+    /// Rows came, made then where the source tells. They wait for room, and for more.
+    Begun(Option<u64>),
+    /// It leaves.
+    Batch(Batch),
+}
+
 /// Gathers batches. Holds nothing while the feed is quiet.
 pub(super) struct Gathering {
     feed: BoxStream<'static, Result<Changes, PeerError>>,
@@ -64,33 +72,42 @@ impl Gathering {
         }
     }
 
-    /// The next batch, the failure behind the last one, or the end. Nothing is lost when the call is given up and made
+    /// Whether rows wait here to become a batch.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.is_some()
+    }
+
+    /// The next step, the failure behind the last batch, or the end. Nothing is lost when the call is given up and made
     /// again.
-    pub(super) async fn next(&mut self, tuning: &Tuning) -> Option<Result<Batch, PeerError>> {
-        if self.begun.is_none() {
-            if let Some(failure) = self.failure.take() {
+    pub(super) async fn step(&mut self, tuning: &Tuning) -> Option<Result<Step, PeerError>> {
+        if self.begun.is_some() {
+            self.fill(tuning).await;
+            let Begun { changes, held, .. } = *self.begun.take()?;
+            self.left = Some(Instant::now());
+            return held.map(|held| Ok(Step::Batch(Batch { changes, held })));
+        }
+        if let Some(failure) = self.failure.take() {
+            self.ended = true;
+            return Some(Err(*failure));
+        }
+        if self.ended {
+            return None;
+        }
+        match self.feed.next().await {
+            None => {
                 self.ended = true;
-                return Some(Err(*failure));
+                None
             }
-            if self.ended {
-                return None;
+            Some(Err(error)) => {
+                self.ended = true;
+                Some(Err(error))
             }
-            match self.feed.next().await {
-                None => {
-                    self.ended = true;
-                    return None;
-                }
-                Some(Err(error)) => {
-                    self.ended = true;
-                    return Some(Err(error));
-                }
-                Some(Ok(changes)) => self.begin(changes, tuning),
+            Some(Ok(changes)) => {
+                let oldest_ms = changes.oldest_ms;
+                self.begin(changes, tuning);
+                Some(Ok(Step::Begun(oldest_ms)))
             }
         }
-        self.fill(tuning).await;
-        let Begun { changes, held, .. } = *self.begun.take()?;
-        self.left = Some(Instant::now());
-        held.map(|held| Ok(Batch { changes, held }))
     }
 
     fn begin(&mut self, changes: Changes, tuning: &Tuning) {
@@ -198,6 +215,16 @@ mod tests {
         tuning
     }
 
+    async fn next(gathering: &mut Gathering, tuning: &Tuning) -> Option<Result<Changes, PeerError>> {
+        loop {
+            match gathering.step(tuning).await? {
+                Ok(Step::Begun(_)) => assert!(gathering.has_begun()),
+                Ok(Step::Batch(batch)) => return Some(Ok(batch.changes)),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
     fn gathering(feed: BoxStream<'static, Result<Changes, PeerError>>, linger: Linger) -> Gathering {
         Gathering::new(feed, linger, REPLICATION_BATCH_BYTES, 0)
     }
@@ -214,15 +241,15 @@ mod tests {
         ]);
         let tuning = tuning();
         let mut gathering = gathering(feed.boxed(), Linger::AfterFirst(Duration::from_secs(60)));
-        let first = gathering.next(&tuning).await.unwrap().unwrap().changes;
+        let first = next(&mut gathering, &tuning).await.unwrap().unwrap();
         assert_eq!((first.rows.len(), &*first.last_seq), (1200, "1200"));
         assert_eq!(first.oldest_ms, Some(4200));
         let ids = first.rows.iter().enumerate();
         assert!(ids.into_iter().all(|(at, row)| *row.id == *at.to_string()));
-        let second = gathering.next(&tuning).await.unwrap().unwrap();
-        assert_eq!(second.changes.rows.len(), 1);
-        assert!(gathering.next(&tuning).await.unwrap().is_err());
-        assert!(gathering.next(&tuning).await.is_none());
+        let second = next(&mut gathering, &tuning).await.unwrap().unwrap();
+        assert_eq!(second.rows.len(), 1);
+        assert!(next(&mut gathering, &tuning).await.unwrap().is_err());
+        assert!(next(&mut gathering, &tuning).await.is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -236,7 +263,7 @@ mod tests {
         let tuning = tuning();
         let began = Instant::now();
         sender.send(rows(0, 1)).await.unwrap();
-        gathering.next(&tuning).await.unwrap().unwrap();
+        next(&mut gathering, &tuning).await.unwrap().unwrap();
         assert_eq!(began.elapsed(), Duration::ZERO);
         tokio::spawn(async move {
             for at in 1..40 {
@@ -248,7 +275,7 @@ mod tests {
         let mut left = 39;
         let mut batches = 0;
         while left > 0 {
-            left -= gathering.next(&tuning).await.unwrap().unwrap().changes.rows.len();
+            left -= next(&mut gathering, &tuning).await.unwrap().unwrap().rows.len();
             batches += 1;
         }
         assert!(
