@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use trunkline_core::json;
 use trunkline_core::rev::Rev;
 use trunkline_wire::changes::{Event, IncomingRow, Reader};
+use trunkline_wire::document::{self, Pieces};
 use trunkline_wire::replication;
 
 /// How often a quiet peer gives a sign of life; three missed ones in a row are silence.
@@ -132,7 +133,7 @@ impl Feed {
         if self.paged {
             url.push_str(&format!("&limit={PAGE_ROWS}"));
         }
-        if self.with_docs {
+        if self.with_docs || self.judges() {
             url.push_str("&include_docs=true");
         }
         if let Some(since) = &self.since {
@@ -145,7 +146,9 @@ impl Feed {
         if let Some(ids) = &self.ask.doc_ids {
             url.push_str("&filter=_doc_ids");
             replication::write_doc_ids_filter(&mut body, ids.iter().map(String::as_str));
-        } else if let Some((selector, _)) = &self.ask.selector {
+        } else if let Some((selector, _)) = &self.ask.selector
+            && !self.judges()
+        {
             url.push_str("&filter=_selector");
             replication::write_selector_filter(&mut body, selector);
         }
@@ -193,7 +196,7 @@ impl Feed {
                         changes.last_seq = row.seq.clone();
                         open.rows += 1;
                         // A winner is deleted only where all leaves are.
-                        if !(row.deleted && self.ask.without_deleted) {
+                        if !(row.deleted && self.ask.without_deleted) && self.takes(&row) {
                             changes.rows.push(self.change(row));
                         }
                     }
@@ -252,6 +255,32 @@ impl Feed {
 
     fn bad<T>(&self, read: Result<T, trunkline_wire::invalid::BadAnswer>) -> Result<T, PeerError> {
         read.map_err(|error| self.client.bad_answer(error))
+    }
+
+    /// Whether documents are judged here: PouchDB Server ends its process over a filter that it does not know, as it
+    /// knows no selectors.
+    fn judges(&self) -> bool {
+        self.paged && self.ask.selector.is_some()
+    }
+
+    /// Whether the selector takes a row, by its winner: no other leaf comes with it.
+    fn takes(&self, row: &IncomingRow) -> bool {
+        let Some((_, selector)) = self.ask.selector.as_ref().filter(|_| self.judges()) else {
+            return true;
+        };
+        let doc = row.doc.as_deref().map(|doc| document::parse(doc.as_bytes()));
+        // One that cannot be read is fetched, and told of, by itself.
+        let (Some(Ok(doc)), Some(rev)) = (doc, row.revs.first()) else {
+            return true;
+        };
+        let pieces = Pieces {
+            id: &row.id,
+            rev: doc.rev.as_ref().unwrap_or(rev),
+            deleted: doc.deleted,
+            body: doc.body.as_str(),
+            attachments: &[],
+        };
+        document::is_selected(selector, pieces, &[])
     }
 
     fn change(&mut self, row: IncomingRow) -> Change {
