@@ -20,6 +20,8 @@ pub(crate) fn name() -> DbName {
 #[derive(Clone)]
 pub(crate) struct Running {
     pub(crate) database: Database,
+    /// One for all who call: what an upload left is there for the document that names it.
+    peer: LocalPeer,
     pub(crate) disk: Disk,
     /// How often it was started.
     pub(crate) life: u32,
@@ -27,7 +29,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn peer(&self) -> LocalPeer {
-        LocalPeer::from(&self.database).inline()
+        self.peer.clone()
     }
 
     /// Whether its disk has stopped: it is dead, and only does not know it yet.
@@ -62,6 +64,7 @@ impl Seat {
         let store = seat.open(0, &disk);
         let database = store.create(&name()).unwrap();
         *seat.running.lock() = Some(Running {
+            peer: LocalPeer::from(&database).inline(),
             database,
             disk,
             life: 0,
@@ -91,8 +94,10 @@ impl Seat {
         let (life, image) = std::mem::take(&mut *self.left.lock());
         let disk = Disk::forgetful(image);
         let store = self.open(life, &disk);
+        let database = store.database(&name()).unwrap();
         let running = Running {
-            database: store.database(&name()).unwrap(),
+            peer: LocalPeer::from(&database).inline(),
+            database,
             disk,
             life,
         };
