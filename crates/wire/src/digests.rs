@@ -141,7 +141,7 @@ pub fn write(out: &mut Vec<u8>, ranges: &[Range]) {
     out.push(b']');
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub fn parse(text: &[u8]) -> Result<Vec<Range>, BadAnswer> {
     let bad = || BadAnswer("the answer is no list of digests".into());
     let mut ranges = Vec::new();
