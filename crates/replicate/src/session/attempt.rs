@@ -252,9 +252,9 @@ impl Attempt<'_> {
         self.bytes = self.bytes.saturating_sub(batch.bytes);
         self.lane.under_way.fetch_sub(1, Ordering::Relaxed);
         self.run.under_way.pop_front();
-        if !batch.later.is_empty() && self.lane.attachments != AttachmentMode::None {
+        if batch.later && self.lane.attachments != AttachmentMode::None {
             let backfill = self.backfill.get_or_insert_with(|| Backfill::start(&self.lane));
-            backfill.add(&batch.later);
+            backfill.wake();
         }
         let left = self.pending.finished(batch.rows, &batch.last_seq, batch.pending);
         self.run.take_stock(&batch, left);

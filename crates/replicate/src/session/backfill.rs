@@ -4,8 +4,6 @@ use super::batch::Lane;
 use super::contents::{Fate, bring};
 use super::{AttachmentMode, Run};
 use crate::peer::{PeerError, PeerErrorKind};
-use parking_lot::Mutex;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
@@ -14,13 +12,14 @@ use trunkline_core::attachment::{Content, ContentHash};
 
 /// Contents asked of the target at once.
 const WALK_CONTENTS: usize = 100;
-/// Contents remembered where the target cannot tell what it waits for.
-const REMEMBERED_MAX: usize = 10_000;
 /// Contents that may wait to be fetched first.
 const FIRST_MAX: usize = 64;
-/// The pause after a walk that brought nothing, doubled up to the longest.
+/// The pause after a walk that brought something; after others it is doubled, up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_LONGEST: Duration = Duration::from_secs(600);
+/// Contents that may fail in a row before a walk pauses: a few may be spoilt at the source, but so many tell of an end
+/// that is away, and each of them takes some seconds of tries, or minutes of silence.
+const FAILED_IN_A_ROW_MAX: usize = 8;
 
 /// Asks a replication whose attachment bytes come behind their documents for some of them first.
 #[derive(Clone, Debug)]
@@ -36,30 +35,24 @@ impl ContentsFirst {
 /// A task beside an attempt.
 pub(super) struct Backfill {
     _task: AbortOnDropHandle<()>,
-    news: Arc<News>,
-}
-
-#[derive(Default)]
-struct News {
-    wake: Notify,
-    remembered: Mutex<BTreeMap<ContentHash, Content>>,
+    wake: Arc<Notify>,
 }
 
 /// Whether the target waits for contents, or will.
 pub(super) async fn is_due(run: &Run) -> Result<bool, PeerError> {
-    if run.spec.attachments == AttachmentMode::None {
-        return Ok(false);
-    }
-    let lazy = run.spec.attachments == AttachmentMode::Lazy;
-    match run.target.absent(None, 1).await {
-        Ok(absent) => Ok(lazy || !absent.is_empty()),
-        Err(error) if error.kind == PeerErrorKind::Protocol && !lazy => Ok(false),
-        Err(error) if error.kind == PeerErrorKind::Protocol => Err(PeerError::new(
+    let absent = run.target.absent(None, 1).await;
+    match (run.spec.attachments, absent) {
+        (AttachmentMode::Eager, Ok(absent)) => Ok(!absent.is_empty()),
+        (AttachmentMode::Eager, Err(error)) if error.kind == PeerErrorKind::Protocol => Ok(false),
+        (AttachmentMode::Lazy, Ok(_)) => Ok(true),
+        (AttachmentMode::None, Ok(_)) => Ok(false),
+        // What it does not know of nobody could bring it later.
+        (_, Err(error)) if error.kind == PeerErrorKind::Protocol => Err(PeerError::new(
             error.peer,
             PeerErrorKind::Invalid,
-            "the target cannot tell which attachments it waits for; run a lazy replication where the target is",
+            "the target cannot tell which attachments it waits for; run the replication where the target is",
         )),
-        Err(error) => Err(error),
+        (_, Err(error)) => Err(error),
     }
 }
 
@@ -68,34 +61,34 @@ impl Backfill {
         let (sender, first) = mpsc::channel(FIRST_MAX);
         lane.progress
             .send_modify(|progress| progress.contents = Some(ContentsFirst(sender)));
-        let news = Arc::<News>::default();
-        let (lane, heard) = (Arc::clone(lane), Arc::clone(&news));
+        let wake = Arc::<Notify>::default();
+        let (lane, woken) = (Arc::clone(lane), Arc::clone(&wake));
         let task = tokio::spawn(async move {
-            tokio::join!(serve(&lane, first), walk_on(&lane, &heard));
+            tokio::join!(serve(&lane, first), walk_on(&lane, &woken));
         });
         Backfill {
             _task: AbortOnDropHandle::new(task),
-            news,
+            wake,
         }
     }
 
-    /// Documents were written without these.
-    pub(super) fn add(&self, later: &[Content]) {
-        let mut remembered = self.news.remembered.lock();
-        for content in later {
-            if remembered.len() < REMEMBERED_MAX {
-                remembered.insert(content.hash, content.clone());
+    /// Documents were written without their contents.
+    pub(super) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Brings what the source has, and then ends; an error where some of it did not come.
+    pub(super) async fn drain(self, lane: &Lane) -> Result<(), PeerError> {
+        drop(self);
+        let mut walk = Walk::default();
+        let mut failed = None;
+        loop {
+            let walked = walk.go(lane).await;
+            failed = failed.or(walked.failed);
+            if walk.after.is_none() || walked.came == 0 {
+                return failed.map_or(Ok(()), Err);
             }
         }
-        self.news.wake.notify_one();
-    }
-
-    /// Brings what the source has, and then ends.
-    pub(super) async fn drain(self, lane: &Lane) -> Result<(), PeerError> {
-        let Backfill { _task: task, news } = self;
-        drop(task);
-        while walk(lane, &news).await? > 0 {}
-        Ok(())
     }
 }
 
@@ -108,66 +101,91 @@ async fn serve(lane: &Lane, mut first: mpsc::Receiver<Content>) {
     }
 }
 
-async fn walk_on(lane: &Lane, news: &News) {
+async fn walk_on(lane: &Lane, woken: &Notify) {
+    let mut walk = Walk::default();
     let mut pause = PAUSE;
     loop {
-        let came = match walk(lane, news).await {
-            Ok(came) => came,
-            Err(error) => {
-                tracing::warn!(%error, "attachments do not come for now");
-                0
-            }
-        };
-        pause = if came > 0 {
-            PAUSE
-        } else {
-            (pause * 2).min(PAUSE_LONGEST)
-        };
-        if came > 0 {
-            continue;
+        let walked = walk.go(lane).await;
+        if let Some(error) = &walked.failed {
+            tracing::warn!(%error, "attachments do not come for now");
         }
-        let waits = match lane.target.absent(None, 1).await {
-            Ok(absent) => !absent.is_empty(),
-            Err(_) => !news.remembered.lock().is_empty(),
+        pause = match walked.came {
+            0 => (pause * 2).min(PAUSE_LONGEST),
+            _ => PAUSE,
         };
         tokio::select! {
-            () = news.wake.notified() => pause = PAUSE,
-            () = tokio::time::sleep(pause), if waits => {}
+            () = woken.notified() => pause = PAUSE,
+            () = tokio::time::sleep(pause), if walked.is_more => {}
         }
     }
 }
 
-/// Goes through what the target waits for, once; answers how many came.
-async fn walk(lane: &Lane, news: &News) -> Result<u64, PeerError> {
-    let mut after = None;
-    let mut came = 0;
-    loop {
-        let (some, more) = match lane.target.absent(after, WALK_CONTENTS).await {
-            Ok(some) => {
-                news.remembered.lock().clear();
-                (some, true)
-            }
-            Err(error) if error.kind == PeerErrorKind::Protocol => {
-                (news.remembered.lock().values().cloned().collect(), false)
-            }
-            Err(error) => return Err(error),
+/// A way through what the target waits for, again and again.
+#[derive(Default)]
+struct Walk {
+    /// It goes on behind this: what failed first must not keep what comes later from its turn.
+    after: Option<ContentHash>,
+}
+
+/// How far a walk went before it paused or came to the end.
+#[derive(Default)]
+struct Walked {
+    came: usize,
+    /// The target may wait for more.
+    is_more: bool,
+    /// The first failure.
+    failed: Option<PeerError>,
+}
+
+impl Walk {
+    /// Goes on until the end, or until too many failed in a row.
+    async fn go(&mut self, lane: &Lane) -> Walked {
+        let mut walked = Walked {
+            is_more: self.after.is_some(),
+            ..Walked::default()
         };
-        if some.is_empty() {
-            return Ok(came);
-        }
-        for content in some {
-            after = Some(content.hash);
-            // Behind live batches of the same priority.
-            let fate = bring(lane, &content, lane.priority.saturating_sub(1)).await?;
-            match fate {
-                Fate::Came => came += 1,
-                Fate::Absent | Fate::Gone => continue,
-                Fate::Wrong(reason) => tracing::warn!(reason, "an attachment cannot be had"),
+        let mut in_a_row = 0;
+        loop {
+            let some = match lane.target.absent(self.after, WALK_CONTENTS).await {
+                Ok(some) => some,
+                // Nobody knows what there is.
+                Err(error) => {
+                    walked.fails(error);
+                    return walked;
+                }
+            };
+            if some.is_empty() {
+                self.after = None;
+                return walked;
             }
-            news.remembered.lock().remove(&content.hash);
+            for content in some {
+                self.after = Some(content.hash);
+                // Behind live batches of the same priority.
+                match bring(lane, &content, lane.priority.saturating_sub(1)).await {
+                    Ok(Fate::Came) => walked.came += 1,
+                    Ok(Fate::Absent | Fate::Gone) => walked.is_more = true,
+                    Ok(Fate::Wrong(reason)) => {
+                        tracing::warn!(reason, "an attachment cannot be had");
+                        walked.is_more = true;
+                    }
+                    Err(error) => {
+                        walked.fails(error);
+                        in_a_row += 1;
+                        if in_a_row == FAILED_IN_A_ROW_MAX {
+                            return walked;
+                        }
+                        continue;
+                    }
+                }
+                in_a_row = 0;
+            }
         }
-        if !more {
-            return Ok(came);
-        }
+    }
+}
+
+impl Walked {
+    fn fails(&mut self, error: PeerError) {
+        self.is_more = true;
+        self.failed.get_or_insert(error);
     }
 }

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
-use trunkline_core::attachment::Content;
 use trunkline_core::limits::{
     REPLICATION_ATTACHMENT_STREAMS, REPLICATION_BATCH_BYTES, REPLICATION_BYTES_IN_FLIGHT,
 };
@@ -89,8 +88,8 @@ pub(super) struct Finished {
     pub(super) refused: Vec<RefusedDoc>,
     /// Refused beside these.
     pub(super) unlisted: u64,
-    /// Contents that documents were written without.
-    pub(super) later: Vec<Content>,
+    /// Documents were written without some of their contents.
+    pub(super) later: bool,
     /// Bytes the batch held.
     pub(super) bytes: usize,
 }

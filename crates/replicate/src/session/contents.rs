@@ -70,8 +70,10 @@ pub(super) async fn write_all(
 
 /// Contents that come after their documents are put off.
 pub(super) fn put_off_all(docs: &mut [Doc], finished: &mut Finished) {
-    finished.later.extend(docs_contents(docs).into_values());
-    docs.iter_mut().flat_map(staged).for_each(put_off);
+    docs.iter_mut().flat_map(staged).for_each(|source| {
+        put_off(source);
+        finished.later = true;
+    });
 }
 
 fn groups(docs: Vec<Doc>, lacking: &BTreeMap<ContentHash, Content>) -> Vec<Group> {
@@ -112,6 +114,9 @@ async fn write_group(
         let _ahead = lane.contents_ahead.acquire_many(ahead).await;
         lacks.retain(|hash, _| !fates.contains_key(hash));
         bring_each(lane, lacks, fates).await?;
+        if fates.values().any(|fate| matches!(fate, Fate::Absent)) {
+            may_put_off(lane).await?;
+        }
         let mut ready = Vec::with_capacity(docs.len());
         for mut doc in docs {
             match fate_of(&mut doc, fates, finished) {
@@ -134,6 +139,18 @@ async fn write_group(
         fates.retain(|hash, _| !lacks.contains_key(hash));
     }
     finished.nothing_unstaged(&lane.target.label())
+}
+
+/// An error where the target cannot tell what it waits for: what is put off would never be brought to it.
+async fn may_put_off(lane: &Lane) -> Result<(), PeerError> {
+    match lane.target.absent(None, 1).await {
+        Err(error) if error.kind == PeerErrorKind::Protocol => Err(PeerError::new(
+            lane.source.label(),
+            PeerErrorKind::Unavailable,
+            "attachment bytes have not come there yet, and the target cannot tell later what it waits for",
+        )),
+        told => told.map(drop),
+    }
 }
 
 async fn lacking(
@@ -235,7 +252,7 @@ fn fate_of(doc: &mut Doc, fates: &HashMap<ContentHash, Fate>, finished: &mut Fin
             None | Some(Fate::Came) => {}
             Some(Fate::Absent) => {
                 put_off(source);
-                finished.later.push(content);
+                finished.later = true;
             }
             Some(Fate::Gone) => worst = Fate::Gone,
             Some(Fate::Wrong(reason)) => return Fate::Wrong(reason.clone()),

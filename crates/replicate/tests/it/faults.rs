@@ -34,6 +34,17 @@ pub(crate) struct Faulty {
     pub(crate) checked: Option<(Database, Database)>,
     /// Contents that came, of which only so many of the last are kept for the documents that name them.
     kept: Option<(Mutex<Vec<ContentHash>>, usize)>,
+    /// Calls about contents that fail, and how.
+    pub(crate) bar: Option<Bar>,
+}
+
+/// Says how a call fails.
+type Bar = Box<dyn Fn(Call) -> Option<PeerErrorKind> + Send + Sync>;
+
+/// A call that a test may bar.
+pub(crate) enum Call<'a> {
+    Absent,
+    Content(&'a ContentHash),
 }
 
 impl Faulty {
@@ -45,6 +56,14 @@ impl Faulty {
             cursed: Vec::new(),
             checked: None,
             kept: None,
+            bar: None,
+        }
+    }
+
+    fn barred(&self, call: Call) -> Result<(), PeerError> {
+        match self.bar.as_ref().and_then(|bar| bar(call)) {
+            Some(kind) => Err(PeerError::new("faulty", kind, "barred")),
+            None => Ok(()),
         }
     }
 
@@ -240,6 +259,7 @@ impl Peer for Faulty {
         content: &Content,
         from: u64,
     ) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError> {
+        self.barred(Call::Content(&content.hash))?;
         let mut whole = self.perhaps(self.inner.content(content, from)).await?;
         if !self.fails() {
             return Ok(whole);
@@ -257,6 +277,7 @@ impl Peer for Faulty {
     }
 
     async fn absent(&self, after: Option<ContentHash>, limit: usize) -> Result<Vec<Content>, PeerError> {
+        self.barred(Call::Absent)?;
         self.perhaps(self.inner.absent(after, limit)).await
     }
 

@@ -10,6 +10,7 @@
 
 mod attachments;
 mod bad_servers;
+mod behind;
 mod checkpoints;
 mod couch;
 mod couchdb;
