@@ -65,6 +65,7 @@ pub(crate) fn info(job: &Job) -> Map<String, Value> {
         "through_seq": seq(progress.through_seq.as_deref()),
         "checkpointed_source_seq": seq(progress.checkpointed_source_seq.as_deref()),
         "lag_seconds": job.lag_ms as f64 / 1000.0,
+        "lag_known": progress.lag_known,
         "docs_per_second": (job.docs_per_second * 10.0).round() / 10.0,
         "last_success": progress.last_success_ms.map(rfc3339),
         "last_error": progress.last_error,

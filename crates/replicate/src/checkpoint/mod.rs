@@ -364,7 +364,7 @@ fn common_seq(source: &ReplicationLog, target: &ReplicationLog) -> Option<Box<st
 }
 
 /// The number that a seq starts with, in those that show one.
-fn number(seq: &str) -> Option<u64> {
+pub(crate) fn number(seq: &str) -> Option<u64> {
     let digits = seq.trim_start_matches('"');
     let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
     digits.get(..end)?.parse().ok()

@@ -114,7 +114,7 @@ pub struct Job {
     pub history: Vec<HistoryEntry>,
     /// Documents on its list of failures; while there are any, the job is degraded.
     pub failures: u64,
-    /// For how long the target has lacked changes, or has not been known to lack none, in ms.
+    /// For how long the target has lacked changes, or has not been known to lack none, in ms; 0 while it is known to.
     pub lag_ms: u64,
     /// Documents written in a second, over the last minute.
     pub docs_per_second: f64,
@@ -202,7 +202,8 @@ impl Entry {
             // Nothing is known yet.
             None => progress.behind_since_ms.or(Some(self.started_ms)),
         };
-        let lag_ms = behind_since.map_or(0, |since| now.saturating_sub(since));
+        // None is only where nothing is lacking.
+        let lag_ms = behind_since.map_or(0, |since| now.saturating_sub(since).max(1));
         Job {
             id: self.id.clone(),
             source: self.definition.source.label(),

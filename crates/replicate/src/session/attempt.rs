@@ -4,7 +4,7 @@ use super::backfill::{self, Backfill};
 use super::batch::{Finished, Lane, process};
 use super::feed::{Batch, Gathering, Linger, Step};
 use super::pending::{Pending, Told};
-use super::{AttachmentMode, CHANGES, Run, Spec, Tuning};
+use super::{AttachmentMode, CHANGES, Progress, Run, Spec, Tuning};
 use crate::checkpoint::{Checkpointer, Ends, Mark};
 use crate::peer::{ChangesAsk, PeerError, PeerErrorKind, PeerInfo, PeerKind};
 use futures_util::future::BoxFuture;
@@ -41,6 +41,8 @@ pub(super) struct Attempt<'a> {
     lane: Arc<Lane>,
     ends: Arc<Ends>,
     pending: Pending,
+    /// When the feed was asked for, where it ends with what was there then.
+    asked_ms: Option<u64>,
     backfill: Option<Backfill>,
     /// Bytes of the batches under way.
     bytes: usize,
@@ -73,7 +75,8 @@ impl Attempt<'_> {
         let backfill = backfill.then(|| Backfill::start(&lane));
         let mut attempt = Attempt {
             backfill,
-            pending: Pending::new(Arc::clone(&lane.source)),
+            pending: Pending::new(Arc::clone(&lane.source), counts_loosely(&run.spec, &ends)),
+            asked_ms: None,
             lane: Arc::clone(&lane),
             ends,
             run,
@@ -140,6 +143,7 @@ impl Attempt<'_> {
         let lane = Arc::clone(&self.lane);
         let continuous = ask.continuous;
         let since = ask.since.clone();
+        self.asked_ms = (!continuous).then(super::now_ms);
         let changes = lane.source.changes(ask).await?;
         if continuous {
             self.pending.goes_on(since.as_deref().unwrap_or("0"));
@@ -200,26 +204,29 @@ impl Attempt<'_> {
 
     /// Rows were read; their batch may still have to wait for room.
     fn comes(&mut self, oldest_ms: Option<u64>) {
-        let under_way = &mut self.run.under_way;
-        under_way.push_back(oldest_ms.unwrap_or_else(super::now_ms));
-        let oldest_ms = under_way.iter().min().copied();
+        self.run.under_way.push_back(oldest_ms);
+        self.lacks_what_is_under_way(|progress| progress.waiting_for = None);
+    }
+
+    fn lacks_what_is_under_way(&self, and: impl FnOnce(&mut Progress)) {
+        let oldest_ms = self.run.oldest_under_way();
         self.run.progress.send_modify(|progress| {
-            progress.waiting_for = None;
-            progress.behind_since_ms = oldest_ms;
+            and(progress);
+            // A feed that was quiet, and level, until now gives its rows as they are made.
+            let now = || progress.behind_since_ms.unwrap_or_else(super::now_ms);
+            progress.behind_since_ms = Some(oldest_ms.unwrap_or_else(now));
+            progress.lag_known |= oldest_ms.is_some();
         });
     }
 
     fn begin(&mut self, batch: Batch, running: &mut Running) {
         let under_way = &mut self.run.under_way;
-        if let (Some(last), Some(oldest_ms)) = (under_way.back_mut(), batch.changes.oldest_ms) {
-            *last = oldest_ms.min(*last);
+        if let Some(last) = under_way.back_mut() {
+            *last = batch.changes.oldest_ms.or(*last);
         }
         self.bytes += batch.held.units();
-        let oldest_ms = under_way.iter().min().copied();
-        self.run.progress.send_modify(|progress| {
-            progress.source_seq = Some(batch.changes.last_seq.to_string());
-            progress.behind_since_ms = oldest_ms;
-        });
+        let seq = batch.changes.last_seq.to_string();
+        self.lacks_what_is_under_way(|progress| progress.source_seq = Some(seq));
         self.lane.under_way.fetch_add(1, Ordering::Relaxed);
         running.push_back(AbortOnDropHandle::new(tokio::spawn(process(
             Arc::clone(&self.lane),
@@ -241,8 +248,14 @@ impl Attempt<'_> {
         self.run
             .progress
             .send_modify(|progress| progress.changes_pending = told.left);
+        self.level(told, idle);
+    }
+
+    fn level(&self, told: &Told, idle: bool) {
         if idle && told.nothing {
             self.run.caught_up();
+        } else if let Some(level_ms) = told.level_ms {
+            self.run.level(level_ms);
         }
     }
 
@@ -256,8 +269,9 @@ impl Attempt<'_> {
             let backfill = self.backfill.get_or_insert_with(|| Backfill::start(&self.lane));
             backfill.wake();
         }
-        let left = self.pending.finished(batch.rows, &batch.last_seq, batch.pending);
-        self.run.take_stock(&batch, left);
+        let told = self.pending.finished(batch.rows, &batch.last_seq, batch.pending);
+        self.run.take_stock(&batch, told.left);
+        self.level(&told, idle);
         if self.run.spec.strict
             && let Some(first) = batch.refused.first()
         {
@@ -273,7 +287,11 @@ impl Attempt<'_> {
         }
         self.run.through(&batch.last_seq);
         if idle && batch.pending == Some(0) {
-            self.run.caught_up();
+            // A feed that ends was read from what was there when it began.
+            match self.asked_ms {
+                Some(asked_ms) => self.run.level(asked_ms),
+                None => self.run.caught_up(),
+            }
         }
         self.run.resume = Some(Resume {
             replication_id: self.ends.replication_id.clone(),
@@ -354,6 +372,8 @@ async fn prepare(run: &mut Run) -> Result<Prepared, PeerError> {
     run.progress.send_modify(|progress| {
         progress.replication_id.clone_from(&ends.replication_id);
         progress.through_seq = since.as_deref().map(str::to_owned);
+        // What was known was of another database, perhaps.
+        progress.lag_known &= since.is_some();
         if progress.revisions_checked > 0 {
             // One that was written although its answer was lost.
             progress.checkpointed_source_seq = recorded.as_deref().map(str::to_owned);
@@ -379,6 +399,13 @@ fn start(run: &mut Run, ends: &Ends, agreed: Option<Box<str>>) -> Result<Option<
         return Err(PeerError::new(run.source.label(), PeerErrorKind::Invalid, reason));
     }
     Ok(known.or(asked))
+}
+
+/// Whether rows that the source counts need not come, or it is not known to count.
+fn counts_loosely(spec: &Spec, ends: &Ends) -> bool {
+    let tells = ends.source.exchanges || !ends.source.remote;
+    let filtered = spec.doc_ids.is_some() || spec.selector.is_some() || spec.archive;
+    ends.source.kind == PeerKind::PouchDbServer || filtered && !tells
 }
 
 fn changes_ask(spec: &Spec, ends: &Ends, since: Option<Box<str>>) -> ChangesAsk {

@@ -10,7 +10,7 @@
 //! | `attachments` | documents with attachments, streamed one by one: what other peers understand |
 //! | `unserved` | documents that the source does not serve |
 //! | `odd` | documents and revisions whose ids are none here |
-//! | `pending` | how many changes are left, where the feed does not say |
+//! | `pending` | how many changes are left, where the feed does not say, and how far behind that is |
 //! | `tuning` | what earlier batches teach about the next |
 //! | `budget`, `throttle` | bounds over all runs of the process; one run's bandwidth cap |
 //!
@@ -137,8 +137,10 @@ pub struct Progress {
     pub last_error: Option<String>,
     /// Since when the target lacks changes, at the latest: ms since 1970 by this node's clock. `None` while it is known
     /// to lack none. The age of a change is counted from its first commit, on the node that made it, where the
-    /// source tells.
+    /// source tells; where it does not, everything made before is known to be at the target.
     pub behind_since_ms: Option<u64>,
+    /// Whether that is so. Until then nothing is known of what the target lacks, and the run's begin stands there.
+    pub lag_known: bool,
     /// When a batch, or the knowledge that there is none, last came through; ms since 1970.
     pub last_success_ms: Option<u64>,
     /// Where attachment bytes come behind their documents: asks for some of them first.
@@ -217,6 +219,8 @@ pub async fn run(
         let Err(error) = ended else {
             return Ok(run.report());
         };
+        // Whatever is made from now on is not at the target.
+        run.lacks_from_now_on();
         if cancel.is_cancelled() {
             return Ok(run.report());
         }
@@ -229,8 +233,6 @@ pub async fn run(
             progress.failed_attempts = progress.failed_attempts.saturating_add(1);
             progress.last_error = Some(error.to_string());
             progress.waiting_for = Some(format!("{error}; next try in {} ms", wait.as_millis()));
-            // Whatever is made from now on is not at the target.
-            progress.behind_since_ms.get_or_insert_with(now_ms);
         });
         tokio::select! {
             () = cancel.cancelled() => return Ok(run.report()),
@@ -256,8 +258,8 @@ struct Run {
     stale: Option<Box<str>>,
     /// Whether the attempt finished any batch.
     moved: bool,
-    /// When the oldest change of each batch under way was made.
-    under_way: VecDeque<u64>,
+    /// When the oldest change of each batch under way was made, where the source told.
+    under_way: VecDeque<Option<u64>>,
 }
 
 impl Run {
@@ -308,24 +310,50 @@ impl Run {
         }
         loop {
             match self.source.oldest_after(seq).await {
-                Ok(Oldest::Since(oldest_ms)) => self
-                    .progress
-                    .send_modify(|progress| progress.behind_since_ms = Some(oldest_ms)),
-                Ok(Oldest::Nothing) => self
-                    .progress
-                    .send_modify(|progress| progress.behind_since_ms = None),
+                Ok(Oldest::Since(oldest_ms)) => self.is_behind_since(Some(oldest_ms)),
+                Ok(Oldest::Nothing) => self.is_behind_since(None),
                 Ok(Oldest::Unknown) | Err(_) => std::future::pending().await,
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
+    fn is_behind_since(&self, since_ms: Option<u64>) {
+        self.progress.send_modify(|progress| {
+            progress.behind_since_ms = since_ms;
+            progress.lag_known = true;
+        });
+    }
+
     /// The target lacks nothing now.
     fn caught_up(&self) {
         self.progress.send_modify(|progress| {
             progress.behind_since_ms = None;
+            progress.lag_known = true;
             progress.last_success_ms = Some(now_ms());
         });
+    }
+
+    /// The target lacks nothing that was made before.
+    fn level(&self, level_ms: u64) {
+        if self.oldest_under_way().is_some() {
+            // That is known better.
+            return;
+        }
+        self.progress.send_modify(|progress| {
+            progress.behind_since_ms = progress.behind_since_ms.map(|since| since.max(level_ms));
+            progress.lag_known = true;
+        });
+    }
+
+    fn lacks_from_now_on(&self) {
+        self.progress.send_modify(|progress| {
+            progress.behind_since_ms.get_or_insert_with(now_ms);
+        });
+    }
+
+    fn oldest_under_way(&self) -> Option<u64> {
+        self.under_way.iter().flatten().min().copied()
     }
 
     /// Counts what became of a batch; `left` is what the source has behind it.
@@ -340,7 +368,7 @@ impl Run {
             );
         }
         let failures = batch.refused.len() as u64 + batch.unlisted;
-        let oldest_ms = self.under_way.iter().min().copied();
+        let oldest_ms = self.oldest_under_way();
         self.progress.send_modify(|progress| {
             progress.revisions_checked += batch.checked;
             progress.missing_revisions_found += batch.missing;

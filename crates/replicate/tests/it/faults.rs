@@ -16,7 +16,7 @@ use trunkline_core::attachment::{AttachmentSource, Content, ContentHash};
 use trunkline_core::rev::Rev;
 use trunkline_replicate::peer::{
     BulkWritten, Change, Changes, ChangesAsk, Doc, DocContent, Fetched, LogWrite, Missing, Oldest, OpenRev,
-    Opened, PeerInfo, StoredLog,
+    Opened, PeerInfo, PeerKind, StoredLog,
 };
 use trunkline_replicate::{Peer, PeerError, PeerErrorKind, Progress, RefusedDoc, Spec, run};
 use trunkline_store::Database;
@@ -32,6 +32,8 @@ pub(crate) struct Faulty {
     pub(crate) cursed: Vec<String>,
     /// Source and target, for a target whose checkpoints are checked.
     pub(crate) checked: Option<(Database, Database)>,
+    /// It tells no ages, as a CouchDB.
+    pub(crate) ageless: Option<Ageless>,
     /// Contents that came, of which only so many of the last are kept for the documents that name them.
     kept: Option<(Mutex<Vec<ContentHash>>, usize)>,
     /// Calls about contents that fail, and how.
@@ -47,6 +49,45 @@ pub(crate) enum Call<'a> {
     Content(&'a ContentHash),
 }
 
+/// A source that tells of its changes what a CouchDB tells.
+#[derive(Clone, Copy)]
+pub(crate) struct Ageless {
+    /// So many rows come together, not more often than that.
+    pub(crate) rows: usize,
+    pub(crate) every: Duration,
+    /// It counts so many behind any seq, and its newest is out of reach: a filter holds them back.
+    pub(crate) counts: Option<u64>,
+}
+
+impl Ageless {
+    /// Of documents that were each written once.
+    fn pieces(self, feed: Feed) -> Feed {
+        let pieces = feed.flat_map(move |item| {
+            let Changes { rows, last_seq, .. } = item.unwrap();
+            let (number, suffix) = last_seq.trim_matches('"').split_once('-').unwrap();
+            let mut at = number.parse::<usize>().unwrap() - rows.len();
+            let pieces: Vec<_> = rows
+                .chunks(self.rows)
+                .map(|rows| {
+                    at += rows.len();
+                    Changes {
+                        rows: rows.to_vec(),
+                        last_seq: format!("\"{at}-{suffix}\"").into(),
+                        ..Changes::default()
+                    }
+                })
+                .collect();
+            futures_util::stream::iter(pieces).then(move |changes| async move {
+                tokio::time::sleep(self.every).await;
+                Ok(changes)
+            })
+        });
+        pieces.boxed()
+    }
+}
+
+type Feed = BoxStream<'static, Result<Changes, PeerError>>;
+
 impl Faulty {
     pub(crate) fn new(inner: Arc<dyn Peer>, seed: u64, faults: u32) -> Faulty {
         Faulty {
@@ -55,6 +96,7 @@ impl Faulty {
             silent: AtomicBool::new(false),
             cursed: Vec::new(),
             checked: None,
+            ageless: None,
             kept: None,
             bar: None,
         }
@@ -158,7 +200,14 @@ impl Peer for Faulty {
         self.inner.label()
     }
     async fn info(&self) -> Result<PeerInfo, PeerError> {
-        self.perhaps(self.inner.info()).await
+        let mut info = self.perhaps(self.inner.info()).await?;
+        if let Some(ageless) = self.ageless {
+            (info.kind, info.exchanges, info.remote) = (PeerKind::CouchDb, false, true);
+            if ageless.counts.is_some() {
+                info.update_seq = "\"999999-x\"".into();
+            }
+        }
+        Ok(info)
     }
     async fn create(&self) -> Result<(), PeerError> {
         self.perhaps(self.inner.create()).await
@@ -175,6 +224,13 @@ impl Peer for Faulty {
         self.perhaps(self.inner.ensure_full_commit()).await
     }
     async fn pending(&self, since: &str) -> Result<Option<u64>, PeerError> {
+        if let Some(ageless) = self.ageless {
+            // The clock of the wall goes on.
+            std::thread::sleep(Duration::from_millis(3));
+            if ageless.counts.is_some() {
+                return Ok(ageless.counts);
+            }
+        }
         self.perhaps(self.inner.pending(since)).await
     }
     async fn changes(
@@ -184,6 +240,9 @@ impl Peer for Faulty {
         if ask.continuous {
             let cursed = self.cursed.clone();
             let feed = self.inner.changes(ask).await?;
+            if let Some(ageless) = self.ageless {
+                return Ok(ageless.pieces(feed));
+            }
             let strip = move |mut changes: Changes| {
                 let rows = changes.rows.iter_mut();
                 rows.filter(|row| cursed.contains(&row.id.to_string()))

@@ -18,6 +18,7 @@ mod exchange;
 mod faults;
 mod hidden;
 mod interop;
+mod lag;
 mod liars;
 mod moves;
 mod options;

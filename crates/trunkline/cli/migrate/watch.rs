@@ -7,7 +7,7 @@ use crate::cli::progress;
 use crate::cli::remote::escaped;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the server is asked.
 const EVERY: Duration = Duration::from_millis(500);
@@ -16,7 +16,7 @@ pub(super) const CAUGHT_UP_SECONDS: f64 = 5.0;
 
 /// A copy, as its replication tells.
 pub(super) struct Copy {
-    /// For how long it has lacked something, while it is known; none that fails for now knows.
+    /// For how long it may have lacked something; known neither of one that fails for now, nor in a first pass.
     lag_seconds: Option<f64>,
     phase: Phase,
     /// In words.
@@ -37,6 +37,11 @@ impl Copy {
     /// Whether it lacks nothing older than that.
     pub(super) fn is_within(&self, seconds: f64) -> bool {
         self.phase == Phase::CutOver || self.lag_seconds.is_some_and(|lag| lag <= seconds)
+    }
+
+    /// Whether it has everything that was there so long ago.
+    fn has_all_of(&self, ago: Duration) -> bool {
+        self.phase == Phase::CutOver || self.lag_seconds.is_some_and(|lag| lag <= ago.as_secs_f64())
     }
 }
 
@@ -70,6 +75,7 @@ pub(super) async fn copy(plan: &Plan, database: &str) -> Result<Copy, Failure> {
         return Err(Failure::new(format!("{database}: {reason}")));
     }
     let lag = info("lag_seconds").and_then(Value::as_f64);
+    let lag_known = info("lag_known").and_then(Value::as_bool).unwrap_or(false);
     let pending = info("changes_pending").and_then(Value::as_u64);
     let error = info("last_error")
         .and_then(Value::as_str)
@@ -79,8 +85,9 @@ pub(super) async fn copy(plan: &Plan, database: &str) -> Result<Copy, Failure> {
     if let Some(pending) = pending {
         told.push_str(&format!(", {pending} pending"));
     }
-    if let Some(lag) = lag {
-        told.push_str(&format!(", {lag:.1} s behind"));
+    match lag {
+        Some(lag) if lag_known => told.push_str(&format!(", {lag:.1} s behind")),
+        _ => told.push_str(", not known yet how far behind"),
     }
     if let Some(error) = error {
         told.push_str(&format!(" ({error})"));
@@ -92,22 +99,24 @@ pub(super) async fn copy(plan: &Plan, database: &str) -> Result<Copy, Failure> {
         ));
     }
     Ok(Copy {
-        lag_seconds: lag.filter(|_| state == "running"),
+        lag_seconds: lag.filter(|_| state == "running" && lag_known),
         phase: Phase::Moving,
         told,
         error: error.map(str::to_owned),
     })
 }
 
-/// Waits until every copy has once lacked nothing older than so many seconds, showing how many have, and why one does not
-/// go on.
+/// Waits until every copy has all that is there now, and has once lacked nothing older than so many seconds, showing how
+/// many have, and why one does not go on.
 pub(super) async fn until_caught_up(plan: &Plan, seconds: f64) -> Result<(), Failure> {
     let bar = progress::line(false);
+    let begun = Instant::now();
     let mut told = BTreeMap::new();
     let mut left: BTreeSet<&str> = plan.databases.iter().map(String::as_str).collect();
     while let Some(first) = left.first().copied() {
         let mut there = Vec::new();
         for &database in &left {
+            let ago = begun.elapsed();
             let copy = copy(plan, database).await?;
             if copy.phase == Phase::NotBegun {
                 return Err(Failure::new(format!("{database}: {}", copy.told)));
@@ -120,7 +129,7 @@ pub(super) async fn until_caught_up(plan: &Plan, seconds: f64) -> Result<(), Fai
                     copy.told
                 ));
             }
-            if copy.is_within(seconds) {
+            if copy.is_within(seconds) && copy.has_all_of(ago) {
                 there.push(database);
             }
             if let Some(error) = copy.error
