@@ -12,7 +12,7 @@
 //! | [`json`] | scanning, compacting and slicing JSON text without building a tree |
 //! | [`doc_id`], [`db_name`] | names that cannot hold a bad value |
 //! | [`doc`], [`attachment`] | a document's body, an edit of it, what is known of its attachments |
-//! | [`collate`] | CouchDB's order of JSON values |
+//! | [`collate`] | CouchDB's orders of JSON values, and keys that sort in them |
 //! | [`selector`] | Mango selectors: parse once, match many |
 //! | [`checkpoint`] | where two replication logs agree |
 //! | [`varint`] | integers as bytes |

@@ -9,6 +9,7 @@ mod number;
 mod reader;
 mod text;
 
+pub(crate) use number::long_magnitude;
 pub use reader::Reader;
 pub use text::{quote, string, unescape};
 

@@ -47,3 +47,23 @@ pub(super) fn number_length(text: &str) -> Result<usize, JsonError> {
     }
     Ok(end)
 }
+
+/// The little-endian bytes of an integer's digits that are too long for the types of the machine.
+pub(crate) fn long_magnitude(digits: &str) -> Vec<u8> {
+    let mut limbs: Vec<u64> = Vec::with_capacity(digits.len() / 19 + 1);
+    for chunk in digits.as_bytes().chunks(19) {
+        let (scale, part) = chunk.iter().fold((1_u64, 0), |(scale, part), digit| {
+            (scale * 10, part * 10 + u64::from(digit.wrapping_sub(b'0')))
+        });
+        let mut carry = part;
+        for limb in &mut limbs {
+            let product = u128::from(*limb) * u128::from(scale) + u128::from(carry);
+            *limb = product as u64;
+            carry = (product >> 64) as u64;
+        }
+        if carry != 0 {
+            limbs.push(carry);
+        }
+    }
+    limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect()
+}

@@ -268,7 +268,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes the string whose opening quote must be here; answers what stands between its quotes.
-    fn string(&mut self) -> Result<&'a str, JsonError> {
+    pub(crate) fn string(&mut self) -> Result<&'a str, JsonError> {
         let rest = self.quoted()?;
         let from = self.at;
         self.at += string_length(rest).map_err(|error| self.shift(error))?;

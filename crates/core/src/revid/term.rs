@@ -3,7 +3,7 @@
 
 use super::AttachmentTerm;
 use crate::doc::Body;
-use crate::json::{JsonError, Reader};
+use crate::json::{self, JsonError, Reader};
 use crate::rev::Rev;
 
 const VERSION: u8 = 131;
@@ -161,7 +161,7 @@ fn number(text: &str, out: &mut Vec<u8>) {
     let negative = digits.len() < text.len();
     match digits.parse() {
         Ok(magnitude) => integer_value(negative, magnitude, out),
-        Err(_) => big(negative, &long_magnitude(digits), out),
+        Err(_) => big(negative, &json::long_magnitude(digits), out),
     }
 }
 
@@ -193,24 +193,4 @@ fn big(negative: bool, magnitude: &[u8], out: &mut Vec<u8>) {
     }
     out.push(u8::from(negative));
     out.extend(magnitude.iter().take(length));
-}
-
-/// The little-endian bytes of a number too long for the types of the machine.
-fn long_magnitude(digits: &str) -> Vec<u8> {
-    let mut limbs: Vec<u64> = Vec::with_capacity(digits.len() / 19 + 1);
-    for chunk in digits.as_bytes().chunks(19) {
-        let (scale, part) = chunk.iter().fold((1_u64, 0), |(scale, part), digit| {
-            (scale * 10, part * 10 + u64::from(digit.wrapping_sub(b'0')))
-        });
-        let mut carry = part;
-        for limb in &mut limbs {
-            let product = u128::from(*limb) * u128::from(scale) + u128::from(carry);
-            *limb = product as u64;
-            carry = (product >> 64) as u64;
-        }
-        if carry != 0 {
-            limbs.push(carry);
-        }
-    }
-    limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect()
 }
