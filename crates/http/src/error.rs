@@ -62,6 +62,8 @@ pub(crate) enum Error {
     RangeNotSatisfiable(u64),
     /// The resource is there, the method is not; which are.
     MethodNotAllowed(String),
+    /// A document names contents whose bytes are neither stored nor were brought before it; of which attachment.
+    NotStaged(String),
     /// Attachment bytes that differ from what was announced; how.
     BadAttachment(String),
     /// The database takes only replicated changes.
@@ -120,6 +122,7 @@ impl Error {
             Refused::AttachmentTooLarge(name) => Error::AttachmentTooLarge(name),
             Refused::Batch => Error::Batch,
             Refused::Missing => Error::MISSING,
+            Refused::NotStaged(name) => Error::NotStaged(name),
             Refused::BadAttachment(reason) => Error::BadAttachment(reason),
             Refused::Mirror => Error::Mirror,
             other => Error::Internal(format!("refused: {other:?}")),
@@ -133,6 +136,12 @@ impl Error {
         match self {
             Error::BadRequest(reason) => (S::BAD_REQUEST, "bad_request", reason.as_ref().into()),
             Error::BadAttachment(reason) => (S::BAD_REQUEST, "bad_request", reason.into()),
+            // Only the exchange names contents.
+            Error::NotStaged(name) => (
+                S::BAD_REQUEST,
+                trunkline_wire::exchange::NOT_STAGED,
+                format!("The bytes of attachment {name} are not here.").into(),
+            ),
             Error::Disconnected => (S::BAD_REQUEST, "bad_request", reasons::DISCONNECTED.into()),
             Error::QueryParse(reason) => (S::BAD_REQUEST, "query_parse_error", reason.into()),
             Error::IllegalDocId(invalid) => (S::BAD_REQUEST, "illegal_docid", invalid.to_string().into()),

@@ -45,6 +45,8 @@ pub enum Refused {
     Batch,
     /// It is not there.
     Missing,
+    /// Attachment bytes that are named by their content are neither staged nor stored; the attachment's name.
+    NotStaged(String),
     /// Staged bytes are not what their description says; what is wrong.
     BadAttachment(String),
     /// The database is a mirror: it takes what is replicated to it, and no edits of its own.
@@ -98,6 +100,7 @@ impl fmt::Display for Refused {
             Refused::AttachmentTooLarge(name) => write!(f, "the attachment {name} is too large"),
             Refused::Batch => f.write_str("another edit of the same batch was refused"),
             Refused::Missing => f.write_str("it is not there"),
+            Refused::NotStaged(name) => write!(f, "the bytes of attachment {name} are not staged here"),
             Refused::BadAttachment(what) => write!(f, "the attachment cannot be taken: {what}"),
             Refused::Mirror => {
                 f.write_str("the database is a mirror and takes only what is replicated to it")

@@ -258,6 +258,19 @@ async fn contents_that_have_not_come_are_listed() {
     let absent = exchange::parse_absent(answer.to_string().as_bytes()).unwrap();
     assert_eq!(absent, [later(2)]);
     assert_eq!(ask(json!({ "after": "x" })).await.status, 400);
+    // What names bytes that were to be here is told apart from what is wrong with a document.
+    let mut body = Vec::new();
+    exchange::start(&mut body);
+    let mut edit = edit("call-4", path(&["1-a"]), "{}");
+    edit.attachments.push(AttachmentEdit {
+        name: "voice".into(),
+        content_type: None,
+        revpos: Some(1),
+        source: AttachmentSource::Staged(later(4)),
+    });
+    exchange::write_document(&mut body, &edit);
+    let answer = send(&server, body).await.json();
+    assert_eq!(answer["refused"][0]["error"], json!(exchange::NOT_STAGED));
 }
 
 #[tokio::test]

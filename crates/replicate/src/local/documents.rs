@@ -11,6 +11,7 @@ use trunkline_core::rev::Rev;
 use trunkline_store::{Batch, Database, Durability, Found, Leaf, LocalWrite, Refused, Want, WantRevs};
 use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
 use trunkline_wire::document::{self, InvalidDoc};
+use trunkline_wire::exchange::NOT_STAGED;
 
 /// Documents read from one snapshot; bounds what is read beyond the limit, should each be as long as one may be.
 const WANTS_AT_ONCE: usize = 4;
@@ -219,6 +220,9 @@ impl Unfit {
                 ),
                 Refused::DocumentTooLarge => ("document_too_large", id.to_owned()),
                 Refused::AttachmentTooLarge(name) => ("attachment_too_large", name),
+                Refused::NotStaged(name) => {
+                    (NOT_STAGED, format!("the bytes of attachment {name} are not here"))
+                }
                 Refused::BadAttachment(reason) => ("bad_request", reason),
                 other => ("forbidden", format!("{other:?}")),
             },

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use trunkline_core::attachment::{AttachmentSource, Content, ContentHash};
 use trunkline_core::limits::REPLICATION_ATTACHMENT_STREAMS;
+use trunkline_wire::exchange::NOT_STAGED;
 
 /// Cuts after which an attempt is given up; the next goes on where they left off.
 const CUTS_MAX: u32 = 4;
@@ -24,8 +25,6 @@ const CONTENT_TRIES: u32 = 5;
 const GROUP_CONTENTS: usize = 32;
 /// The same over all batches of a run: what came waits at the target, which keeps so many, and not for long.
 pub(super) const CONTENTS_AHEAD: usize = 2 * GROUP_CONTENTS;
-/// How a target ends the reason for which it refuses a document whose contents it does not have (any more).
-const NOT_STAGED: &str = "is not staged here";
 
 /// What became of one content.
 #[derive(Clone, Debug)]
@@ -187,16 +186,14 @@ pub(super) fn naming(docs: &[Doc]) -> Vec<Doc> {
 }
 
 impl Finished {
-    /// Of these documents, those that were refused for their attachments; they count as refused no longer.
+    /// Of these documents, those that were refused for contents that went away; they count as refused no longer.
     fn taken_back(&mut self, named: Vec<Doc>) -> Vec<Doc> {
-        let lacks = |refused: &RefusedDoc| {
-            matches!(&*refused.error, "bad_request" | "missing_stub" | "bad_attachment")
-        };
         let mut back = named;
         back.retain(|doc| {
             let rev = doc.rev.to_string();
-            let of_doc =
-                |refused: &RefusedDoc| *refused.id == *doc.id && refused.rev == rev && lacks(refused);
+            let of_doc = |refused: &RefusedDoc| {
+                *refused.id == *doc.id && refused.rev == rev && refused.error == NOT_STAGED
+            };
             let before = self.refused.len();
             self.refused.retain(|refused| !of_doc(refused));
             self.refused.len() < before
@@ -207,7 +204,7 @@ impl Finished {
     /// An error where the target refused a document for bytes that only are not there: that is none of the document's,
     /// and no checkpoint may pass it.
     fn nothing_unstaged(&self, target: &str) -> Result<(), PeerError> {
-        let unstaged = |refused: &&RefusedDoc| refused.reason.ends_with(NOT_STAGED);
+        let unstaged = |refused: &&RefusedDoc| refused.error == NOT_STAGED;
         match self.refused.iter().find(unstaged) {
             None => Ok(()),
             Some(refused) => {

@@ -20,6 +20,7 @@ use trunkline_replicate::peer::{
 };
 use trunkline_replicate::{Peer, PeerError, PeerErrorKind, Progress, RefusedDoc, Spec, run};
 use trunkline_store::Database;
+use trunkline_wire::exchange::NOT_STAGED;
 use trunkline_wire::replication_log;
 
 /// Fails by seed until `faults` are used up.
@@ -287,8 +288,8 @@ impl Peer for Faulty {
             written.refused.extend(unfit.iter().map(|doc| RefusedDoc {
                 id: doc.id.to_string(),
                 rev: doc.rev.to_string(),
-                error: "bad_request".to_owned(),
-                reason: "a is not staged here".to_owned(),
+                error: NOT_STAGED.to_owned(),
+                reason: "whatever it says".to_owned(),
             }));
         }
         if let (Ok(_), Some(body)) = (&written, body) {

@@ -118,11 +118,13 @@ impl Commit<'_, '_> {
                 }
                 let later = matches!(edit.source, AttachmentSource::Later(_));
                 if let Err(unfit) = self.admit(content, later)? {
-                    let what = match unfit {
-                        Unfit::Absent => "is not staged here",
-                        Unfit::Described => "is described as other bytes than those of its hash",
-                    };
-                    return Ok(Err(Refused::BadAttachment(format!("{} {what}", edit.name))));
+                    let name = &edit.name;
+                    return Ok(Err(match unfit {
+                        Unfit::Absent => Refused::NotStaged(name.as_ref().into()),
+                        Unfit::Described => Refused::BadAttachment(format!(
+                            "{name} is described as other bytes than those of its hash"
+                        )),
+                    }));
                 }
             }
             match find(edit, &edit.source) {

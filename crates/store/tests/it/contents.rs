@@ -96,10 +96,7 @@ fn staged_bytes_are_those_of_all_that_wait_for_them() {
     one(&database, later("a", "one", &content)).unwrap();
     let source = AttachmentSource::Staged(content.clone());
     let by_hash = || with(edit("b", None, "{}"), vec![named("x", source.clone())]);
-    assert!(matches!(
-        one(&database, by_hash()),
-        Err(Refused::BadAttachment(_))
-    ));
+    assert_eq!(one(&database, by_hash()), Err(Refused::NotStaged("x".into())));
     stage(&database, b"hello");
     one(&database, by_hash()).unwrap();
     assert_eq!(read(&database, &content), b"hello");

@@ -32,6 +32,9 @@ pub const CONTENT_TYPE: &str = "application/vnd.trunkline.exchange";
 /// The header that tells how many bytes of a content an upload that was cut off left.
 pub const UPLOAD_OFFSET: &str = "upload-offset";
 
+/// The error word of a document that a target refused only because contents it names are not there (any more).
+pub const NOT_STAGED: &str = "not_staged";
+
 /// One frame.
 #[derive(Clone, Debug)]
 pub enum Frame {
