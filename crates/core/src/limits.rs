@@ -125,11 +125,21 @@ pub const REPLICATION_BATCHES_IN_FLIGHT_EXCHANGE: usize = 32;
 /// Milliseconds between two batches of a live feed whose rows keep coming: more commits make nobody's data fresher to the
 /// eye, and dozens of replicas share a machine.
 pub const REPLICATION_BATCH_PAUSE_MS: u64 = 20;
-/// Bytes of documents that all replications of a process hold at once: four that catch up at full speed, or hundreds
-/// that take turns after an outage.
+/// Bytes of documents that all replications of a process hold at once: three that catch up at full speed, or hundreds
+/// that take turns after an outage. None may hold more than is left, so that some is left for those that come.
 pub const REPLICATIONS_BYTES_IN_FLIGHT: usize = 128 << 20;
+/// Bytes beside these for the first batches of those that hold nothing while others, whose peers hang perhaps, hold all:
+/// hundreds of them go on in small batches meanwhile.
+pub const REPLICATIONS_FIRST_BYTES: usize = 16 << 20;
+/// Bytes that such a batch is expected to have at most: some calls as they are made.
+pub const REPLICATION_FIRST_BYTES: usize = 64 << 10;
 /// Attachments that all replications of a process move at once; each holds some chunks.
 pub const REPLICATIONS_ATTACHMENT_STREAMS: usize = 64;
+/// Milliseconds that may be waited for the ends of such a stream while fewer than [`REPLICATION_STREAM_BYTES_LEAST`] move:
+/// longer than links and disks pause. A run's own cap does not count.
+pub const REPLICATION_STREAM_WAIT_MS: u64 = 60_000;
+/// Bytes that must move in that time: half of what one of four streams gets of a modem's 9600 bit/s.
+pub const REPLICATION_STREAM_BYTES_LEAST: usize = 8 << 10;
 /// Uploads of attachment bytes that were cut off and are kept by a database's peer to be gone on with.
 pub const UPLOADS_BEGUN_MAX: usize = 64;
 /// Milliseconds that they are kept: links that die for longer start again.

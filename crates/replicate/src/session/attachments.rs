@@ -48,7 +48,7 @@ struct Moved {
 
 async fn transfer_one(lane: Arc<Lane>, mut missing: Missing) -> Result<Moved, PeerError> {
     let _stream = lane.attachment_streams.acquire().await;
-    let _room = STREAMS.ask(1, lane.priority).come().await;
+    let _room = STREAMS.ask(&lane.streams, 1, lane.priority).come().await;
     let mut moved = Moved::default();
     let mut done = attempt(&lane, &missing, &mut moved).await;
     if matches!(&done, Err(error) if error.kind == PeerErrorKind::MissingStub) {
@@ -92,11 +92,21 @@ async fn attempt(lane: &Lane, missing: &Missing, moved: &mut Moved) -> Result<()
             Opened::Refused(refused) => moved.refused.push(refused),
             Opened::Rev(open) => {
                 let rev = open.rev.clone();
-                let open = OpenRev {
-                    parts: lane.throttle.relay(open.parts),
-                    ..open
-                };
-                match lane.target.put_open_rev(open).await {
+                let OpenRev {
+                    id,
+                    rev: of,
+                    json,
+                    parts,
+                } = open;
+                let put = lane.through(parts, |parts| {
+                    lane.target.put_open_rev(OpenRev {
+                        id,
+                        rev: of,
+                        json,
+                        parts,
+                    })
+                });
+                match put.await {
                     // Nothing was left out on our account: there are no bytes to be had.
                     Err(error)
                         if error.kind == PeerErrorKind::MissingStub

@@ -1,6 +1,7 @@
 //! One batch on its way: compared with the target, fetched, written.
 
 use super::attachments;
+use super::budget::Share;
 use super::contents;
 use super::feed::Batch;
 use super::odd;
@@ -35,6 +36,8 @@ pub(super) struct Lane {
     pub(super) held_kib: Semaphore,
     /// Documents with attachments, or contents, under way.
     pub(super) attachment_streams: Semaphore,
+    /// Of all runs' attachments under way.
+    pub(super) streams: Share,
     pub(super) attachments: AttachmentMode,
     pub(super) contents: contents::Turns,
     /// Contents that may be brought before the documents that name them are written.
@@ -62,6 +65,7 @@ impl Lane {
             },
             held_kib: Semaphore::new(REPLICATION_BYTES_IN_FLIGHT >> 10),
             attachment_streams: Semaphore::new(REPLICATION_ATTACHMENT_STREAMS),
+            streams: Share::default(),
             attachments: run.spec.attachments,
             contents: contents::Turns::default(),
             contents_ahead: Semaphore::new(contents::CONTENTS_AHEAD),
@@ -115,10 +119,14 @@ pub(super) async fn process(lane: Arc<Lane>, batch: Batch) -> Result<Finished, P
     }
     let mut left = Left::default();
     fetch_all(&lane, wanted, &mut left, &mut finished).await?;
+    // What is left is little, and comes late: others may have the room.
+    drop(held);
+    unserved::settle(&lane, &mut left, &mut finished).await?;
     let absent = std::mem::take(&mut left.absent);
     if !absent.is_empty() {
         tokio::time::sleep(MISSING_RETRY).await;
         fetch_all(&lane, absent, &mut left, &mut finished).await?;
+        unserved::settle(&lane, &mut left, &mut finished).await?;
     }
     for missing in &left.absent {
         let reason = "the source announced this revision but does not have it";
@@ -221,7 +229,7 @@ async fn fetch_all(
             }
         }
     }
-    unserved::settle(lane, left, finished).await
+    Ok(())
 }
 
 async fn fetch(

@@ -309,19 +309,21 @@ pub(super) async fn bring(lane: &Lane, content: &Content, priority: i32) -> Resu
     {
         return Ok(Fate::Came);
     }
-    let _room = STREAMS.ask(1, priority).come().await;
-    let fate = bring_whole(lane, content).await;
+    let fate = bring_whole(lane, content, priority).await;
     lane.contents.0.lock().remove(&content.hash);
     fate
 }
 
-async fn bring_whole(lane: &Lane, content: &Content) -> Result<Fate, PeerError> {
+async fn bring_whole(lane: &Lane, content: &Content, priority: i32) -> Result<Fate, PeerError> {
     let mut backoff = Backoff::default();
     let mut wrong = 0;
     loop {
+        // Others may have the stream while this waits.
+        let stream = STREAMS.ask(&lane.streams, 1, priority).come().await;
         let Err(error) = bring_rest(lane, content).await else {
             return Ok(Fate::Came);
         };
+        drop(stream);
         match error.kind {
             PeerErrorKind::Absent => return Ok(Fate::Absent),
             PeerErrorKind::Unserved => return Ok(Fate::Gone),
@@ -344,6 +346,6 @@ async fn bring_whole(lane: &Lane, content: &Content) -> Result<Fate, PeerError> 
 async fn bring_rest(lane: &Lane, content: &Content) -> Result<(), PeerError> {
     let from = lane.target.content_begun(content).await?;
     let bytes = lane.source.content(content, from).await?;
-    let bytes = lane.throttle.relay(bytes);
-    lane.target.put_content(content, from, bytes).await
+    lane.through(bytes, |bytes| lane.target.put_content(content, from, bytes))
+        .await
 }

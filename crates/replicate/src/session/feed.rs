@@ -1,6 +1,6 @@
 //! The first stage: rows of the source's feed, gathered into batches.
 
-use super::budget::{Asked, BYTES, Held};
+use super::budget::{Asked, BYTES, Held, Share};
 use super::tuning::Tuning;
 use crate::peer::{Change, Changes, Doc, PeerError};
 use futures_util::stream::{BoxStream, StreamExt};
@@ -38,6 +38,7 @@ pub(super) struct Gathering {
     linger: Linger,
     bytes_max: usize,
     priority: i32,
+    share: Share,
     left: Option<Instant>,
     begun: Option<Box<Begun>>,
     ended: bool,
@@ -65,6 +66,7 @@ impl Gathering {
             linger,
             bytes_max,
             priority,
+            share: Share::default(),
             left: None,
             begun: None,
             ended: false,
@@ -119,7 +121,7 @@ impl Gathering {
         };
         let bytes = expected_bytes(&changes, tuning);
         self.begun = Some(Box::new(Begun {
-            room: BYTES.ask(bytes, self.priority),
+            room: BYTES.ask(&self.share, bytes, self.priority),
             held: None,
             changes,
             bytes,
@@ -134,7 +136,9 @@ impl Gathering {
             begun.held = Some(begun.room.come().await);
         }
         let full = |begun: &Begun| {
-            begun.changes.rows.len() >= REPLICATION_BATCH_ROWS || begun.bytes >= self.bytes_max
+            begun.changes.rows.len() >= REPLICATION_BATCH_ROWS
+                || begun.bytes >= self.bytes_max
+                || begun.held.as_ref().is_some_and(|held| !held.may_grow())
         };
         while !full(begun) && !self.ended && self.failure.is_none() {
             match timeout_at(begun.until, self.feed.next()).await {
@@ -145,8 +149,8 @@ impl Gathering {
                     let bytes = expected_bytes(&more, tuning);
                     begun.bytes += bytes;
                     begun.changes.append(more);
-                    if begun.held.as_mut().is_some_and(|held| !held.grow(bytes)) {
-                        return;
+                    if let Some(held) = &mut begun.held {
+                        held.grow(bytes);
                     }
                 }
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::attachment::ContentHash;
-use trunkline_replicate::{AttachmentMode, LocalPeer, Peer, PeerErrorKind, Progress, Spec, run};
+use trunkline_replicate::{AttachmentMode, LocalPeer, Peer, PeerError, PeerErrorKind, Progress, Spec, run};
 use trunkline_store::Database;
 
 /// A target that has so many documents and none of their bytes; answers which, in the order in which they are brought.
@@ -38,7 +38,9 @@ fn faulty(
     bar: impl Fn(Call) -> Option<PeerErrorKind> + Send + Sync + 'static,
 ) -> Arc<dyn Peer> {
     let mut peer = Faulty::new(world.peer(of), 0, 0);
-    peer.bar = Some(Box::new(bar));
+    peer.bar = Some(Box::new(move |call| {
+        Some(PeerError::new("faulty", bar(call)?, "barred"))
+    }));
     Arc::new(peer)
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct Faulty {
 }
 
 /// Says how a call fails.
-type Bar = Box<dyn Fn(Call) -> Option<PeerErrorKind> + Send + Sync>;
+type Bar = Box<dyn Fn(Call) -> Option<PeerError> + Send + Sync>;
 
 /// A call that a test may bar.
 pub(crate) enum Call<'a> {
@@ -104,10 +104,7 @@ impl Faulty {
     }
 
     fn barred(&self, call: Call) -> Result<(), PeerError> {
-        match self.bar.as_ref().and_then(|bar| bar(call)) {
-            Some(kind) => Err(PeerError::new("faulty", kind, "barred")),
-            None => Ok(()),
-        }
+        self.bar.as_ref().and_then(|bar| bar(call)).map_or(Ok(()), Err)
     }
 
     fn keeps(&self, doc: &Doc) -> bool {

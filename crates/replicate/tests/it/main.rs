@@ -11,6 +11,7 @@
 mod attachments;
 mod bad_servers;
 mod behind;
+mod beside;
 mod checkpoints;
 mod couch;
 mod couchdb;
