@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A crate uses only crates of lower rank; crates of one rank do not see each other.
-const RANKS: [(&str, u8); 6] = [
+const RANKS: [(&str, u8); 7] = [
     ("trunkline-core", 0),
     ("trunkline-wire", 1),
     ("trunkline-store", 1),
+    ("trunkline-js", 1),
     ("trunkline-replicate", 2),
     ("trunkline-http", 3),
     ("trunkline", 4),

@@ -1,0 +1,322 @@
+//! One QuickJS runtime: a realm for documents and rows (`host.js`), one more for each function (`guest.js`), and the
+//! bounds around them. It is thrown away when a bound is reached, for what a function left half done is not known.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rquickjs::context::{EvalOptions, intrinsic};
+use rquickjs::{Context, Ctx, Error as JsError, Function, Object, Persistent, Runtime, Value};
+
+use crate::clock::Clock;
+use crate::failure::{Error, Failure, Role};
+use crate::json;
+use crate::limits::{LOG_BYTES, Limits};
+use crate::sandbox::Sources;
+
+const HOST: &str = include_str!("host.js");
+const GUEST: &str = include_str!("guest.js");
+
+/// What a realm of documents needs; whatever it has, documents lead to.
+type HostBuiltIns = (intrinsic::Eval, intrinsic::Json);
+/// JavaScript without clocks of its own, weak references and the web.
+type GuestBuiltIns = (
+    intrinsic::Date,
+    intrinsic::Eval,
+    intrinsic::RegExpCompiler,
+    intrinsic::RegExp,
+    intrinsic::Json,
+    intrinsic::Proxy,
+    intrinsic::MapSet,
+    intrinsic::TypedArrays,
+    intrinsic::Promise,
+);
+
+type HostFunction = Persistent<Function<'static>>;
+
+pub(crate) struct Engine {
+    // Dropped in this order: values before their realm, the realm before the runtime.
+    map: HostFunction,
+    filter: HostFunction,
+    reduce: HostFunction,
+    call: HostFunction,
+    message: HostFunction,
+    maps: usize,
+    reduces: usize,
+    functions: usize,
+    clock: Rc<Clock>,
+    log: Rc<RefCell<Log>>,
+    host: Context,
+    _runtime: Runtime,
+}
+
+impl Engine {
+    pub(crate) fn new(sources: &Sources, limits: Limits) -> Result<Engine, Error> {
+        let runtime = Runtime::new().map_err(not_started)?;
+        let clock = Rc::new(Clock::new(limits.call_time));
+        let watched = Rc::clone(&clock);
+        runtime.set_interrupt_handler(Some(Box::new(move || watched.is_over())));
+        runtime.set_max_stack_size(limits.stack_bytes);
+        let host = Context::custom::<HostBuiltIns>(&runtime).map_err(not_started)?;
+        let roles = roles(sources);
+        let guests: Vec<Context> = roles
+            .iter()
+            .map(|_| Context::custom::<GuestBuiltIns>(&runtime))
+            .collect::<Result<_, _>>()
+            .map_err(not_started)?;
+        // Only now: a realm that memory does not suffice for is not refused, it is broken.
+        runtime.set_memory_limit(limits.memory_bytes);
+
+        let log = Rc::new(RefCell::new(Log::default()));
+        let prelude = host.with(|ctx| set_up_host(&ctx, sources))?;
+        for ((role, source), guest) in roles.into_iter().zip(&guests) {
+            clock.start();
+            guest.with(|ctx| {
+                let prelude = prelude.clone().restore(&ctx).map_err(not_started)?;
+                set_up_guest(&ctx, &prelude, &log, role).map_err(not_started)?;
+                compile(&ctx, &prelude, role, source)
+            })?;
+        }
+        let (map, filter, reduce, call, message) = host
+            .with(|ctx| {
+                let prelude = prelude.restore(&ctx)?;
+                let keep = |name| {
+                    let function: Function = prelude.get(name)?;
+                    Ok::<_, JsError>(Persistent::save(&ctx, function))
+                };
+                Ok((
+                    keep("map")?,
+                    keep("filter")?,
+                    keep("reduce")?,
+                    keep("call")?,
+                    keep("message")?,
+                ))
+            })
+            .map_err(not_started)?;
+        Ok(Engine {
+            map,
+            filter,
+            reduce,
+            call,
+            message,
+            maps: sources.maps.len(),
+            reduces: sources.reduces.len(),
+            functions: sources.functions.len(),
+            clock,
+            log,
+            host,
+            _runtime: runtime,
+        })
+    }
+
+    /// All maps, or `only` the one.
+    pub(crate) fn map(
+        &self,
+        doc: &str,
+        only: Option<usize>,
+    ) -> Result<Vec<Result<String, Failure>>, Failure> {
+        if self.maps == 0 {
+            return Ok(Vec::new());
+        }
+        let only = only.map_or(-1, |index| i32::try_from(index).unwrap_or(i32::MAX));
+        let lines = self.run(&self.map, doc, only)?;
+        Ok(lines
+            .split('\n')
+            .map(|line| match line.strip_prefix('!') {
+                None => Ok(line.to_string()),
+                Some(message) => Err(failure(message, "")),
+            })
+            .collect())
+    }
+
+    pub(crate) fn reduce(&self, index: usize, args: &str) -> Result<String, Failure> {
+        self.run_indexed(&self.reduce, index, self.reduces, args)
+    }
+
+    pub(crate) fn call(&self, index: usize, args: &str) -> Result<String, Failure> {
+        self.run_indexed(&self.call, index, self.functions, args)
+    }
+
+    pub(crate) fn filter(&self, index: usize, args: &str) -> Result<Vec<bool>, Failure> {
+        let passed = self.run_indexed(&self.filter, index, self.functions, args)?;
+        Ok(passed.bytes().map(|byte| byte == b'1').collect())
+    }
+
+    pub(crate) fn move_log(&self, into: &mut Vec<String>) {
+        let mut log = self.log.borrow_mut();
+        into.append(&mut log.lines);
+        log.bytes = 0;
+    }
+
+    fn run_indexed(
+        &self,
+        function: &HostFunction,
+        index: usize,
+        count: usize,
+        args: &str,
+    ) -> Result<String, Failure> {
+        let at = i32::try_from(index).ok().filter(|_| index < count);
+        let at = at.ok_or_else(|| Failure::Unavailable(format!("the sandbox has no function {index}")))?;
+        let answer = self.run(function, args, at)?;
+        match answer.strip_prefix('!') {
+            None => Ok(answer),
+            Some(thrown) => {
+                let (message, value) = thrown.split_once('\n').unwrap_or((thrown, ""));
+                Err(failure(message, value))
+            }
+        }
+    }
+
+    /// Parses a text and calls a function of the host with what is in it: the one crossing of a call.
+    fn run(&self, function: &HostFunction, text: &str, index: i32) -> Result<String, Failure> {
+        self.clock.start();
+        self.host.with(|ctx| {
+            let answer = ctx.json_parse(text).and_then(|value| {
+                let function = function.clone().restore(&ctx)?;
+                function.call::<_, rquickjs::String>((value, index))?.to_string()
+            });
+            answer
+                .map(json::without_lone_surrogates)
+                .map_err(|error| self.failure_of(&ctx, &error))
+        })
+    }
+
+    /// What the host did not catch: bounds, and texts that are not JSON.
+    fn failure_of(&self, ctx: &Ctx<'_>, error: &JsError) -> Failure {
+        let thrown = ctx.catch();
+        if self.clock.has_struck() {
+            return Failure::TimedOut;
+        }
+        match error {
+            JsError::Exception => {
+                let message = self.message.clone().restore(ctx);
+                let message = message.and_then(|message| message.call::<_, String>((thrown,)));
+                message.map_or(Failure::OutOfMemory, |message| failure(&message, ""))
+            }
+            // A string that could not be made.
+            JsError::Unknown | JsError::Allocation => Failure::OutOfMemory,
+            other => Failure::threw(other.to_string()),
+        }
+    }
+}
+
+/// Lines that functions logged, bounded in bytes.
+#[derive(Default)]
+struct Log {
+    lines: Vec<String>,
+    bytes: usize,
+}
+
+impl Log {
+    fn push(&mut self, line: String) {
+        // A line has a cost of its own: empty ones are bounded too.
+        let bytes = self.bytes + line.len() + size_of::<String>();
+        if bytes <= LOG_BYTES {
+            self.bytes = bytes;
+            self.lines.push(line);
+        }
+    }
+}
+
+fn failure(message: &str, value: &str) -> Failure {
+    if message == "InternalError: out of memory" {
+        return Failure::OutOfMemory;
+    }
+    Failure::Threw {
+        value: (!value.is_empty()).then(|| value.to_string()),
+        message: message.to_string(),
+    }
+}
+
+fn not_started(error: JsError) -> Error {
+    Error::Engine(error.to_string())
+}
+
+fn roles(sources: &Sources) -> Vec<(Role, &str)> {
+    fn of(sources: &[String], role: fn(usize) -> Role) -> impl Iterator<Item = (Role, &str)> {
+        let sources = sources.iter().enumerate();
+        sources.map(move |(index, source)| (role(index), source.as_str()))
+    }
+    of(&sources.maps, Role::Map)
+        .chain(of(&sources.reduces, Role::Reduce))
+        .chain(of(&sources.functions, Role::Function))
+        .collect()
+}
+
+fn set_up_host(ctx: &Ctx<'_>, sources: &Sources) -> Result<Persistent<Object<'static>>, Error> {
+    let prelude: Object = ctx.eval(HOST).map_err(not_started)?;
+    if let Some(modules) = &sources.modules {
+        let tree = ctx
+            .json_parse(modules.as_str())
+            .map_err(|error| Error::Modules(thrown_text(ctx, &prelude, &error)))?;
+        let set: Function = prelude.get("setModules").map_err(not_started)?;
+        set.call::<_, ()>((tree,)).map_err(not_started)?;
+    }
+    Ok(Persistent::save(ctx, prelude))
+}
+
+fn set_up_guest<'js>(
+    ctx: &Ctx<'js>,
+    prelude: &Object<'js>,
+    log: &Rc<RefCell<Log>>,
+    role: Role,
+) -> Result<(), JsError> {
+    let log = Rc::clone(log);
+    let write = Function::new(ctx.clone(), move |line: String| log.borrow_mut().push(line))?;
+    let log: Value = prelude.get::<_, Function>("logInto")?.call((write,))?;
+    let emit: Value = prelude.get("emit")?;
+    let modules: Value = match role {
+        Role::Reduce(_) => Value::new_undefined(ctx.clone()),
+        Role::Map(_) | Role::Function(_) => prelude.get::<_, Function>("modules")?.call(())?,
+    };
+    ctx.eval::<Function, _>(GUEST)?.call((emit, log, modules))
+}
+
+/// Evaluates a source in its realm and hands the function to the host.
+fn compile<'js>(ctx: &Ctx<'js>, prelude: &Object<'js>, role: Role, source: &str) -> Result<(), Error> {
+    let refused = |message: String| Error::Compile { role, message };
+    let evaluate = |text: String| {
+        let mut options = EvalOptions::default();
+        options.strict = false;
+        options.filename = Some(role.to_string());
+        ctx.eval_with_options::<Value, _>(text, options)
+    };
+    // After a comma a function needs no name, and may be followed by semicolons and comments, which it may not in
+    // parentheses. A source of several statements is tried as it is: the last one's value counts.
+    let compiled = match evaluate(format!("void 0,{source}\n")) {
+        Ok(compiled) => compiled,
+        Err(error) => {
+            let message = thrown_text(ctx, prelude, &error);
+            match evaluate(format!("{source}\n")) {
+                Ok(compiled) => compiled,
+                Err(error) => {
+                    let _ = thrown_text(ctx, prelude, &error);
+                    return Err(refused(message));
+                }
+            }
+        }
+    };
+    let is_plain: Function = prelude.get("isPlainFunction").map_err(not_started)?;
+    if !is_plain.call::<_, bool>((&compiled,)).map_err(not_started)? {
+        return Err(refused(
+            "the source gives no function, or one that is async or a generator".into(),
+        ));
+    }
+    let add = match role {
+        Role::Map(_) => "addMap",
+        Role::Reduce(_) => "addReduce",
+        Role::Function(_) => "addFunction",
+    };
+    let add: Function = prelude.get(add).map_err(not_started)?;
+    add.call((compiled,)).map_err(not_started)
+}
+
+/// The text of what was thrown, which is thereby caught.
+fn thrown_text<'js>(ctx: &Ctx<'js>, prelude: &Object<'js>, error: &JsError) -> String {
+    let JsError::Exception = error else {
+        return error.to_string();
+    };
+    let thrown = ctx.catch();
+    let message = prelude.get::<_, Function>("message");
+    let message = message.and_then(|message| message.call::<_, String>((thrown,)));
+    message.unwrap_or_else(|_| "it took too long or too much memory".into())
+}
