@@ -14,6 +14,7 @@
 //! | [`doc`], [`attachment`] | a document's body, an edit of it, what is known of its attachments |
 //! | [`collate`] | CouchDB's orders of JSON values, and keys that sort in them |
 //! | [`selector`] | Mango selectors: parse once, match many |
+//! | [`reduce`] | built-in reduce functions of views |
 //! | [`checkpoint`] | where two replication logs agree |
 //! | [`varint`] | integers as bytes |
 //! | [`limits`] | every bound, with unit and reason |
@@ -26,6 +27,7 @@ pub mod doc;
 pub mod doc_id;
 pub mod json;
 pub mod limits;
+pub mod reduce;
 pub mod rev;
 pub mod revid;
 pub mod revtree;

@@ -155,3 +155,10 @@ pub const PEER_ANSWER_BYTES_MAX: usize = 32 << 20;
 pub const ODD_ID_CHARS_MAX: usize = 500;
 /// Refused documents that a replication's result lists; it counts all.
 pub const REFUSED_LISTED_MAX: usize = 1000;
+/// Bytes of what the built-in `_sum` makes of any number of rows: each block of an index has such a sum. CouchDB wants
+/// sums of more than 5 kB to be half as long as what is summed up, which depends on how it is split.
+pub const REDUCTION_BYTES_MAX: usize = 64 << 10;
+/// Bytes of a value that an error of a built-in reduce function repeats: enough to find the document by.
+pub const REDUCE_CAUSE_BYTES_MAX: usize = 1000;
+/// Values of `_top_N` and `_bottom_N`: CouchDB's number.
+pub const RANKED_VALUES_MAX: usize = 100;
