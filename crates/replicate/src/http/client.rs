@@ -31,10 +31,10 @@ const COMPRESSION_LEVEL: i32 = 1;
 /// Sends requests for one database.
 #[derive(Clone)]
 pub(super) struct Client {
-    pub(super) address: Address,
+    pub(super) address: Arc<Address>,
     pub(super) origin: Arc<Origin>,
     /// Of every request.
-    headers: HeaderMap,
+    headers: Arc<HeaderMap>,
 }
 
 impl Client {
@@ -58,16 +58,16 @@ impl Client {
         }
         let origin = Origin::of(&address, options)?;
         Ok(Client {
-            address,
+            address: Arc::new(address),
             origin,
-            headers,
+            headers: Arc::new(headers),
         })
     }
 
     /// The server exchanges: one connection for all that goes to it and comes from it.
     pub(super) async fn connect_for_exchange(&self) {
         let url = self.address.root();
-        self.origin.exchanges(url, self.headers.clone()).await;
+        self.origin.exchanges(url, HeaderMap::clone(&self.headers)).await;
     }
 
     pub(super) fn get(&self, url: impl IntoUrl) -> RequestBuilder {
@@ -92,7 +92,7 @@ impl Client {
         method: Method,
         url: impl IntoUrl,
     ) -> RequestBuilder {
-        http.request(method, url).headers(self.headers.clone())
+        http.request(method, url).headers(HeaderMap::clone(&self.headers))
     }
 
     /// A connection with wide windows, while it is needed, where it is to be had.
@@ -175,16 +175,19 @@ impl Client {
 
     /// The next bytes of an answer.
     pub(super) async fn chunk(&self, answer: &mut Response) -> Result<Option<Bytes>, PeerError> {
-        match tokio::time::timeout(SILENCE, self.chunk_at_any_time(answer)).await {
-            Ok(chunk) => chunk,
-            Err(_) => Err(self.error(PeerErrorKind::Unavailable, format!("silent for {SILENCE:?}"))),
-        }
+        let chunk = self.unless_silent(answer.chunk()).await?;
+        chunk.map_err(|error| self.broke_off(&error))
     }
 
-    /// [`Client::chunk`] of an answer that may be silent for long.
-    pub(super) async fn chunk_at_any_time(&self, answer: &mut Response) -> Result<Option<Bytes>, PeerError> {
-        let chunk = answer.chunk().await;
-        chunk.map_err(|error| self.error(PeerErrorKind::Unavailable, causes(&error)))
+    /// What comes next of an answer; nothing may come for long.
+    pub(super) async fn unless_silent<T>(&self, next: impl Future<Output = T>) -> Result<T, PeerError> {
+        let silent = |_| self.error(PeerErrorKind::Unavailable, format!("silent for {SILENCE:?}"));
+        tokio::time::timeout(SILENCE, next).await.map_err(silent)
+    }
+
+    /// An answer ended before its end.
+    pub(super) fn broke_off(&self, error: &reqwest::Error) -> PeerError {
+        self.error(PeerErrorKind::Unavailable, causes(error))
     }
 
     /// What an answer with another status than 2xx says.

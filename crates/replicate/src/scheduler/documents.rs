@@ -228,7 +228,11 @@ async fn fail(node: &Arc<Node>, name: &DbName, document: Changed, id: Option<Str
 }
 
 /// Writes down how a job of a document came to its end.
-pub(super) async fn settle(node: &Arc<Node>, job: &super::job::Entry, result: &Result<Report, PeerError>) {
+pub(super) async fn settle(
+    node: &Arc<Node>,
+    job: &super::job::Entry,
+    result: &Result<Box<Report>, PeerError>,
+) {
     let (Origin::Document { database, id }, Some(rev)) = (&job.origin, &job.rev) else {
         return;
     };

@@ -7,6 +7,7 @@ use super::now_ms;
 use crate::backoff::Backoff;
 use crate::peer::{PeerError, PeerErrorKind};
 use crate::session::{self, RefusedDoc, Report};
+use futures_util::TryFutureExt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{SemaphorePermit, watch};
@@ -16,7 +17,7 @@ use trunkline_store::Error;
 const START_MAX: Duration = Duration::from_secs(2);
 
 /// Runs a job until it is cancelled, comes to its end, or fails for good.
-pub(super) async fn drive(node: &Arc<Node>, job: &Arc<Entry>) -> Result<Report, PeerError> {
+pub(super) async fn drive(node: &Arc<Node>, job: &Arc<Entry>) -> Result<Box<Report>, PeerError> {
     let mut backoff = Backoff::default();
     let mut looks = Looks::new(job);
     loop {
@@ -59,7 +60,7 @@ fn is_final(job: &Entry, error: &PeerError) -> bool {
     !persists || error.kind == PeerErrorKind::Invalid
 }
 
-async fn attempt(node: &Arc<Node>, job: &Arc<Entry>, looks: &mut Looks) -> Result<Report, PeerError> {
+async fn attempt(node: &Arc<Node>, job: &Arc<Entry>, looks: &mut Looks) -> Result<Box<Report>, PeerError> {
     looks.ran = false;
     if !looks.loaded {
         load_failures(node, job).await?;
@@ -80,14 +81,15 @@ async fn attempt(node: &Arc<Node>, job: &Arc<Entry>, looks: &mut Looks) -> Resul
     node.tell(job, EventKind::Active);
     let spec = job.definition.spec.clone();
     let run = session::run(source, target, spec, job.progress.clone(), job.cancel.clone());
-    let mut run = std::pin::pin!(run);
+    // What comes at times is boxed: ten thousand runs that wait need not have room for it.
+    let mut run = std::pin::pin!(run.map_ok(Box::new));
     loop {
         tokio::select! {
             ended = &mut run => {
-                looks.look(node, job, &mut starting).await;
+                Box::pin(looks.look(node, job, &mut starting)).await;
                 return ended;
             }
-            _ = looks.progress.changed() => looks.look(node, job, &mut starting).await,
+            _ = looks.progress.changed() => Box::pin(looks.look(node, job, &mut starting)).await,
             () = tokio::time::sleep(START_MAX), if starting.is_some() => starting = None,
         }
     }

@@ -86,7 +86,7 @@ struct Jobs {
 
 /// What became of the wish for a job.
 enum Added {
-    Started(JoinHandle<Result<Report, PeerError>>),
+    Started(JoinHandle<Result<Box<Report>, PeerError>>),
     /// Another one does the same.
     Exists(Arc<Entry>),
     Closed,
@@ -144,7 +144,8 @@ impl Replications {
         match self.node().add(definition, Origin::Transient, None, None) {
             Added::Started(task) => task
                 .await
-                .unwrap_or_else(|error| Err(unavailable(format!("the run was lost: {error}")))),
+                .unwrap_or_else(|error| Err(unavailable(format!("the run was lost: {error}"))))
+                .map(|report| *report),
             Added::Exists(other) => Err(unavailable(format!("{} does the same", other.id))),
             Added::Closed => Err(unavailable("this node is shutting down".to_owned())),
         }
@@ -379,7 +380,7 @@ impl Jobs {
 }
 
 /// The whole life of a job.
-async fn task(listed: Listed) -> Result<Report, PeerError> {
+async fn task(listed: Listed) -> Result<Box<Report>, PeerError> {
     let Listed { node, entry } = &listed;
     if let Some(after) = &entry.after {
         tokio::select! {
@@ -389,7 +390,7 @@ async fn task(listed: Listed) -> Result<Report, PeerError> {
     }
     // Boxed: what a run holds is large, and a job that waits need not hold it.
     let result = Box::pin(drive::drive(node, entry)).await;
-    documents::settle(node, entry, &result).await;
+    Box::pin(documents::settle(node, entry, &result)).await;
     let error = result.as_ref().err().map(ToString::to_string);
     if let Some(error) = error.as_ref().filter(|_| !entry.cancel.is_cancelled()) {
         tracing::error!(job = entry.id, error, "replication ended");

@@ -64,7 +64,8 @@ impl Attempt<'_> {
             backfill,
         } = prepared;
         let at_end = ends.source_is_at(since.as_deref());
-        let ask = changes_ask(&run.spec, &ends, since.clone());
+        // Boxed: every step from here to the feed would have room for it.
+        let ask = Box::new(changes_ask(&run.spec, &ends, since.clone()));
         let tuned = match run.spec.attachments {
             AttachmentMode::Eager => Arc::clone(&ask.docs),
             // Only documents that come with their rows come without bytes.
@@ -110,7 +111,7 @@ impl Attempt<'_> {
     }
 
     /// Moves the documents, and then, unless it goes on for ever, the contents they left behind.
-    async fn moved(&mut self, ask: ChangesAsk, skips: bool) -> Result<(), PeerError> {
+    async fn moved(&mut self, ask: Box<ChangesAsk>, skips: bool) -> Result<(), PeerError> {
         if !skips {
             self.pipelines(ask).await?;
         }
@@ -121,12 +122,10 @@ impl Attempt<'_> {
     }
 
     /// A live feed that has far to go begins with one that ends, which may be wider.
-    async fn pipelines(&mut self, mut ask: ChangesAsk) -> Result<(), PeerError> {
+    async fn pipelines(&mut self, mut ask: Box<ChangesAsk>) -> Result<(), PeerError> {
         if ask.continuous && ask.far {
-            let first = ChangesAsk {
-                continuous: false,
-                ..ask.clone()
-            };
+            let mut first = ask.clone();
+            first.continuous = false;
             Box::pin(self.pipeline(first)).await?;
             ask.since = self
                 .run
@@ -139,12 +138,12 @@ impl Attempt<'_> {
         self.pipeline(ask).await
     }
 
-    async fn pipeline(&mut self, ask: ChangesAsk) -> Result<(), PeerError> {
+    async fn pipeline(&mut self, ask: Box<ChangesAsk>) -> Result<(), PeerError> {
         let lane = Arc::clone(&self.lane);
         let continuous = ask.continuous;
         let since = ask.since.clone();
         self.asked_ms = (!continuous).then(super::now_ms);
-        let changes = lane.source.changes(ask).await?;
+        let changes = lane.source.changes(*ask).await?;
         if continuous {
             self.pending.goes_on(since.as_deref().unwrap_or("0"));
         }

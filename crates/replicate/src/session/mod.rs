@@ -187,14 +187,15 @@ pub struct Report {
 }
 
 /// Runs a replication to its end; a continuous one ends only when cancelled (with a final checkpoint).
-pub async fn run(
+pub fn run(
     source: Arc<dyn Peer>,
     target: Arc<dyn Peer>,
     spec: Spec,
     progress: watch::Sender<Progress>,
     cancel: CancellationToken,
-) -> Result<Report, PeerError> {
-    let mut run = Run {
+) -> impl Future<Output = Result<Report, PeerError>> + Send {
+    // Boxed: a future holds its arguments and what becomes of them, each for itself.
+    let run = Box::new(Run {
         source,
         target,
         spec,
@@ -206,7 +207,11 @@ pub async fn run(
         stale: None,
         moved: false,
         under_way: VecDeque::new(),
-    };
+    });
+    attempts(run, cancel)
+}
+
+async fn attempts(mut run: Box<Run>, cancel: CancellationToken) -> Result<Report, PeerError> {
     run.progress.send_modify(|progress| {
         progress.session_id.clone_from(&run.session_id);
         progress.behind_since_ms.get_or_insert_with(now_ms);

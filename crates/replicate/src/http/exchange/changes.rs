@@ -70,7 +70,9 @@ struct Feed {
 
 /// One answer under way.
 struct Open {
-    answer: Response,
+    /// The body alone: the headers of ten thousand feeds are megabytes.
+    body: BoxStream<'static, reqwest::Result<Bytes>>,
+    http2: bool,
     reader: Reader,
     since: Instant,
     /// It told of something new.
@@ -80,7 +82,8 @@ struct Open {
 impl Open {
     fn new(answer: Response) -> Open {
         Open {
-            answer,
+            http2: answer.version() == Version::HTTP_2,
+            body: answer.bytes_stream().boxed(),
             reader: Reader::new(),
             since: Instant::now(),
             moved: false,
@@ -115,15 +118,24 @@ impl Feed {
     /// The next rows; `None` at the end of a feed that has one.
     async fn next(&mut self) -> Result<Option<Changes>, PeerError> {
         loop {
-            let mut open = match self.open.take() {
-                Some(open) => open,
-                None => self.reopened().await?,
-            };
+            if self.open.is_none() {
+                // Boxed: a feed that waits for rows need not hold what opens another.
+                self.open = Some(Box::pin(self.reopened()).await?);
+            }
+            if let Some(next) = self.read()? {
+                return Ok(next);
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// The next rows, or the end, where enough came for that.
+    fn read(&mut self) -> Result<Option<Option<Changes>>, PeerError> {
+        while let Some(open) = &mut self.open {
             let bad = |error| self.client.bad_answer(error);
             match open.reader.next_frame().map_err(bad)? {
                 Some(Frame::Row(row)) => {
                     self.row(row);
-                    self.open = Some(open);
                     if self.rows_bytes > EXCHANGE_ROWS_BYTES_MAX {
                         let reason = "rows without end: the feed does not tell how far they reach";
                         return Err(self.client.error(PeerErrorKind::Protocol, reason));
@@ -131,37 +143,27 @@ impl Feed {
                 }
                 Some(Frame::Progress(progress)) => {
                     if self.rows.is_empty() && self.since.as_ref() == Some(&progress.last_seq) {
-                        self.open = Some(open);
                         continue;
                     }
                     open.moved = true;
                     self.since = Some(progress.last_seq.clone());
                     // When the wish for documents changed, the next answer goes on from here.
-                    if self.docs == self.ask.docs.load(Ordering::Relaxed) {
-                        self.open = Some(open);
+                    if self.docs != self.ask.docs.load(Ordering::Relaxed) {
+                        self.open = None;
                     }
-                    return Ok(Some(self.changes(progress)));
+                    return Ok(Some(Some(self.changes(progress))));
                 }
-                Some(Frame::End) if self.ask.continuous && self.ask.until.is_none() => self.cut(&open)?,
-                Some(Frame::End) => return Ok(None),
+                Some(Frame::End) if self.ask.continuous && self.ask.until.is_none() => self.cut()?,
+                Some(Frame::End) => return Ok(Some(None)),
                 Some(Frame::Fault(fault)) => return Err(self.fault(&fault)),
                 Some(Frame::Document(_) | Frame::Log(_)) => {
                     let reason = "the feed holds what only goes to a target";
                     return Err(self.client.error(PeerErrorKind::Protocol, reason));
                 }
-                None => match self.chunk(&mut open).await? {
-                    Some(chunk) => {
-                        open.reader.feed(&chunk);
-                        self.open = Some(open);
-                    }
-                    None if !self.ask.continuous => {
-                        let reason = "the feed stopped without its end";
-                        return Err(self.client.error(PeerErrorKind::Unavailable, reason));
-                    }
-                    None => self.cut(&open)?,
-                },
+                None => return Ok(None),
             }
         }
+        Ok(None)
     }
 
     async fn reopened(&mut self) -> Result<Open, PeerError> {
@@ -172,23 +174,36 @@ impl Feed {
 
     /// A continuous answer ended: the feed goes on with another, from the last rows that it is known of how far they
     /// reach.
-    fn cut(&mut self, open: &Open) -> Result<(), PeerError> {
+    fn cut(&mut self) -> Result<(), PeerError> {
         self.rows.clear();
         self.rows_bytes = 0;
-        if !open.moved && open.since.elapsed() < SHORT_FEED {
-            let reason = "the feed ended at once";
-            return Err(self.client.error(PeerErrorKind::Unavailable, reason));
+        match self.open.take() {
+            Some(open) if !open.moved && open.since.elapsed() < SHORT_FEED => {
+                let reason = "the feed ended at once";
+                Err(self.client.error(PeerErrorKind::Unavailable, reason))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// The next bytes. On HTTP/2 a continuous feed may be silent for ever: the connection asks whether the peer lives.
-    async fn chunk(&self, open: &mut Open) -> Result<Option<Bytes>, PeerError> {
-        if self.ask.continuous && open.answer.version() == Version::HTTP_2 {
-            self.client.chunk_at_any_time(&mut open.answer).await
+    /// Waits for the next bytes. On HTTP/2 a continuous feed may be silent for ever: the connection asks whether the peer
+    /// lives.
+    async fn fill(&mut self) -> Result<(), PeerError> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let chunk = if self.ask.continuous && open.http2 {
+            open.body.next().await
         } else {
-            self.client.chunk(&mut open.answer).await
+            self.client.unless_silent(open.body.next()).await?
+        };
+        match chunk.transpose().map_err(|error| self.client.broke_off(&error))? {
+            Some(chunk) => open.reader.feed(&chunk),
+            None if self.ask.continuous => self.cut()?,
+            None => {
+                let reason = "the feed stopped without its end";
+                return Err(self.client.error(PeerErrorKind::Unavailable, reason));
+            }
         }
+        Ok(())
     }
 
     fn row(&mut self, row: Row) {
