@@ -126,8 +126,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// As `trunkline serve` has.
+const BLOCKING_THREADS_MAX: usize = 64;
+
 fn serve(server: impl Future<Output = Result<(), Failure>>) -> Result<ExitCode, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .enable_all()
+        .build()?;
     runtime.block_on(server)?;
     Ok(ExitCode::SUCCESS)
 }
