@@ -7,6 +7,8 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod bounds;
+mod environment;
 mod functions;
 mod views;
 
