@@ -74,6 +74,11 @@ pub const CHANGES_ROW_BYTES_MAX: usize = 16 << 20;
 pub const EXCHANGE_FRAME_BYTES_MAX: usize = 16 << 20;
 /// Bytes of rows that a peer may send before it tells which seq they reach; it sends a few hundred KiB.
 pub const EXCHANGE_ROWS_BYTES_MAX: usize = 16 << 20;
+/// Milliseconds after which a quiet feed of the exchange gives a sign of life. HTTP/2 pings say that the connection lives,
+/// but a proxy answers them itself. Ten thousand idle feeds send some 170 small frames a second.
+pub const EXCHANGE_HEARTBEAT_MS: u64 = 60_000;
+/// Milliseconds without a sign of life after which such a feed is given up: two may be lost or late.
+pub const EXCHANGE_SILENCE_MS: u64 = 180_000;
 /// Uploads of attachment contents that a server remembers at once, under way, cut off, or waiting for a document that
 /// names them: the batches of some hundred peers; one that waits is a name and a path.
 pub const EXCHANGE_UPLOADS_MAX: usize = 4096;

@@ -175,14 +175,18 @@ impl Client {
 
     /// The next bytes of an answer.
     pub(super) async fn chunk(&self, answer: &mut Response) -> Result<Option<Bytes>, PeerError> {
-        let chunk = self.unless_silent(answer.chunk()).await?;
+        let chunk = self.unless_silent(SILENCE, answer.chunk()).await?;
         chunk.map_err(|error| self.broke_off(&error))
     }
 
-    /// What comes next of an answer; nothing may come for long.
-    pub(super) async fn unless_silent<T>(&self, next: impl Future<Output = T>) -> Result<T, PeerError> {
-        let silent = |_| self.error(PeerErrorKind::Unavailable, format!("silent for {SILENCE:?}"));
-        tokio::time::timeout(SILENCE, next).await.map_err(silent)
+    /// What comes next of an answer, which may be silent for so long.
+    pub(super) async fn unless_silent<T>(
+        &self,
+        limit: Duration,
+        next: impl Future<Output = T>,
+    ) -> Result<T, PeerError> {
+        let silent = |_| self.error(PeerErrorKind::Unavailable, format!("silent for {limit:?}"));
+        tokio::time::timeout(limit, next).await.map_err(silent)
     }
 
     /// An answer ended before its end.

@@ -13,13 +13,14 @@ use futures_util::stream::BoxStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
+use tokio_util::sync::CancellationToken;
 use trunkline_core::doc::ReplicatedEdit;
-use trunkline_core::limits::SCAN_CHUNK_BYTES;
+use trunkline_core::limits::{EXCHANGE_HEARTBEAT_MS, SCAN_CHUNK_BYTES};
 use trunkline_replicate::peer::{Change, Changes, ChangesAsk, DocContent};
 use trunkline_replicate::{LocalPeer, Peer, PeerError, PeerErrorKind};
 use trunkline_wire::exchange::{self, Progress};
 
-/// How often a quiet feed gives a sign of life where the connection itself does not.
+/// How often a quiet feed gives a sign of life where the connection itself gives none.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 pub(in crate::routes) async fn feed(
@@ -41,11 +42,15 @@ pub(in crate::routes) async fn feed(
         without_deleted: ask.without_deleted,
         far: false,
     };
+    let since = ask.since.clone();
     let rows = LocalPeer::from(&db).changes(ask).await.map_err(error)?;
     let (chunks, body) = respond::chunks();
-    let heartbeat = (version < Version::HTTP_2).then_some(HEARTBEAT);
+    let heartbeat = match version < Version::HTTP_2 {
+        true => HEARTBEAT,
+        false => Duration::from_millis(EXCHANGE_HEARTBEAT_MS),
+    };
     tokio::spawn(async move {
-        let _ = run(&app, rows, heartbeat, &chunks).await;
+        let _ = run(&app.stopping, rows, since, heartbeat, &chunks).await;
     });
     let mut response = respond::streamed(body);
     *response.status_mut() = StatusCode::OK;
@@ -58,33 +63,31 @@ pub(in crate::routes) async fn feed(
 
 /// Sends frames until the feed ends, and why it ended.
 async fn run(
-    app: &App,
+    stopping: &CancellationToken,
     mut rows: BoxStream<'static, Result<Changes, PeerError>>,
-    heartbeat: Option<Duration>,
+    since: Option<Box<str>>,
+    heartbeat: Duration,
     chunks: &Chunks,
 ) -> Result<(), Gone> {
     let mut out = Vec::new();
-    let mut last = Progress::default();
+    let mut last = Progress {
+        last_seq: since.unwrap_or_else(|| "0".into()),
+        ..Progress::default()
+    };
     exchange::start(&mut out);
     chunks.send(out).await?;
     loop {
-        let silence = async {
-            match heartbeat {
-                Some(period) => tokio::time::sleep(period).await,
-                None => std::future::pending().await,
-            }
-        };
         let mut out = Vec::new();
         let next = tokio::select! {
             biased;
-            () = app.stopping.cancelled() => {
+            () = stopping.cancelled() => {
                 let (_, word, reason) = Error::Closing.row();
                 exchange::write_fault(&mut out, word, &reason);
                 return chunks.send(out).await;
             }
             () = chunks.closed() => return Err(Gone),
             next = rows.next() => next,
-            () = silence => {
+            () = tokio::time::sleep(heartbeat) => {
                 exchange::write_progress(&mut out, &last);
                 chunks.send(out).await?;
                 continue;
@@ -145,5 +148,47 @@ fn error(error: PeerError) -> Error {
         PeerErrorKind::Recreated => Error::StaleSeq(error.reason),
         PeerErrorKind::Invalid => Error::bad(error.reason),
         _ => Error::Internal(error.reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trunkline_core::limits::EXCHANGE_SILENCE_MS;
+    use trunkline_wire::exchange::{Frame, Reader};
+
+    /// Frames of a feed that is quiet for as long as a peer waits.
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_feed_gives_signs_of_life_that_move_nothing() {
+        for since in [None, Some(Box::from("\"7-x\""))] {
+            let (chunks, body) = respond::chunks();
+            let (stopping, asked) = (CancellationToken::new(), since.clone());
+            let heartbeat = Duration::from_millis(EXCHANGE_HEARTBEAT_MS);
+            let feed = async {
+                let rows = futures_util::stream::pending().boxed();
+                run(&stopping, rows, asked, heartbeat, &chunks).await
+            };
+            let read = async {
+                let mut reader = Reader::new();
+                let mut body = body.into_data_stream();
+                let silence = Duration::from_millis(EXCHANGE_SILENCE_MS);
+                let mut signs = 0;
+                while signs < 3 {
+                    let chunk = tokio::time::timeout(silence / 2, body.next());
+                    reader.feed(&chunk.await.unwrap().unwrap().unwrap());
+                    while let Some(frame) = reader.next_frame().unwrap() {
+                        let Frame::Progress(progress) = frame else {
+                            panic!("{frame:?}");
+                        };
+                        assert_eq!(&*progress.last_seq, since.as_deref().unwrap_or("0"));
+                        signs += 1;
+                    }
+                }
+            };
+            tokio::select! {
+                _ = feed => panic!("it ended"),
+                () = read => {}
+            }
+        }
     }
 }

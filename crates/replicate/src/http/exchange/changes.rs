@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::SemaphorePermit;
 use trunkline_core::doc::ReplicatedEdit;
-use trunkline_core::limits::EXCHANGE_ROWS_BYTES_MAX;
+use trunkline_core::limits::{EXCHANGE_ROWS_BYTES_MAX, EXCHANGE_SILENCE_MS};
 use trunkline_wire::exchange::{self, Ask, Frame, Progress, Reader, Row};
 use trunkline_wire::fault::Fault;
 
@@ -186,15 +186,15 @@ impl Feed {
         }
     }
 
-    /// Waits for the next bytes. On HTTP/2 a continuous feed may be silent for ever: the connection asks whether the peer
-    /// lives.
+    /// Waits for the next bytes. On HTTP/2 a continuous feed is silent for long: the connection asks whether its other end
+    /// lives, and the feed only has to tell that this is still the peer.
     async fn fill(&mut self) -> Result<(), PeerError> {
         let Some(open) = &mut self.open else { return Ok(()) };
-        let chunk = if self.ask.continuous && open.http2 {
-            open.body.next().await
-        } else {
-            self.client.unless_silent(open.body.next()).await?
+        let limit = match self.ask.continuous && open.http2 {
+            true => Duration::from_millis(EXCHANGE_SILENCE_MS),
+            false => SILENCE,
         };
+        let chunk = self.client.unless_silent(limit, open.body.next()).await?;
         match chunk.transpose().map_err(|error| self.client.broke_off(&error))? {
             Some(chunk) => open.reader.feed(&chunk),
             None if self.ask.continuous => self.cut()?,
