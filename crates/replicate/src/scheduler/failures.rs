@@ -26,6 +26,8 @@ pub(super) struct Failures {
 struct Kept {
     list: Vec<Failure>,
     unlisted: u64,
+    /// The job is gone: whatever its task still tells comes too late, and a new job of the same name may have a list.
+    forgotten: bool,
 }
 
 impl Failures {
@@ -54,6 +56,9 @@ impl Failures {
     pub(super) fn add(&self, refused: &[RefusedDoc], unlisted: u64) {
         let mut kept = self.kept.lock();
         let kept = &mut *kept;
+        if kept.forgotten {
+            return;
+        }
         kept.unlisted += unlisted;
         let known: HashMap<(String, String), usize> = kept
             .list
@@ -122,15 +127,24 @@ impl Failures {
         if let Some((_, json)) = database.local(&local_id(&self.id)?)? {
             let corrupt = |_| Error::Corrupt(format!("the list of failures of {} cannot be read", self.id));
             let (list, unlisted) = parse_failures(&json).map_err(corrupt)?;
-            *self.kept.lock() = Kept { list, unlisted };
+            let mut kept = self.kept.lock();
+            if !kept.forgotten {
+                (kept.list, kept.unlisted) = (list, unlisted);
+            }
         }
         Ok(())
     }
 
     /// Writes the list where it is kept.
     pub(super) async fn save(&self, store: &Store) {
-        let Some(home) = self.home.clone() else { return };
         let _saving = self.saving.lock().await;
+        if !self.kept.lock().forgotten {
+            self.write(store).await;
+        }
+    }
+
+    async fn write(&self, store: &Store) {
+        let Some(home) = self.home.clone() else { return };
         let text = {
             let kept = self.kept.lock();
             (!kept.list.is_empty() || kept.unlisted > 0).then(|| {
@@ -146,10 +160,14 @@ impl Failures {
         }
     }
 
-    /// Forgets them, for good.
+    /// Forgets them, for good: what is added or saved from now on is not kept.
     pub(super) async fn forget(&self, store: &Store) {
-        *self.kept.lock() = Kept::default();
-        self.save(store).await;
+        let _saving = self.saving.lock().await;
+        *self.kept.lock() = Kept {
+            forgotten: true,
+            ..Kept::default()
+        };
+        self.write(store).await;
     }
 }
 
@@ -222,6 +240,31 @@ mod tests {
         let empty = Failures::new("job", Some(home));
         empty.load(&store).unwrap();
         assert_eq!(empty.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_does_not_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let home = DbName::parse("_replicator").unwrap();
+        let failures = Failures::new("job", Some(home.clone()));
+        failures.add(&[refused("a", "x")], 0);
+        failures.save(&store).await;
+        failures.forget(&store).await;
+        let restarted = Failures::new("job", Some(home));
+        // The task of the job goes on for a moment.
+        failures.load(&store).unwrap();
+        failures.add(&[refused("b", "x")], 1);
+        failures.save(&store).await;
+        assert_eq!(failures.count(), 0);
+        restarted.load(&store).unwrap();
+        assert_eq!(restarted.count(), 0);
+        // Nor does it take the list of the next job of that name with it.
+        restarted.add(&[refused("c", "x")], 0);
+        restarted.save(&store).await;
+        failures.save(&store).await;
+        restarted.load(&store).unwrap();
+        assert_eq!(restarted.count(), 1);
     }
 
     #[test]
