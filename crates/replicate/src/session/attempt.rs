@@ -348,8 +348,21 @@ async fn prepare(run: &mut Run) -> Result<Prepared, PeerError> {
     };
     let ends = Arc::new(Ends::new(source, target, &run.spec));
     if run.spec.attachments != AttachmentMode::Eager && !ends.exchange() {
-        let reason = "attachments other than eager want Trunkline at both ends";
-        return Err(PeerError::new(run.target.label(), PeerErrorKind::Invalid, reason));
+        // The exchange of our own nodes may only be hidden, or not be there yet: by a proxy, by an older version.
+        let ours = [&ends.source, &ends.target]
+            .iter()
+            .all(|end| end.kind == PeerKind::Trunkline);
+        let (kind, reason) = match ours {
+            true => (
+                PeerErrorKind::Unavailable,
+                "attachments other than eager want the exchange, which one end does not offer for now",
+            ),
+            false => (
+                PeerErrorKind::Invalid,
+                "attachments other than eager want Trunkline at both ends",
+            ),
+        };
+        return Err(PeerError::new(run.target.label(), kind, reason));
     }
     let backfill = ends.exchange() && backfill::is_due(run).await?;
     let checkpointer = Checkpointer::open(
