@@ -70,6 +70,8 @@ struct State {
     target: Log,
     mark: Mark,
     start_seq: Option<Box<str>>,
+    /// The target's log was believed without the source's.
+    alone: bool,
     /// What both ends recorded.
     recorded_seq: Option<Box<str>>,
     recorded_docs: u64,
@@ -125,6 +127,7 @@ impl Checkpointer {
         };
         let (source_log, target_log) = (parsed(source_log), parsed(target_log));
         let alone = target_alone(&source_log.log, &target_log, &ends.source.update_seq);
+        state.alone = alone.is_some();
         state.recorded_seq = common_seq(&source_log.log, &target_log.log).or(alone);
         let kept = match &state.recorded_seq {
             Some(_) if source_log.log.session_id.is_empty() => target_log,

@@ -1,4 +1,9 @@
 //! Checkpoints that are written in a commit of documents.
+//!
+//! One that passes the very documents it comes with claims more than is known yet: some may be refused for now, and are
+//! tried again. That does no harm while the source's log says less, since the lower of both counts. Where the source takes
+//! no log, the target's is believed alone, and a cut just then would leave those documents out for good: so only what is
+//! finished is named there.
 
 use super::{Checkpointer, Mark};
 use crate::peer::LogWrite;
@@ -25,6 +30,7 @@ impl Checkpointer {
         if state.rides || state.target.refuses || state.last.is_some_and(|last| last.elapsed() < early) {
             return None;
         }
+        let own = own.filter(|_| !state.source.refuses && !state.alone);
         let own = own.map(|own| state.mark.with(own));
         let mark = own.as_ref().unwrap_or(&state.mark);
         let seq = mark

@@ -1,8 +1,14 @@
 //! Where a run starts after an earlier one.
 
-use crate::world::{World, name, put};
+use crate::faults::Faulty;
+use crate::world::{World, name, put, replicate};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use trunkline_core::doc_id::LocalId;
-use trunkline_replicate::Spec;
+use trunkline_replicate::{Peer, Progress, Spec, run};
 
 #[tokio::test]
 async fn a_later_run_goes_on_from_the_checkpoint() {
@@ -85,4 +91,68 @@ async fn a_run_with_nothing_to_do_tells_how_far_the_source_is() {
     let again = world.replicate(Spec::default()).await.unwrap();
     assert!(again.no_changes);
     assert_eq!(again.progress.through_seq, Some(seq(&world).await));
+}
+
+/// Both ends, where the source takes no checkpoints, and what came to the target with documents.
+type ReadOnly = (Arc<dyn Peer>, Arc<dyn Peer>, Arc<Mutex<Vec<String>>>);
+
+fn read_only(world: &World) -> ReadOnly {
+    let mut source = Faulty::new(world.peer("source"), 1, 0);
+    source.refuses_logs = true;
+    let target = Faulty::new(world.peer("target"), 1, 0);
+    let rode = Arc::clone(&target.rode);
+    (Arc::new(source), Arc::new(target), rode)
+}
+
+/// Documents that are refused for now come again: the target's log, believed alone, must not have passed them.
+#[tokio::test]
+async fn where_the_source_takes_no_checkpoints_none_comes_with_the_documents_that_it_names() {
+    let world = World::new();
+    let source = world.database("source");
+    put(&source, "a", None, "{}");
+    let (from, to, _) = read_only(&world);
+    replicate(from, to, Spec::default()).await.unwrap();
+    put(&source, "b", None, "{}");
+    let (from, to, rode) = read_only(&world);
+    let second = replicate(from, to, Spec::default()).await.unwrap();
+    // It goes on from the target's log all the same.
+    assert_eq!((second.progress.revisions_checked, second.history.len()), (1, 2));
+    assert_eq!(*rode.lock(), Vec::<String>::new());
+    let (from, to, _) = read_only(&world);
+    let third = replicate(from, to, Spec::default()).await.unwrap();
+    assert!(third.no_changes);
+    world.assert_equal();
+}
+
+#[tokio::test(start_paused = true)]
+async fn none_comes_so_once_the_source_refused_one() {
+    let world = World::new();
+    let source = world.database("source");
+    put(&source, "a", None, "{}");
+    let (from, to, rode) = read_only(&world);
+    let (sender, mut progress) = watch::channel(Progress::default());
+    let cancel = CancellationToken::new();
+    let spec = Spec {
+        continuous: true,
+        ..Spec::default()
+    };
+    let running = tokio::spawn(run(from, to, spec, sender, cancel.clone()));
+    for (at, id) in ["b", "c", "d"].iter().enumerate() {
+        let recorded = |told: &Progress| {
+            told.docs_written == at as u64 + 1 && told.checkpointed_source_seq == told.through_seq
+        };
+        progress.wait_for(recorded).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        put(&source, id, None, "{}");
+    }
+    progress.wait_for(|told| told.docs_written == 4).await.unwrap();
+    cancel.cancel();
+    running.await.unwrap().unwrap();
+    // Before it was known, one did, and does not say that it is to be believed.
+    let rode = rode.lock();
+    assert!(
+        rode.len() <= 1 && !rode.iter().any(|log| log.contains("refused")),
+        "{rode:?}"
+    );
+    world.assert_equal();
 }

@@ -33,6 +33,10 @@ pub(crate) struct Faulty {
     pub(crate) cursed: Vec<String>,
     /// Source and target, for a target whose checkpoints are checked.
     pub(crate) checked: Option<(Database, Database)>,
+    /// Nobody may write checkpoints there.
+    pub(crate) refuses_logs: bool,
+    /// Checkpoints that came with documents.
+    pub(crate) rode: Arc<Mutex<Vec<String>>>,
     /// It tells no ages, as a CouchDB.
     pub(crate) ageless: Option<Ageless>,
     /// Contents that came, of which only so many of the last are kept for the documents that name them.
@@ -97,6 +101,8 @@ impl Faulty {
             silent: AtomicBool::new(false),
             cursed: Vec::new(),
             checked: None,
+            refuses_logs: false,
+            rode: Arc::default(),
             ageless: None,
             kept: None,
             bar: None,
@@ -215,6 +221,9 @@ impl Peer for Faulty {
     }
     async fn put_replication_log(&self, id: &str, number: u64, body: &str) -> Result<u64, PeerError> {
         self.assert_not_ahead(body);
+        if self.refuses_logs {
+            return Err(PeerError::new("faulty", PeerErrorKind::Forbidden, "read only"));
+        }
         self.perhaps(self.inner.put_replication_log(id, number, body))
             .await
     }
@@ -279,6 +288,7 @@ impl Peer for Faulty {
     }
     async fn bulk_docs(&self, docs: Vec<Doc>, log: Option<LogWrite>) -> Result<BulkWritten, PeerError> {
         let body = log.as_ref().map(|log| log.body.clone());
+        self.rode.lock().extend(body.clone());
         let (docs, unfit): (Vec<Doc>, Vec<Doc>) = docs.into_iter().partition(|doc| self.keeps(doc));
         let mut written = self.perhaps(self.inner.bulk_docs(docs, log)).await;
         if let Ok(written) = &mut written {

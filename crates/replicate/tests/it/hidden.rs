@@ -6,12 +6,14 @@ use crate::scripted::{Request, answer, serve_requests};
 use crate::world::{World, attachment, leaves, put, replicate};
 use serde_json::json;
 use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use trunkline_core::attachment::{AttachmentSource, Content};
 use trunkline_core::doc::{Body, ReplicatedEdit, RevPath};
 use trunkline_core::doc_id::DocId;
 use trunkline_core::rev::Rev;
 use trunkline_replicate::peer::{Doc, DocContent};
-use trunkline_replicate::{HttpOptions, HttpPeer, Peer, PeerErrorKind, Spec};
+use trunkline_replicate::{AttachmentMode, HttpOptions, HttpPeer, Peer, PeerErrorKind, Progress, Spec, run};
 
 const BYTES: &[u8] = b"0123456789";
 
@@ -164,4 +166,34 @@ async fn a_server_too_busy_to_say_who_it_is_is_asked_again_later() {
     })
     .await;
     assert!(silent.info().await.is_ok());
+}
+
+#[tokio::test]
+async fn attachments_that_follow_later_wait_for_an_exchange_that_is_hidden_now() {
+    for vendor in ["Trunkline", "The Apache Software Foundation"] {
+        let world = World::new();
+        let (couch, peer) = start().await;
+        couch.lock().vendor = vendor;
+        let spec = Spec {
+            continuous: true,
+            attachments: AttachmentMode::Lazy,
+            ..Spec::default()
+        };
+        let (sender, mut progress) = watch::channel(Progress::default());
+        let cancel = CancellationToken::new();
+        let running = run(peer, world.peer("target"), spec, sender, cancel.clone());
+        tokio::pin!(running);
+        if vendor == "Trunkline" {
+            tokio::select! {
+                ended = &mut running => panic!("{ended:?}"),
+                told = progress.wait_for(|told| told.failed_attempts > 0) => {
+                    assert!(told.unwrap().last_error.as_ref().unwrap().contains("for now"));
+                }
+            }
+            cancel.cancel();
+            running.await.unwrap();
+        } else {
+            assert_eq!(running.await.unwrap_err().kind, PeerErrorKind::Invalid);
+        }
+    }
 }
