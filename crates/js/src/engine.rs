@@ -9,6 +9,7 @@ use rquickjs::{Context, Ctx, Error as JsError, Function, Object, Persistent, Run
 
 use crate::clock::Clock;
 use crate::failure::{Error, Failure, Role};
+use crate::harmless;
 use crate::json;
 use crate::limits::{LOG_BYTES, Limits};
 use crate::sandbox::Sources;
@@ -218,7 +219,14 @@ impl Log {
 }
 
 fn failure(message: &str, value: &str) -> Failure {
-    if message == "InternalError: out of memory" {
+    // With no memory left for its text, the error comes without, or does not come at all.
+    if [
+        "InternalError: out of memory",
+        "InternalError",
+        "[unsupported type]",
+    ]
+    .contains(&message)
+    {
         return Failure::OutOfMemory;
     }
     Failure::Threw {
@@ -250,6 +258,11 @@ fn set_up_host(ctx: &Ctx<'_>, sources: &Sources) -> Result<Persistent<Object<'st
             .map_err(|error| Error::Modules(thrown_text(ctx, &prelude, &error)))?;
         let set: Function = prelude.get("setModules").map_err(not_started)?;
         set.call::<_, ()>((tree,)).map_err(not_started)?;
+    }
+    let maps = &sources.maps;
+    if maps.iter().all(|source| harmless::leaves_documents_alone(source)) {
+        let spare: Function = prelude.get("spareFreezing").map_err(not_started)?;
+        spare.call::<_, ()>(()).map_err(not_started)?;
     }
     Ok(Persistent::save(ctx, prelude))
 }

@@ -12,6 +12,7 @@
   const reduces = [];
   const functions = [];
   let modules;
+  let freezing = true;
   let rows = [];
 
   function emit(key, value) {
@@ -69,7 +70,7 @@
 
   // `only` is the index of the one map to call, or -1.
   function map(doc, only) {
-    if (typeof doc === 'object' && doc !== null) freezeDeeply(doc);
+    if (freezing && typeof doc === 'object' && doc !== null) freezeDeeply(doc);
     if (only >= 0) return mapOne(maps[only], doc);
     let lines = '';
     for (let i = 0; i < maps.length; i++) {
@@ -126,6 +127,10 @@
     },
     reduce: (args, index) => answer(reduces[index], undefined, args),
     call: (args, index) => answer(functions[index], modules, args),
+    // No map writes: whether they may cannot be told.
+    spareFreezing() {
+      freezing = false;
+    },
     modules: () => modules,
     setModules(tree) {
       if (typeof tree === 'object' && tree !== null) freezeDeeply(tree);

@@ -27,6 +27,7 @@
 mod clock;
 mod engine;
 mod failure;
+mod harmless;
 mod json;
 pub mod limits;
 mod sandbox;
