@@ -31,7 +31,13 @@
 
   function sum(values) {
     let total = 0;
-    for (const i in values) total += values[i];
+    if (!isArray(values)) {
+      for (const i in values) total += values[i];
+      return total;
+    }
+    for (let i = 0; i < values.length; i++) {
+      if (values[i] !== undefined || i in values) total += values[i];
+    }
     return total;
   }
 

@@ -1,7 +1,7 @@
 //! Which maps are known to leave documents as they are.
 //!
-//! Freezing a document deeply costs as much as parsing and mapping it together, and it changes nothing for a map that
-//! only reads. Such a map is recognised by its words: every assignment is to a plain name, every method that it calls
+//! Freezing a nested document takes as long as all else that is done with it for simple maps, and changes nothing for a
+//! map that only reads. Such a map is recognised by its words: every assignment is to a plain name, every method called
 //! is on a list of those that change nothing, and what could hide either (computed calls, templates, escapes) is not in
 //! it. Whatever is not understood counts as harmful: documents are frozen, and only time is lost.
 

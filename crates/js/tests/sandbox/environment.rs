@@ -90,9 +90,9 @@ fn globals_can_be_assigned_and_belong_to_one_function() {
 #[test]
 fn couchdb_s_functions_are_there_and_others_are_not() {
     check_rows(
-        "function (doc) { emit(isArray(doc.a), toJSON([1, undefined])); emit(sum([1, 2]), isArray({})) }",
+        "function (doc) { emit(isArray(doc.a), toJSON([1, undefined])); emit(sum([1, , 2]), sum({a: 1, b: 'x'})) }",
         r#"{"a":[]}"#,
-        "[[true,\"[1,null]\"],[3,false]]",
+        "[[true,\"[1,null]\"],[3,\"1x\"]]",
     );
     let absent = "setTimeout fetch console print load std os process Atomics SharedArrayBuffer WebAssembly WeakRef \
                   performance gc";
