@@ -167,3 +167,37 @@ pub const REDUCTION_BYTES_MAX: usize = 64 << 10;
 pub const REDUCE_CAUSE_BYTES_MAX: usize = 1000;
 /// Values of `_top_N` and `_bottom_N`: CouchDB's number.
 pub const RANKED_VALUES_MAX: usize = 100;
+
+// Indexes.
+
+/// A block of an index begins to look for a good place to end at so many bytes: shorter ones cost more heads than they
+/// save, longer ones more bytes per changed row.
+pub const INDEX_BLOCK_BYTES_MIN: usize = 3 << 10;
+
+/// A block of an index has at most so many bytes, unless a single row has more: just under two pages of the file, so that
+/// a block takes no third.
+pub const INDEX_BLOCK_BYTES_MAX: usize = (8 << 10) - 192;
+
+/// A head of an index stands for at most so many of the level below: what a reduction reads of each level at either end.
+pub const INDEX_FANOUT_MAX: usize = 128;
+
+/// One that stands for fewer is joined with its neighbour.
+pub const INDEX_FANOUT_MIN: usize = 16;
+
+/// Bytes of documents that are handed to a mapping thread at once: some milliseconds of work.
+pub const INDEX_BATCH_BYTES: usize = 512 << 10;
+
+/// Threads that map documents for one index: beyond, whoever writes the index is what is waited for.
+pub const INDEX_MAP_THREADS_MAX: usize = 8;
+
+/// Bytes of rows that each of them gathers before they are sorted and written.
+pub const INDEX_ROWS_BYTES: usize = 16 << 20;
+
+/// Bytes of rows in one commit of an index that is built: what one commit changes is held in memory.
+pub const INDEX_COMMIT_BYTES: usize = 4 << 20;
+
+/// Index files that are open at once: descriptors, and the memory of their caches.
+pub const INDEXES_OPEN_MAX: usize = 64;
+
+/// Bytes that the cache of one index file may grow to.
+pub const INDEX_CACHE_BYTES: usize = 8 << 20;

@@ -3,6 +3,7 @@
 //! ```text
 //! store              format version and node uuid; locked while a process has the store open
 //! databases/NAME/    a database; NAME is its name with `/` written as `.`, which no database name contains
+//!   indexes/         whatever is made of its documents, and can be made anew
 //! tmp/               databases being made or being deleted; emptied at open
 //! ```
 
@@ -185,6 +186,13 @@ impl Store {
         shared.updates.wake();
         shared.lock.unlock().map_err(Error::io("unlocking the store"))?;
         result
+    }
+}
+
+impl Database {
+    /// A directory for index files, which may not be there yet. What is in it goes with the database.
+    pub fn indexes_dir(&self) -> PathBuf {
+        self.store.shared.database_dir(&self.inner.name).join("indexes")
     }
 }
 

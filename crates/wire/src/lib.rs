@@ -10,6 +10,7 @@
 //! | [`bulk_docs`], [`bulk_get`], [`open_revs`] | many documents at once |
 //! | [`changes`], [`seq`] | feeds, and places in them |
 //! | [`all_docs`] | documents in id order |
+//! | [`design_doc`] | what a design document defines |
 //! | [`revs_diff`], [`purge`] | lists of revisions by document |
 //! | [`exchange`] | all that and more in one stream, between our own nodes |
 //! | [`digests`] | what two nodes compare |
@@ -23,6 +24,7 @@ pub mod attachments;
 pub mod bulk_docs;
 pub mod bulk_get;
 pub mod changes;
+pub mod design_doc;
 pub mod digests;
 pub mod document;
 pub mod exchange;

@@ -92,6 +92,23 @@ fn write_bytes(bytes: &[u8], key: &mut Vec<u8>) {
     }
 }
 
+/// Bytes that the sort keys of a group begin with, given any of them, or what some of them begin with: of an array, those
+/// of its first `level` elements; of anything else, all of it. `None` when `bytes` have less than that.
+pub fn sort_key_group_length(bytes: &[u8], level: usize) -> Option<usize> {
+    if !matches!(bytes.first()?, 0x54 | 0x70) {
+        return sort_key_length(bytes);
+    }
+    let mut at = 1;
+    for _ in 0..level {
+        let rest = bytes.get(at..)?;
+        if rest.first()? == &END {
+            return Some(at + 1);
+        }
+        at += sort_key_length(rest)?;
+    }
+    Some(at)
+}
+
 /// Bytes of the sort key, of either collation, that `bytes` begin with; `None` when they begin with no whole one.
 pub fn sort_key_length(bytes: &[u8]) -> Option<usize> {
     let mut depth = 0_usize;

@@ -1,0 +1,139 @@
+//! Bringing an index up to date with its database.
+//!
+//! An index that has rows is brought up to date by batches, each in one commit. One that has none yet is built: rows are
+//! sorted in runs, merged, and written once. Either way each document is mapped once, as it was when it was read, and
+//! whatever changed meanwhile is the business of the next pass.
+
+mod documents;
+mod pipeline;
+mod runs;
+
+use crate::Error;
+use crate::index::{Index, IndexState, Reduce, Rows};
+use crate::mapper::Mapping;
+use pipeline::Pass;
+use runs::{Merge, Run};
+use std::path::Path;
+use trunkline_core::Seq;
+use trunkline_core::limits::INDEX_COMMIT_BYTES;
+use trunkline_store::Database;
+
+/// Builds an index that has no rows; `dir` is for what does not fit in memory.
+pub(crate) fn build(
+    db: &Database,
+    mapping: &Mapping,
+    index: &Index,
+    dir: &Path,
+    reduce: &mut dyn Reduce,
+    count: &(dyn Fn(u64) + Sync),
+) -> Result<(), Error> {
+    let state = state_of(db)?;
+    let mut runs = Vec::new();
+    let pass = Pass {
+        since: 0,
+        until: state.seq,
+        first: true,
+    };
+    let sorted = |mut rows: Rows| {
+        rows.sort();
+        Run::write(&rows, dir)
+    };
+    pipeline::run(db, mapping, pass, count, sorted, |run| {
+        runs.push(run);
+        Ok(())
+    })?;
+    write_runs(index, runs, reduce)?;
+    index.finish(&state, reduce)
+}
+
+/// Where a database is now.
+fn state_of(db: &Database) -> Result<IndexState, Error> {
+    let info = db.info()?;
+    Ok(IndexState {
+        seq: info.update_seq,
+        purge_seq: info.purge_seq,
+        database: uuid(&info.uuid),
+    })
+}
+
+/// The bytes of 32 hexadecimal digits.
+pub(crate) fn uuid(digits: &str) -> [u8; 16] {
+    u128::from_str_radix(digits, 16).unwrap_or_default().to_be_bytes()
+}
+
+/// Writes what runs hold to an index, in order.
+fn write_runs(index: &Index, runs: Vec<Run>, reduce: &mut dyn Reduce) -> Result<(), Error> {
+    let mut merge = Merge::new(runs)?;
+    // Rows of one view, and the first one of the next.
+    let (mut piece, mut turned) = (Rows::default(), Rows::default());
+    while merge.next(|row| match piece.get(0) {
+        Some(first) if first.view() != row.view() => turned.copy(&row),
+        _ => piece.copy(&row),
+    })? {
+        if !turned.is_empty() {
+            index.append(&piece, false, reduce)?;
+            piece = std::mem::take(&mut turned);
+        } else if piece.bytes() >= INDEX_COMMIT_BYTES {
+            let added = index.append(&piece, true, reduce)?;
+            let mut left = Rows::default();
+            piece.iter().skip(added).for_each(|row| left.copy(&row));
+            piece = left;
+        }
+    }
+    index.append(&piece, false, reduce)?;
+    Ok(())
+}
+
+/// Brings an index up to date. An index of another incarnation of the database, or one that cannot know any more what was
+/// purged, is [`Error::Outdated`] and has to be built anew.
+pub(crate) fn update(
+    db: &Database,
+    mapping: &Mapping,
+    index: &Index,
+    reduce: &mut dyn Reduce,
+    count: &(dyn Fn(u64) + Sync),
+) -> Result<(), Error> {
+    let from = index.state()?;
+    let to = state_of(db)?;
+    if from.database != to.database || from.seq > to.seq || from.purge_seq > to.purge_seq {
+        return Err(Error::Outdated);
+    }
+    if from.purge_seq < to.purge_seq {
+        purge(db, index, &from, reduce)?;
+    }
+    if from.seq == to.seq && from.purge_seq == to.purge_seq {
+        return Ok(());
+    }
+    let pass = Pass {
+        since: from.seq,
+        until: to.seq,
+        first: false,
+    };
+    let sorted = |mut rows: Rows| {
+        rows.sort();
+        Ok(rows)
+    };
+    // Until the last batch is in, the index tells that it is where it was: a crash costs mapping again.
+    pipeline::run(db, mapping, pass, count, sorted, |rows| {
+        index.apply(&rows, &from, reduce, true)
+    })?;
+    index.apply(&Rows::default(), &to, reduce, true)
+}
+
+/// Takes out what documents emitted that were purged wholly. Those that were not have a new seq.
+fn purge(db: &Database, index: &Index, from: &IndexState, reduce: &mut dyn Reduce) -> Result<(), Error> {
+    let purged = db.purged_infos()?;
+    let oldest = purged.first().map_or(Seq::MAX, |(seq, ..)| *seq);
+    if oldest > from.purge_seq + 1 {
+        return Err(Error::Outdated);
+    }
+    let ids = purged.into_iter().filter(|(seq, ..)| *seq > from.purge_seq);
+    let mut rows = Rows::default();
+    for id in ids.map(|(_, id, _)| id).collect::<std::collections::BTreeSet<_>>() {
+        if db.seqs_of([id.as_str()])?.is_empty() {
+            rows.push_document(&id, &[]);
+        }
+    }
+    rows.sort();
+    index.apply(&rows, from, reduce, true)
+}

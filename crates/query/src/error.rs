@@ -1,0 +1,90 @@
+//! What can go wrong.
+
+use crate::index::Malformed;
+use std::fmt;
+use std::sync::Arc;
+
+/// A call failed as a whole.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The index file is damaged or of another version: it will be made anew.
+    Damaged,
+    /// The index is of another incarnation of the database, or purges that it lacks were forgotten: it will be made anew.
+    Outdated,
+    /// Nothing here runs functions in that language.
+    Language(String),
+    /// A function of the design document cannot be compiled, or its sandbox not be made.
+    Script(trunkline_js::Error),
+    /// Reading the database failed.
+    Store(trunkline_store::Error),
+    /// The file system or redb failed.
+    Io(Arc<dyn std::error::Error + Send + Sync>),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Damaged => f.write_str("the index file is damaged or of another version"),
+            Error::Outdated => f.write_str("the index is not of the database as it is now"),
+            Error::Language(name) => write!(f, "there is no query server for the language {name}"),
+            Error::Script(error) => error.fmt(f),
+            Error::Store(error) => error.fmt(f),
+            Error::Io(_) => f.write_str("reading or writing an index failed"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Damaged | Error::Outdated | Error::Language(_) => None,
+            Error::Script(error) => std::error::Error::source(error),
+            Error::Store(error) => std::error::Error::source(error),
+            Error::Io(cause) => Some(&**cause),
+        }
+    }
+}
+
+impl From<Malformed> for Error {
+    fn from(_: Malformed) -> Error {
+        Error::Damaged
+    }
+}
+
+impl From<trunkline_js::Error> for Error {
+    fn from(error: trunkline_js::Error) -> Error {
+        Error::Script(error)
+    }
+}
+
+impl From<trunkline_store::Error> for Error {
+    fn from(error: trunkline_store::Error) -> Error {
+        Error::Store(error)
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Error {
+        Error::Io(Arc::new(error))
+    }
+}
+
+macro_rules! from_redb {
+    ($($cause:ty),*) => {
+        $(impl From<$cause> for Error {
+            fn from(cause: $cause) -> Error {
+                Error::Io(Arc::new(redb::Error::from(cause)))
+            }
+        })*
+    };
+}
+
+from_redb!(
+    redb::DatabaseError,
+    redb::TransactionError,
+    redb::TableError,
+    redb::StorageError,
+    redb::CommitError,
+    redb::SetDurabilityError
+);

@@ -1,0 +1,208 @@
+//! Index files: the rows that a design document's views make of the documents of a database, in key order.
+//!
+//! An index is one redb file. Its rows are not kept one by one but in blocks of some kilobytes, and of each block, and of
+//! each hundred blocks, and so on, there is a head: how many rows, and what their reductions come to. So a reduction over
+//! millions of rows reads a few hundred heads and the two blocks at its ends, and so do an offset and a skip.
+//!
+//! | table | key | value |
+//! | --- | --- | --- |
+//! | `meta` | `state` | up to where the documents were read, and of which incarnation of the database |
+//! | `blocks` | label | rows (`block`) |
+//! | `heads` | view, level, rest of the label | count, bytes, partial reductions (`heads`) |
+//! | `docs` | document id | view and sort key of each row it emitted, so that they are found when it changes |
+//!
+//! A row's place ([`Row::place`]) is its view, the sort key of the emitted key, the document's id, and its number among
+//! the rows that the document emitted in that view. A label is no place but lies between two; the first of a view is the
+//! view's number alone.
+//!
+//! An index can always be deleted and made anew, so nothing in it is migrated: a file that is of another version or
+//! damaged is.
+
+mod block;
+mod groups;
+mod heads;
+mod read;
+mod row;
+mod write;
+
+pub use groups::{EachGroup, Grouping};
+pub use heads::{Head, Parts};
+pub use read::{Part, Snapshot, Step, behind, whole};
+pub use row::{Row, Rows, ViewNumber, put_emitted};
+pub(crate) use row::{put_id, view_of};
+pub use write::Reduce;
+
+use crate::Error;
+use redb::{Durability, ReadableDatabase, ReadableTable, TableDefinition};
+use row::is_document;
+use std::path::Path;
+use trunkline_core::Seq;
+use trunkline_core::varint;
+use write::Writer;
+
+type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+const META: Table = TableDefinition::new("meta");
+const BLOCKS: Table = TableDefinition::new("blocks");
+const HEADS: Table = TableDefinition::new("heads");
+const DOCUMENTS: Table = TableDefinition::new("docs");
+
+const STATE: &[u8] = b"state";
+
+/// An open index file.
+#[derive(Debug)]
+pub struct Index {
+    redb: redb::Database,
+}
+
+/// Up to where an index has read its database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IndexState {
+    /// Every change up to it is in the index.
+    pub seq: Seq,
+    /// Every purge up to it is, too.
+    pub purge_seq: u64,
+    /// The incarnation of the database.
+    pub database: [u8; 16],
+}
+
+/// What the file says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Stored {
+    state: IndexState,
+    /// The highest level of heads of each view.
+    tops: Vec<u8>,
+}
+
+/// Bytes that are not what this version writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+impl Index {
+    /// Opens a file, and makes it when it is not there, for so many views.
+    pub fn open(path: &Path, views: u16, cache_bytes: usize) -> Result<Index, Error> {
+        let redb = redb::Builder::new().set_cache_size(cache_bytes).create(path)?;
+        let txn = redb.begin_write()?;
+        let made = {
+            let mut meta = txn.open_table(META)?;
+            let made = meta.get(STATE)?.is_none();
+            if made {
+                let stored = Stored {
+                    tops: vec![0; usize::from(views)],
+                    ..Stored::default()
+                };
+                meta.insert(STATE, stored.encode().as_slice())?;
+                for table in [BLOCKS, HEADS, DOCUMENTS] {
+                    txn.open_table(table)?;
+                }
+            }
+            made
+        };
+        match made {
+            true => txn.commit()?,
+            false => txn.abort()?,
+        }
+        Ok(Index { redb })
+    }
+
+    /// Up to where it has read its database.
+    pub fn state(&self) -> Result<IndexState, Error> {
+        let txn = self.redb.begin_read()?;
+        let meta = txn.open_table(META)?;
+        let state = meta.get(STATE)?.ok_or(Malformed)?;
+        Ok(Stored::decode(state.value())?.state)
+    }
+
+    /// Replaces what documents emitted before by what they emit now, and moves on to `state`. `rows` are sorted, and have
+    /// all of each document; the relaxed kind is seen at once and is durable with the next that is not.
+    pub fn apply(
+        &self,
+        rows: &Rows,
+        state: &IndexState,
+        reduce: &mut dyn Reduce,
+        relaxed: bool,
+    ) -> Result<(), Error> {
+        self.write(relaxed, |writer| writer.replace(rows).map(|()| Some(state)), reduce)
+    }
+
+    /// Adds rows to an index that had none: sorted, view by view, and behind them, by id, what documents emitted. Those of
+    /// a last, unfinished block are left while `more` of the same view will come; answers how many were added.
+    pub fn append(&self, rows: &Rows, more: bool, reduce: &mut dyn Reduce) -> Result<usize, Error> {
+        let mut added = 0;
+        let append = |writer: &mut Writer<'_, '_>| {
+            if rows.get(0).as_ref().is_some_and(is_document) {
+                writer.append_documents(rows.iter())?;
+                added = rows.len();
+            } else {
+                added = writer.append(rows, more)?;
+            }
+            Ok(None)
+        };
+        self.write(true, append, reduce)?;
+        Ok(added)
+    }
+
+    /// Ends what [`Index::append`] began: the index is whole, and of `state`.
+    pub fn finish(&self, state: &IndexState, reduce: &mut dyn Reduce) -> Result<(), Error> {
+        let grow = |writer: &mut Writer<'_, '_>| {
+            for view in 0..writer.views() {
+                writer.grow(view, 0)?;
+            }
+            Ok(Some(state))
+        };
+        self.write(false, grow, reduce)
+    }
+
+    fn write<'s>(
+        &self,
+        relaxed: bool,
+        then: impl FnOnce(&mut Writer<'_, '_>) -> Result<Option<&'s IndexState>, Error>,
+        reduce: &mut dyn Reduce,
+    ) -> Result<(), Error> {
+        let mut txn = self.redb.begin_write()?;
+        if relaxed {
+            txn.set_durability(Durability::None)?;
+        }
+        {
+            let mut meta = txn.open_table(META)?;
+            let before = meta.get(STATE)?.ok_or(Malformed)?.value().to_vec();
+            let before = Stored::decode(&before)?;
+            let mut writer = Writer::open(&txn, before.tops, reduce)?;
+            let stored = Stored {
+                state: then(&mut writer)?.cloned().unwrap_or(before.state),
+                tops: writer.into_tops(),
+            };
+            meta.insert(STATE, stored.encode().as_slice())?;
+        }
+        txn.commit()?;
+        Ok(())
+    }
+}
+
+impl Stored {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = vec![block::VERSION];
+        varint::write(self.state.seq, &mut out);
+        varint::write(self.state.purge_seq, &mut out);
+        out.extend(self.state.database);
+        out.extend_from_slice(&self.tops);
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Stored, Malformed> {
+        let read = || {
+            let mut rest = bytes.strip_prefix(&[block::VERSION])?;
+            let seq = varint::read(&mut rest)?;
+            let purge_seq = varint::read(&mut rest)?;
+            let (database, tops) = rest.split_first_chunk()?;
+            let state = IndexState {
+                seq,
+                purge_seq,
+                database: *database,
+            };
+            let tops = tops.to_vec();
+            Some(Stored { state, tops })
+        };
+        read().ok_or(Malformed)
+    }
+}

@@ -1,0 +1,129 @@
+//! Asking a view: which rows, in which order, reduced or not.
+
+use crate::Error;
+use crate::index::{Grouping, Row, Snapshot, ViewNumber, behind, whole};
+use crate::indexes::ViewIndex;
+use crate::mapper::collation;
+use crate::reducers::ReduceFailure;
+use std::ops::{ControlFlow, Range};
+use trunkline_core::collate::Collation;
+use trunkline_core::json::JsonError;
+
+/// A range of rows as CouchDB's options say it. Keys are JSON texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// Where it starts, in the direction of `descending`.
+    pub start: Option<String>,
+    /// Of rows with that key, those from this document on.
+    pub start_id: Option<String>,
+    /// Where it ends.
+    pub end: Option<String>,
+    /// Of rows with that key, those up to this document.
+    pub end_id: Option<String>,
+    /// The end itself does not belong to it.
+    pub exclusive_end: bool,
+    /// From the greatest key down.
+    pub descending: bool,
+}
+
+/// Consecutive rows of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The first, up to behind the last.
+    pub range: Range<Vec<u8>>,
+    /// Whether they are read from the end.
+    pub descending: bool,
+}
+
+impl Keys {
+    /// Where the rows are in a view.
+    pub fn places(&self, view: ViewNumber, order: Collation) -> Result<Places, JsonError> {
+        let sort_key = |key: &Option<String>| -> Result<Option<Vec<u8>>, JsonError> {
+            let Some(key) = key else { return Ok(None) };
+            let mut place = view.to_be_bytes().to_vec();
+            order.sort_key(key, &mut place)?;
+            Ok(Some(place))
+        };
+        let of_document = |mut place: Vec<u8>, id: &Option<String>| {
+            if let Some(id) = id {
+                crate::index::put_id(id, &mut place);
+            }
+            place
+        };
+        let Range { mut start, mut end } = whole(view);
+        let (from, to) = (sort_key(&self.start)?, sort_key(&self.end)?);
+        if self.descending {
+            if let Some(from) = from {
+                end = behind(&of_document(from, &self.start_id));
+            }
+            if let Some(to) = to {
+                let to = of_document(to, &self.end_id);
+                start = if self.exclusive_end { behind(&to) } else { to };
+            }
+        } else {
+            if let Some(from) = from {
+                start = of_document(from, &self.start_id);
+            }
+            if let Some(to) = to {
+                let to = of_document(to, &self.end_id);
+                end = if self.exclusive_end { to } else { behind(&to) };
+            }
+        }
+        Ok(Places {
+            range: start..end,
+            descending: self.descending,
+        })
+    }
+}
+
+impl Places {
+    /// Leaves out everything up to a row that was read.
+    pub fn go_on_behind(&mut self, place: &[u8]) {
+        if self.descending {
+            self.range.end = place.to_vec();
+        } else {
+            self.range.start = [place, &[0]].concat();
+        }
+    }
+}
+
+impl ViewIndex {
+    /// The order of a view's keys.
+    pub fn collation(&self, view: ViewNumber) -> Collation {
+        let map = self.design().maps.get(usize::from(view));
+        collation(map.is_some_and(|map| map.raw))
+    }
+
+    /// Shows what groups of rows come to, by one of the view's reductions: key and value, JSON texts. All rows as one
+    /// group have no key, and come to something even where there are none.
+    pub fn reduce(
+        &self,
+        snapshot: &Snapshot,
+        places: &Places,
+        grouping: Grouping,
+        reduce: usize,
+        each: &mut dyn FnMut(&[u8], Result<String, ReduceFailure>) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        let view = crate::index::view_of(&places.range.start);
+        let mut reducers = self.reducers();
+        let values = self.reducers();
+        snapshot.groups(
+            &places.range,
+            grouping,
+            places.descending,
+            &mut reducers,
+            &mut |key, parts| each(key, values.value(view, reduce, &parts)?),
+        )
+    }
+
+    /// Shows rows of a range but for the first `skip`; answers how many were skipped.
+    pub fn rows(
+        &self,
+        snapshot: &Snapshot,
+        places: &Places,
+        skip: u64,
+        each: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>,
+    ) -> Result<u64, Error> {
+        snapshot.rows(&places.range, places.descending, skip, each)
+    }
+}
