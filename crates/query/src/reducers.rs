@@ -204,7 +204,7 @@ fn script_part(result: Result<String, Failure>, input: usize) -> Box<[u8]> {
             (OVERFLOW, reason)
         }
         Ok(value) => (VALUE, value),
-        Err(Failure::Threw(_)) => (VALUE, "null".to_owned()),
+        Err(Failure::Threw { .. }) => (VALUE, "null".to_owned()),
         Err(failure) => (BOUND, failure.to_string()),
     };
     let mut part = vec![kind];
