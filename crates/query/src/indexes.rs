@@ -112,7 +112,13 @@ impl ViewIndex {
             if here && state.seq >= goal && state.purge_seq >= purges {
                 return Ok(());
             }
-            match build::update(&self.db, &self.mapping(), &index, &mut self.reducers(), &|documents| self.count(documents)) {
+            match build::update(
+                &self.db,
+                &self.mapping(),
+                &index,
+                &mut self.reducers(),
+                &|documents| self.count(documents),
+            ) {
                 Err(Error::Outdated | Error::Damaged) => {}
                 updated => return updated,
             }

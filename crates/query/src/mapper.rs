@@ -97,7 +97,11 @@ impl Mapper {
                     continue;
                 }
             };
-            let collation = self.collations.get(usize::from(view)).copied().unwrap_or_default();
+            let collation = self
+                .collations
+                .get(usize::from(view))
+                .copied()
+                .unwrap_or_default();
             let mut pair = [""; 2];
             json::elements(&of_view, |row| {
                 let mut at = 0;
@@ -143,7 +147,14 @@ impl Emitted {
         self.sort_key.clear();
         collation.sort_key(key, &mut self.sort_key)?;
         let number = self.numbers.entry(view).or_default();
-        rows.push(view, &self.sort_key, id, *number, key.as_bytes(), value.as_bytes());
+        rows.push(
+            view,
+            &self.sort_key,
+            id,
+            *number,
+            key.as_bytes(),
+            value.as_bytes(),
+        );
         *number += 1;
         put_emitted(view, &self.sort_key, &mut self.list);
         Ok(())

@@ -81,7 +81,12 @@ impl Reducers {
     }
 
     /// The value, JSON text, of one of the parts that a view's rows came to.
-    pub(crate) fn value(&self, view: ViewNumber, reduce: usize, parts: &Parts) -> Result<Result<String, ReduceFailure>, Error> {
+    pub(crate) fn value(
+        &self,
+        view: ViewNumber,
+        reduce: usize,
+        parts: &Parts,
+    ) -> Result<Result<String, ReduceFailure>, Error> {
         let part = parts.get(reduce).ok_or(Error::Damaged)?;
         match self.functions(view).get(reduce) {
             Some(Function::BuiltIn(reducer)) => {

@@ -31,8 +31,13 @@ impl Sum {
 
     fn of_row(key: &[u8], value: &[u8]) -> Sum {
         let bytes = key.iter().chain([&7]).chain(value);
-        let hash = bytes.fold(1_u64, |hash, &byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
-        Sum { power: 1_000_003, hash }
+        let hash = bytes.fold(1_u64, |hash, &byte| {
+            hash.wrapping_mul(31).wrapping_add(byte.into())
+        });
+        Sum {
+            power: 1_000_003,
+            hash,
+        }
     }
 
     fn then(self, next: Sum) -> Sum {
@@ -43,7 +48,11 @@ impl Sum {
     }
 
     fn encode(self) -> Parts {
-        vec![[self.power.to_be_bytes(), self.hash.to_be_bytes()].concat().into()]
+        vec![
+            [self.power.to_be_bytes(), self.hash.to_be_bytes()]
+                .concat()
+                .into(),
+        ]
     }
 
     fn decode(parts: &Parts) -> Sum {
@@ -107,7 +116,11 @@ fn sort_key(key: &[u8]) -> Vec<u8> {
 }
 
 fn emitted(random: &mut StdRng) -> Emitted {
-    let rows = if random.random_bool(0.2) { 0 } else { random.random_range(1..4) };
+    let rows = if random.random_bool(0.2) {
+        0
+    } else {
+        random.random_range(1..4)
+    };
     (0..rows)
         .map(|_| {
             let view = random.random_range(0..VIEWS);
@@ -160,7 +173,10 @@ fn compare(index: &Arc<Index>, model: &Model, random: &mut StdRng) {
         for _ in 0..6 {
             let mut ends = [0, 1].map(|_| {
                 let whole = whole(view);
-                let places: Vec<_> = all.range(whole.start.clone()..whole.end.clone()).map(|row| row.0).collect();
+                let places: Vec<_> = all
+                    .range(whole.start.clone()..whole.end.clone())
+                    .map(|row| row.0)
+                    .collect();
                 let place = match places.len() {
                     0 => whole.start,
                     count => places[random.random_range(0..count)].clone(),
@@ -177,14 +193,23 @@ fn compare(index: &Arc<Index>, model: &Model, random: &mut StdRng) {
         }
         for range in ranges {
             let expected: Vec<_> = all.range(range.start.clone()..range.end.clone()).collect();
-            let joined: Vec<Vec<u8>> = expected.iter().map(|(place, (key, value))| [place.as_slice(), key, value].concat()).collect();
+            let joined: Vec<Vec<u8>> = expected
+                .iter()
+                .map(|(place, (key, value))| [place.as_slice(), key, value].concat())
+                .collect();
             let skip = random.random_range(0..=joined.len() as u64 + 2);
             assert_eq!(seen(&snapshot, &range, false, 0), joined);
-            assert_eq!(seen(&snapshot, &range, false, skip), joined[joined.len().min(skip as usize)..]);
+            assert_eq!(
+                seen(&snapshot, &range, false, skip),
+                joined[joined.len().min(skip as usize)..]
+            );
             let mut backwards = joined.clone();
             backwards.reverse();
             assert_eq!(seen(&snapshot, &range, true, 0), backwards);
-            assert_eq!(seen(&snapshot, &range, true, skip), backwards[joined.len().min(skip as usize)..]);
+            assert_eq!(
+                seen(&snapshot, &range, true, skip),
+                backwards[joined.len().min(skip as usize)..]
+            );
             assert_eq!(snapshot.count(&range).unwrap(), joined.len() as u64);
             let sums = expected.iter().map(|(_, (key, value))| Sum::of_row(key, value));
             let (sum, read) = reduced(&snapshot, &range);
@@ -223,7 +248,9 @@ fn edits_are_seen_as_the_model_sees_them() {
                 seq: round,
                 ..IndexState::default()
             };
-            index.apply(&rows, &state, &mut Fingerprint, round % 2 == 0).unwrap();
+            index
+                .apply(&rows, &state, &mut Fingerprint, round % 2 == 0)
+                .unwrap();
             model.0.extend(batch);
             if random.random_bool(0.3) {
                 drop(index);

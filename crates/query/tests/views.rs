@@ -92,14 +92,22 @@ fn groups(index: &ViewIndex, view: &str, grouping: Grouping, descending: bool) -
         descending,
         ..Keys::default()
     };
-    let places = keys.places(of_design.number, index.collation(of_design.number)).unwrap();
+    let places = keys
+        .places(of_design.number, index.collation(of_design.number))
+        .unwrap();
     let snapshot = index.snapshot().unwrap().unwrap();
     let mut groups = Vec::new();
     index
-        .reduce(&snapshot, &places, grouping, of_design.reduce.unwrap(), &mut |key, value| {
-            groups.push(format!("{} {}", String::from_utf8_lossy(key), value.unwrap()));
-            Ok(ControlFlow::Continue(()))
-        })
+        .reduce(
+            &snapshot,
+            &places,
+            grouping,
+            of_design.reduce.unwrap(),
+            &mut |key, value| {
+                groups.push(format!("{} {}", String::from_utf8_lossy(key), value.unwrap()));
+                Ok(ControlFlow::Continue(()))
+            },
+        )
         .unwrap();
     groups
 }
@@ -127,9 +135,18 @@ fn an_index_that_was_kept_up_to_date_is_as_one_built_now() {
                 assert_eq!(forwards, backwards);
             }
             for view in ["by_type", "counted", "many"] {
-                for grouping in [Grouping::All, Grouping::Elements(1), Grouping::Elements(2), Grouping::Keys] {
+                for grouping in [
+                    Grouping::All,
+                    Grouping::Elements(1),
+                    Grouping::Elements(2),
+                    Grouping::Keys,
+                ] {
                     let forwards = groups(&kept, view, grouping, false);
-                    assert_eq!(forwards, groups(&fresh, view, grouping, false), "{view} {grouping:?}");
+                    assert_eq!(
+                        forwards,
+                        groups(&fresh, view, grouping, false),
+                        "{view} {grouping:?}"
+                    );
                     let mut backwards = groups(&kept, view, grouping, true);
                     backwards.reverse();
                     assert_eq!(forwards.len(), backwards.len());

@@ -110,7 +110,8 @@ fn views(value: &str, design: &mut DesignDoc, items: &mut usize) -> Result<(), I
         object(&format!("views.{name}"), value, |member, value| {
             match member {
                 "map" => {
-                    view.map = source(value).ok_or_else(|| must_be(&format!("views.{name}.map"), "a string"))?;
+                    view.map =
+                        source(value).ok_or_else(|| must_be(&format!("views.{name}.map"), "a string"))?;
                     mapped = true;
                 }
                 "reduce" => view.reduce = source(value),

@@ -129,7 +129,10 @@ fn purge(db: &Database, index: &Index, from: &IndexState, reduce: &mut dyn Reduc
     }
     let ids = purged.into_iter().filter(|(seq, ..)| *seq > from.purge_seq);
     let mut rows = Rows::default();
-    for id in ids.map(|(_, id, _)| id).collect::<std::collections::BTreeSet<_>>() {
+    for id in ids
+        .map(|(_, id, _)| id)
+        .collect::<std::collections::BTreeSet<_>>()
+    {
         if db.seqs_of([id.as_str()])?.is_empty() {
             rows.push_document(&id, &[]);
         }

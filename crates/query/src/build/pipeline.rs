@@ -69,7 +69,12 @@ pub(super) fn run<T: Send>(
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
-            let mapped: Result<(), Error> = mappers.into_iter().map(joined).collect::<Vec<_>>().into_iter().collect();
+        let mapped: Result<(), Error> = mappers
+            .into_iter()
+            .map(joined)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .collect();
         // Whoever waits for what the other will not send any more only says that it ended.
         taken.and(mapped).and(joined(reader))
     })
@@ -93,7 +98,12 @@ fn read_all(
 }
 
 /// Fills a batch; answers where the next begins, if there is one.
-fn read(db: &Database, mapping: &Mapping, mut pass: Pass, batch: &mut Documents) -> Result<Option<Seq>, Error> {
+fn read(
+    db: &Database,
+    mapping: &Mapping,
+    mut pass: Pass,
+    batch: &mut Documents,
+) -> Result<Option<Seq>, Error> {
     loop {
         let scan = ChangesScan {
             since: pass.since,
@@ -106,7 +116,11 @@ fn read(db: &Database, mapping: &Mapping, mut pass: Pass, batch: &mut Documents)
         let end = db.changes(&scan, &mut |row| {
             batch.push(mapping, row);
             full = batch.bytes() >= INDEX_BATCH_BYTES;
-            if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if full {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         })?;
         match end.last {
             Some(last) if !end.done => pass.since = last,

@@ -122,7 +122,14 @@ mod tests {
             for number in 0..run * 100 {
                 let key = format!("{:05}", (number * 7919 + run * 2003) % 10_007);
                 let value = vec![b'x'; number as usize * 10];
-                rows.push(1, key.as_bytes(), &format!("doc-{run}"), number, key.as_bytes(), &value);
+                rows.push(
+                    1,
+                    key.as_bytes(),
+                    &format!("doc-{run}"),
+                    number,
+                    key.as_bytes(),
+                    &value,
+                );
                 all.push((key.into_bytes(), value));
             }
             rows.sort();

@@ -101,5 +101,9 @@ fn rank(a: &Row<'_>, b: &Row<'_>) -> u8 {
     }
     let sort_key = a.get(VIEW_BYTES..).unwrap_or_default();
     let first = sort_key_group_length(sort_key, 1).unwrap_or(usize::MAX);
-    if shared(a, b) < VIEW_BYTES.saturating_add(first) { 3 } else { 2 }
+    if shared(a, b) < VIEW_BYTES.saturating_add(first) {
+        3
+    } else {
+        2
+    }
 }

@@ -150,7 +150,11 @@ impl Gathering<'_> {
 
     /// What the group comes to so far.
     fn merged(&mut self) -> Result<Parts, Error> {
-        let mut parts = self.group.as_mut().map(|group| std::mem::take(&mut group.parts)).unwrap_or_default();
+        let mut parts = self
+            .group
+            .as_mut()
+            .map(|group| std::mem::take(&mut group.parts))
+            .unwrap_or_default();
         if parts.len() == 1 {
             return Ok(parts.pop().unwrap_or_default());
         }

@@ -122,7 +122,11 @@ impl Index {
         reduce: &mut dyn Reduce,
         relaxed: bool,
     ) -> Result<(), Error> {
-        self.write(relaxed, |writer| writer.replace(rows).map(|()| Some(state)), reduce)
+        self.write(
+            relaxed,
+            |writer| writer.replace(rows).map(|()| Some(state)),
+            reduce,
+        )
     }
 
     /// Adds rows to an index that had none: sorted, view by view, and behind them, by id, what documents emitted. Those of

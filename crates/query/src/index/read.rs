@@ -152,9 +152,17 @@ impl Snapshot {
         Ok(skip - left)
     }
 
-    fn walk_level(&self, level: u8, range: &Range<Vec<u8>>, walk: &mut Walk<'_>) -> Result<ControlFlow<()>, Error> {
+    fn walk_level(
+        &self,
+        level: u8,
+        range: &Range<Vec<u8>>,
+        walk: &mut Walk<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
         let view = view_of(&range.start);
-        let (first, start) = (heads::key(level, &view.to_be_bytes()), heads::key(level, &range.start));
+        let (first, start) = (
+            heads::key(level, &view.to_be_bytes()),
+            heads::key(level, &range.start),
+        );
         // The head that the start is in.
         let mut up_to = self.heads.range(first.as_slice()..=start.as_slice())?;
         let from = match up_to.next_back().transpose()? {
@@ -163,7 +171,13 @@ impl Snapshot {
         };
         let to = level_end(level, &range.end);
         let mut found = self.heads.range(from.as_slice()..to.as_slice())?;
-        let mut next = |backwards| if backwards { found.next_back() } else { found.next() };
+        let mut next = |backwards| {
+            if backwards {
+                found.next_back()
+            } else {
+                found.next()
+            }
+        };
         let mut end = range.end.clone();
         let mut here = next(walk.backwards).transpose()?;
         while let Some((key, value)) = here {
@@ -179,7 +193,10 @@ impl Snapshot {
             // Where the last one ends is not known, unless nothing can follow it.
             let ends_inside = end < range.end || range.end == view_end(view);
             let stretch = label.clone().max(range.start.clone())..end.clone();
-            if self.show(level, &head, (&label, ends_inside), stretch, walk)?.is_break() {
+            if self
+                .show(level, &head, (&label, ends_inside), stretch, walk)?
+                .is_break()
+            {
                 return Ok(ControlFlow::Break(()));
             }
             end = label;
@@ -241,5 +258,9 @@ fn inside(rows: &Rows, range: &Range<Vec<u8>>) -> Range<usize> {
 
 /// Takes an index off one end of a range.
 fn take(range: &mut Range<usize>, backwards: bool) -> Option<usize> {
-    if backwards { range.next_back() } else { range.next() }
+    if backwards {
+        range.next_back()
+    } else {
+        range.next()
+    }
 }

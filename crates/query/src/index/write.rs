@@ -290,7 +290,13 @@ impl<'t, 'r> Writer<'t, 'r> {
     }
 
     /// At most so many heads of a level in a stretch, with their labels.
-    fn heads_of(&self, level: u8, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Head)>, Error> {
+    fn heads_of(
+        &self,
+        level: u8,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Head)>, Error> {
         let (from, to) = (heads::key(level, from), level_end(level, to));
         let mut found = Vec::new();
         for row in self.heads.range(from.as_slice()..to.as_slice())?.take(limit) {
@@ -359,7 +365,10 @@ impl<'a> Edits<'a> {
     fn merge(&mut self, old: &Rows, end: &[u8], new: &mut Rows) {
         for row in old.iter() {
             self.add_before(row.place, new);
-            let removed = self.removed.split_first().filter(|(place, _)| &***place == row.place);
+            let removed = self
+                .removed
+                .split_first()
+                .filter(|(place, _)| &***place == row.place);
             if let Some((_, rest)) = removed {
                 self.removed = rest;
                 continue;
@@ -377,12 +386,20 @@ impl<'a> Edits<'a> {
             new.copy(&row);
             self.next += 1;
         }
-        let gone = self.removed.iter().take_while(|removed| ***removed < *place).count();
+        let gone = self
+            .removed
+            .iter()
+            .take_while(|removed| ***removed < *place)
+            .count();
         self.removed = self.removed.get(gone..).unwrap_or_default();
     }
 }
 
 /// A short label: greater than any place up to `before`, and not greater than `place`, which follows it.
 fn separator(before: &[u8], place: &[u8]) -> Vec<u8> {
-    place.iter().take(block::shared(before, place) + 1).copied().collect()
+    place
+        .iter()
+        .take(block::shared(before, place) + 1)
+        .copied()
+        .collect()
 }
