@@ -132,8 +132,10 @@ impl Reduce for Reducers {
     fn merge(&mut self, view: ViewNumber, parts: &[&Parts]) -> Result<Parts, Error> {
         let mut merged = Parts::new();
         for (index, function) in self.functions(view).into_iter().enumerate() {
-            let of_function = parts.iter().map(|parts| parts.get(index).ok_or(Error::Damaged));
-            let of_function: Vec<&Box<[u8]>> = of_function.collect::<Result<_, _>>()?;
+            let of_function = parts
+                .iter()
+                .map(|parts| parts.get(index).map(|part| &**part).ok_or(Error::Damaged));
+            let of_function: Vec<&[u8]> = of_function.collect::<Result<_, _>>()?;
             merged.push(match function {
                 Function::BuiltIn(reducer) => {
                     let mut reduction = Reduction::new(reducer);
@@ -150,9 +152,9 @@ impl Reduce for Reducers {
 }
 
 impl Reducers {
-    fn rereduce(&mut self, place: usize, parts: &[&Box<[u8]>]) -> Result<Box<[u8]>, Error> {
+    fn rereduce(&mut self, place: usize, parts: &[&[u8]]) -> Result<Box<[u8]>, Error> {
         if let Some(failed) = parts.iter().find(|part| part.first() != Some(&VALUE)) {
-            return Ok((*failed).clone());
+            return Ok((*failed).into());
         }
         let mut values = vec![b'['];
         for (index, part) in parts.iter().enumerate() {

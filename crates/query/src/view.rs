@@ -87,6 +87,10 @@ impl Places {
     }
 }
 
+/// Is shown each group: the key of one of its rows, and what it comes to; JSON texts.
+pub type EachValue<'a> =
+    dyn FnMut(&[u8], Result<String, ReduceFailure>) -> Result<ControlFlow<()>, Error> + 'a;
+
 impl ViewIndex {
     /// The order of a view's keys.
     pub fn collation(&self, view: ViewNumber) -> Collation {
@@ -94,15 +98,14 @@ impl ViewIndex {
         collation(map.is_some_and(|map| map.raw))
     }
 
-    /// Shows what groups of rows come to, by one of the view's reductions: key and value, JSON texts. All rows as one
-    /// group have no key, and come to something even where there are none.
+    /// Shows what groups of rows come to, by one of the view's reductions. There is no group where there are no rows.
     pub fn reduce(
         &self,
         snapshot: &Snapshot,
         places: &Places,
         grouping: Grouping,
         reduce: usize,
-        each: &mut dyn FnMut(&[u8], Result<String, ReduceFailure>) -> Result<ControlFlow<()>, Error>,
+        each: &mut EachValue<'_>,
     ) -> Result<(), Error> {
         let view = crate::index::view_of(&places.range.start);
         let mut reducers = self.reducers();
