@@ -131,7 +131,7 @@ fn emitted(random: &mut StdRng) -> Emitted {
                 1..5 => 2000,
                 _ => 150,
             };
-            let value = vec![random.random_range(b'a'..b'z'); random.random_range(0..length)];
+            let value = vec![random.random_range(b'a'..=b'z'); random.random_range(0..length)];
             (view, key.into_bytes(), value)
         })
         .collect()
