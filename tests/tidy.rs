@@ -14,19 +14,25 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A crate uses only crates of lower rank; crates of one rank do not see each other.
-const RANKS: [(&str, u8); 7] = [
+const RANKS: [(&str, u8); 8] = [
     ("trunkline-core", 0),
     ("trunkline-wire", 1),
     ("trunkline-store", 1),
     ("trunkline-js", 1),
+    ("trunkline-query", 2),
     ("trunkline-replicate", 2),
     ("trunkline-http", 3),
     ("trunkline", 4),
 ];
 /// May use anything; nothing that users get may use them, save its tests.
 const UNRANKED: [&str; 2] = ["trunkline-testkit", "trunkline-bench"];
-/// Where redb may be used directly: the store, and what measures or torments it.
-const REDB_USERS: [&str; 3] = ["trunkline-store", "trunkline-testkit", "trunkline-bench"];
+/// Where redb may be used directly: the store, the index files, and what measures or torments them.
+const REDB_USERS: [&str; 4] = [
+    "trunkline-store",
+    "trunkline-query",
+    "trunkline-testkit",
+    "trunkline-bench",
+];
 
 /// Only `write` changes documents. Others begin a write transaction to make a file that is not a database yet (`file`
 /// a new one, `compact` a copy), or to commit nothing, durably (`flush`).

@@ -4,6 +4,7 @@
 use crate::index::ViewNumber;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use trunkline_core::collate::SORT_KEY_VERSION;
 use trunkline_wire::design_doc::{DesignDoc, Language};
 
 /// The views of a design document.
@@ -97,6 +98,7 @@ fn signature(document: &DesignDoc, maps: &[Map]) -> Signature {
         hasher.update(&(text.len() as u64).to_be_bytes());
         hasher.update(text.as_bytes());
     };
+    text(&SORT_KEY_VERSION.to_string());
     text(match &document.language {
         Language::JavaScript => "javascript",
         Language::Query => "query",

@@ -5,19 +5,22 @@
 //! | `build` | bringing an index up to date |
 //! | `design` | what of a design document makes an index |
 //! | `index` | index files: rows in key order, with partial reductions |
-//! | `indexes` | which index files are open, and who brings them up to date |
-//! | `mapper`, `reducers` | map and reduce functions |
+//! | `indexes`, `view_index` | which indexes are in use, and who brings them up to date |
+//! | `mapper`, `emitted`, `reducers` | map and reduce functions |
 //! | `view` | asking a view |
 
 mod build;
 pub mod design;
+mod emitted;
 mod error;
 pub mod index;
 mod indexes;
 mod mapper;
 mod reducers;
 pub mod view;
+mod view_index;
 
 pub use error::Error;
-pub use indexes::{Indexes, ViewIndex};
+pub use indexes::Indexes;
 pub use reducers::ReduceFailure;
+pub use view_index::ViewIndex;

@@ -2,8 +2,8 @@
 
 use crate::Error;
 use crate::design::Design;
-use crate::index::{Rows, ViewNumber, put_emitted};
-use std::collections::BTreeMap;
+use crate::emitted::Emitted;
+use crate::index::Rows;
 use std::sync::Arc;
 use trunkline_core::collate::Collation;
 use trunkline_core::json;
@@ -21,15 +21,6 @@ pub(crate) struct Mapper {
     sandbox: Sandbox,
     collations: Vec<Collation>,
     failures: u64,
-}
-
-/// What one document has emitted so far, for when it changes.
-#[derive(Debug, Default)]
-pub(crate) struct Emitted {
-    list: Vec<u8>,
-    /// How many rows it has in each view.
-    numbers: BTreeMap<ViewNumber, u32>,
-    sort_key: Vec<u8>,
 }
 
 /// Failures of map functions that a pass logs: in many databases most documents fail in some.
@@ -116,47 +107,6 @@ impl Mapper {
             })
             .map_err(|_| Error::Damaged)?;
         }
-        Ok(())
-    }
-}
-
-impl Emitted {
-    /// For the next document.
-    pub(crate) fn begin(&mut self) {
-        self.list.clear();
-        self.numbers.clear();
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
-    /// See [`Rows::push_document`].
-    pub(crate) fn list(&self) -> &[u8] {
-        &self.list
-    }
-
-    fn row(
-        &mut self,
-        view: ViewNumber,
-        collation: Collation,
-        id: &str,
-        [key, value]: [&str; 2],
-        rows: &mut Rows,
-    ) -> Result<(), json::JsonError> {
-        self.sort_key.clear();
-        collation.sort_key(key, &mut self.sort_key)?;
-        let number = self.numbers.entry(view).or_default();
-        rows.push(
-            view,
-            &self.sort_key,
-            id,
-            *number,
-            key.as_bytes(),
-            value.as_bytes(),
-        );
-        *number += 1;
-        put_emitted(view, &self.sort_key, &mut self.list);
         Ok(())
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::Error;
 use crate::index::{Grouping, Row, Snapshot, ViewNumber, behind, whole};
-use crate::indexes::ViewIndex;
 use crate::mapper::collation;
 use crate::reducers::ReduceFailure;
+use crate::view_index::ViewIndex;
 use std::ops::{ControlFlow, Range};
 use trunkline_core::collate::Collation;
 use trunkline_core::json::JsonError;

@@ -1,8 +1,9 @@
 //! Documents on their way to be mapped, spelled as map functions see them, in one buffer.
 
 use crate::Error;
+use crate::emitted::Emitted;
 use crate::index::Rows;
-use crate::mapper::{Emitted, Mapper, Mapping};
+use crate::mapper::{Mapper, Mapping};
 use trunkline_core::rev::Rev;
 use trunkline_store::ChangeRow;
 use trunkline_wire::document::{self, Pieces, Shown};

@@ -4,7 +4,8 @@
 //! place, where the sort key ends in it, key, value.
 
 use super::Malformed;
-use super::row::{Row, Rows, VIEW_BYTES, put_bytes, take_bytes};
+use super::row::{Row, VIEW_BYTES, put_bytes, take_bytes};
+use super::rows::Rows;
 use std::ops::Range;
 use trunkline_core::collate::sort_key_group_length;
 use trunkline_core::limits::{INDEX_BLOCK_BYTES_MAX, INDEX_BLOCK_BYTES_MIN};

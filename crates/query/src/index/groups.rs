@@ -1,6 +1,7 @@
 //! Reductions by groups of keys, in one walk over the heads.
 
-use super::row::{Rows, VIEW_BYTES, view_of};
+use super::row::{VIEW_BYTES, view_of};
+use super::rows::Rows;
 use super::{Head, Part, Parts, Reduce, Snapshot, Step, ViewNumber};
 use crate::Error;
 use std::ops::{ControlFlow, Range};

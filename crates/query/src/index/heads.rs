@@ -6,7 +6,8 @@
 
 use super::Malformed;
 use super::block::{VERSION, shared};
-use super::row::{Rows, VIEW_BYTES, ViewNumber, put_bytes, take_bytes};
+use super::row::{VIEW_BYTES, ViewNumber, put_bytes, take_bytes};
+use super::rows::Rows;
 use std::ops::Range;
 use trunkline_core::varint;
 

@@ -19,25 +19,29 @@
 //! damaged is.
 
 mod block;
+mod edits;
 mod groups;
 mod heads;
 mod read;
 mod row;
+mod rows;
+mod state;
 mod write;
 
 pub use groups::{EachGroup, Grouping};
 pub use heads::{Head, Parts};
 pub use read::{Part, Snapshot, Step, behind, whole};
-pub use row::{Row, Rows, ViewNumber, put_emitted};
+pub use row::{Row, ViewNumber, put_emitted};
 pub(crate) use row::{put_id, view_of};
+pub use rows::Rows;
+pub use state::IndexState;
 pub use write::Reduce;
 
 use crate::Error;
 use redb::{Durability, ReadableDatabase, ReadableTable, TableDefinition};
 use row::is_document;
+use state::Stored;
 use std::path::Path;
-use trunkline_core::Seq;
-use trunkline_core::varint;
 use write::Writer;
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -53,25 +57,6 @@ const STATE: &[u8] = b"state";
 #[derive(Debug)]
 pub struct Index {
     redb: redb::Database,
-}
-
-/// Up to where an index has read its database.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct IndexState {
-    /// Every change up to it is in the index.
-    pub seq: Seq,
-    /// Every purge up to it is, too.
-    pub purge_seq: u64,
-    /// The incarnation of the database.
-    pub database: [u8; 16],
-}
-
-/// What the file says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Stored {
-    state: IndexState,
-    /// The highest level of heads of each view.
-    tops: Vec<u8>,
 }
 
 /// Bytes that are not what this version writes.
@@ -180,33 +165,5 @@ impl Index {
         }
         txn.commit()?;
         Ok(())
-    }
-}
-
-impl Stored {
-    fn encode(&self) -> Vec<u8> {
-        let mut out = vec![block::VERSION];
-        varint::write(self.state.seq, &mut out);
-        varint::write(self.state.purge_seq, &mut out);
-        out.extend(self.state.database);
-        out.extend_from_slice(&self.tops);
-        out
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Stored, Malformed> {
-        let read = || {
-            let mut rest = bytes.strip_prefix(&[block::VERSION])?;
-            let seq = varint::read(&mut rest)?;
-            let purge_seq = varint::read(&mut rest)?;
-            let (database, tops) = rest.split_first_chunk()?;
-            let state = IndexState {
-                seq,
-                purge_seq,
-                database: *database,
-            };
-            let tops = tops.to_vec();
-            Some(Stored { state, tops })
-        };
-        read().ok_or(Malformed)
     }
 }

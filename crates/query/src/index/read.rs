@@ -2,7 +2,8 @@
 
 use super::block;
 use super::heads::{self, Head, level_end, view_end};
-use super::row::{Row, Rows, ViewNumber, view_of};
+use super::row::{Row, ViewNumber, view_of};
+use super::rows::Rows;
 use super::{Index, IndexState, Malformed, Stored};
 use crate::Error;
 use redb::{ReadOnlyTable, ReadableDatabase};

@@ -1,8 +1,10 @@
 //! Writing an index: rows into blocks, and heads above them.
 
 use super::block::{self, VERSION};
+use super::edits::Edits;
 use super::heads::{self, Head, Parts, level_end, view_end};
-use super::row::{Row, Rows, VIEW_BYTES, ViewNumber, is_document, places, view_of};
+use super::row::{Row, VIEW_BYTES, ViewNumber, is_document, places, view_of};
+use super::rows::Rows;
 use super::{Malformed, Table};
 use crate::Error;
 use redb::{ReadableTable, WriteTransaction};
@@ -335,63 +337,6 @@ impl<'t, 'r> Writer<'t, 'r> {
         let after = (Bound::Excluded(key.as_slice()), Bound::Excluded(end.as_slice()));
         let next = self.heads.range::<&[u8]>(after)?.next().transpose()?;
         Ok(next.map_or_else(|| view_end(view), |(key, _)| heads::label(key.value())))
-    }
-}
-
-/// What is to be done to blocks, in order.
-struct Edits<'a> {
-    removed: &'a [Box<[u8]>],
-    added: &'a Rows,
-    /// The next one to be added, and the end of those.
-    next: usize,
-    end: usize,
-}
-
-impl<'a> Edits<'a> {
-    fn next_added(&self) -> Option<Row<'a>> {
-        (self.next < self.end).then(|| self.added.get(self.next))?
-    }
-
-    fn next_place(&self) -> Option<&'a [u8]> {
-        let removed = self.removed.first().map(|place| &**place);
-        let added = self.next_added().map(|row| row.place);
-        match (removed, added) {
-            (Some(removed), Some(added)) => Some(removed.min(added)),
-            (removed, added) => removed.or(added),
-        }
-    }
-
-    /// Adds to `new` what becomes of the rows of a block that ends there.
-    fn merge(&mut self, old: &Rows, end: &[u8], new: &mut Rows) {
-        for row in old.iter() {
-            self.add_before(row.place, new);
-            let removed = self
-                .removed
-                .split_first()
-                .filter(|(place, _)| &***place == row.place);
-            if let Some((_, rest)) = removed {
-                self.removed = rest;
-                continue;
-            }
-            if self.next_added().is_none_or(|added| added.place != row.place) {
-                new.copy(&row);
-            }
-        }
-        self.add_before(end, new);
-    }
-
-    /// Adds those in front of a place; what was to be removed there is not here.
-    fn add_before(&mut self, place: &[u8], new: &mut Rows) {
-        while let Some(row) = self.next_added().filter(|row| row.place < place) {
-            new.copy(&row);
-            self.next += 1;
-        }
-        let gone = self
-            .removed
-            .iter()
-            .take_while(|removed| ***removed < *place)
-            .count();
-        self.removed = self.removed.get(gone..).unwrap_or_default();
     }
 }
 

@@ -1,0 +1,57 @@
+//! What a document has emitted so far.
+
+use crate::index::{Rows, ViewNumber, put_emitted};
+use std::collections::BTreeMap;
+use trunkline_core::collate::Collation;
+use trunkline_core::json::JsonError;
+
+/// What one document has emitted so far, for when it changes.
+#[derive(Debug, Default)]
+pub(crate) struct Emitted {
+    list: Vec<u8>,
+    /// How many rows it has in each view.
+    numbers: BTreeMap<ViewNumber, u32>,
+    sort_key: Vec<u8>,
+}
+
+impl Emitted {
+    /// For the next document.
+    pub(crate) fn begin(&mut self) {
+        self.list.clear();
+        self.numbers.clear();
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// See [`Rows::push_document`].
+    pub(crate) fn list(&self) -> &[u8] {
+        &self.list
+    }
+
+    /// Adds a row.
+    pub(crate) fn row(
+        &mut self,
+        view: ViewNumber,
+        collation: Collation,
+        id: &str,
+        [key, value]: [&str; 2],
+        rows: &mut Rows,
+    ) -> Result<(), JsonError> {
+        self.sort_key.clear();
+        collation.sort_key(key, &mut self.sort_key)?;
+        let number = self.numbers.entry(view).or_default();
+        rows.push(
+            view,
+            &self.sort_key,
+            id,
+            *number,
+            key.as_bytes(),
+            value.as_bytes(),
+        );
+        *number += 1;
+        put_emitted(view, &self.sort_key, &mut self.list);
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! The index of a design document's views in one database: building it, bringing it up to date, reading it.
+
+use crate::Error;
+use crate::build;
+use crate::design::Design;
+use crate::index::{Index, IndexState, Snapshot};
+use crate::mapper::Mapping;
+use crate::reducers::Reducers;
+use parking_lot::{Mutex, RwLock};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use trunkline_core::limits::INDEX_CACHE_BYTES;
+use trunkline_store::Database;
+
+/// The index of a design document's views in one database.
+#[derive(Debug)]
+pub struct ViewIndex {
+    db: Database,
+    design: Arc<Design>,
+    dir: PathBuf,
+    /// The file, once it is whole.
+    file: RwLock<Option<Arc<Index>>>,
+    /// Held by whoever brings it up to date.
+    pass: Mutex<()>,
+    mapped: AtomicU64,
+    pub(crate) used: AtomicU64,
+}
+
+impl ViewIndex {
+    pub(crate) fn new(db: &Database, design: Design) -> ViewIndex {
+        ViewIndex {
+            db: db.clone(),
+            design: Arc::new(design),
+            dir: db.indexes_dir(),
+            file: RwLock::default(),
+            pass: Mutex::default(),
+            mapped: AtomicU64::new(0),
+            used: AtomicU64::new(0),
+        }
+    }
+
+    /// How many documents the pass that runs has mapped; `None` when none does.
+    pub fn pass(&self) -> Option<u64> {
+        let mapped = self.mapped.load(Ordering::Relaxed);
+        self.pass.is_locked().then_some(mapped)
+    }
+
+    /// What makes its rows.
+    pub fn design(&self) -> &Arc<Design> {
+        &self.design
+    }
+
+    /// Its database.
+    pub fn database(&self) -> &Database {
+        &self.db
+    }
+
+    /// Brings it up to date with what the database has when this is called, building it if need be.
+    pub fn update(&self) -> Result<(), Error> {
+        let goal = self.db.last_seq()?;
+        let purges = self.db.info()?.purge_seq;
+        let _pass = self.pass.lock();
+        self.mapped.store(0, Ordering::Relaxed);
+        if let Some(index) = self.file()? {
+            let state = index.state()?;
+            let here = crate::build::uuid(&self.db.info()?.uuid) == state.database;
+            if here && state.seq >= goal && state.purge_seq >= purges {
+                return Ok(());
+            }
+            match build::update(
+                &self.db,
+                &self.mapping(),
+                &index,
+                &mut self.reducers(),
+                &|documents| self.count(documents),
+            ) {
+                Err(Error::Outdated | Error::Damaged) => {}
+                updated => return updated,
+            }
+        }
+        self.build()
+    }
+
+    /// What it holds now; `None` before it was built. Reducers are of the calling thread.
+    pub fn snapshot(&self) -> Result<Option<Snapshot>, Error> {
+        match self.file()? {
+            Some(index) => Snapshot::of(index).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Up to where it is; `None` before it was built.
+    pub fn state(&self) -> Result<Option<IndexState>, Error> {
+        self.file()?.map(|index| index.state()).transpose()
+    }
+
+    /// Bytes of its file.
+    pub fn file_bytes(&self) -> u64 {
+        std::fs::metadata(self.path()).map_or(0, |data| data.len())
+    }
+
+    pub(crate) fn reducers(&self) -> Reducers {
+        Reducers::new(self.design.clone())
+    }
+
+    fn mapping(&self) -> Mapping {
+        Mapping::new(self.design.clone())
+    }
+
+    fn count(&self, documents: u64) {
+        self.mapped.fetch_add(documents, Ordering::Relaxed);
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.join(self.design.signature.to_string())
+    }
+
+    fn file(&self) -> Result<Option<Arc<Index>>, Error> {
+        if let Some(index) = &*self.file.read() {
+            return Ok(Some(index.clone()));
+        }
+        let mut file = self.file.write();
+        if file.is_none() && self.path().exists() {
+            match self.open(self.path()) {
+                Ok(index) => *file = Some(Arc::new(index)),
+                // Made anew by the next pass.
+                Err(error) => tracing::warn!(%error, "an index file is of no use"),
+            }
+        }
+        Ok(file.clone())
+    }
+
+    fn open(&self, path: PathBuf) -> Result<Index, Error> {
+        let views = u16::try_from(self.design.maps.len()).unwrap_or(u16::MAX);
+        Index::open(&path, views, INDEX_CACHE_BYTES)
+    }
+
+    fn build(&self) -> Result<(), Error> {
+        std::fs::create_dir_all(&self.dir)?;
+        let building = self.path().with_extension("building");
+        // Left by a process that did not come to its end.
+        let _ = std::fs::remove_file(&building);
+        let index = self.open(building.clone())?;
+        let built = build::build(
+            &self.db,
+            &self.mapping(),
+            &index,
+            &self.dir,
+            &mut self.reducers(),
+            &|documents| self.count(documents),
+        );
+        drop(index);
+        if let Err(error) = built {
+            let _ = std::fs::remove_file(&building);
+            return Err(error);
+        }
+        let mut file = self.file.write();
+        *file = None;
+        std::fs::rename(&building, self.path())?;
+        *file = Some(Arc::new(self.open(self.path())?));
+        Ok(())
+    }
+}
