@@ -30,6 +30,8 @@ mod failure;
 mod harmless;
 mod json;
 pub mod limits;
+mod log;
+mod realms;
 mod sandbox;
 
 pub use failure::{Error, Failure, Role};

@@ -12,6 +12,14 @@ const TIGHT: Limits = Limits {
     call_time: Duration::from_millis(300),
 };
 
+fn tight(maps: Vec<String>) -> Sandbox {
+    let sources = Sources {
+        maps,
+        ..Sources::default()
+    };
+    Sandbox::new(sources, TIGHT).expect("functions that compile")
+}
+
 /// Maps of which the middle one, called with `{"bad":1}`, does what it should not.
 #[track_caller]
 fn check_bad_map(body: &str, is_right: impl Fn(&Failure) -> bool) {
@@ -20,14 +28,7 @@ fn check_bad_map(body: &str, is_right: impl Fn(&Failure) -> bool) {
         format!("function (doc) {{ emit(0); if (doc.bad) {{ {body} }} }}"),
         "function (doc) { emit(2) }".to_string(),
     ];
-    let mut sandbox = Sandbox::new(
-        Sources {
-            maps,
-            ..Sources::default()
-        },
-        TIGHT,
-    )
-    .expect("functions that compile");
+    let mut sandbox = tight(maps);
     let rows = sandbox.map(r#"{"bad":1}"#);
     assert_eq!(rows[0], Ok("[[1,null]]".to_string()), "{body}");
     assert_eq!(rows[2], Ok("[[2,null]]".to_string()), "{body}");
@@ -119,14 +120,7 @@ fn what_goes_too_deep_throws() {
 fn a_document_too_deep_fails_and_one_of_64_levels_does_not() {
     let nested = |levels: usize| format!("{}1{}", r#"{"a":["#.repeat(levels), "]}".repeat(levels));
     let maps = vec!["function (doc) { emit(doc.a) }".to_string()];
-    let mut sandbox = Sandbox::new(
-        Sources {
-            maps,
-            ..Sources::default()
-        },
-        TIGHT,
-    )
-    .expect("functions that compile");
+    let mut sandbox = tight(maps);
     let rows = sandbox.map(&nested(32));
     assert!(
         rows[0].as_ref().is_ok_and(|rows| rows.contains("[1]")),
@@ -140,14 +134,7 @@ fn a_document_too_deep_fails_and_one_of_64_levels_does_not() {
 fn memory_that_leaks_away_is_got_back() {
     let maps =
         vec!["function (doc) { kept = this.kept || []; kept.push('x'.repeat(100000)); emit(doc.n) }".into()];
-    let mut sandbox = Sandbox::new(
-        Sources {
-            maps,
-            ..Sources::default()
-        },
-        TIGHT,
-    )
-    .expect("functions that compile");
+    let mut sandbox = tight(maps);
     for n in 0..1000 {
         assert_eq!(
             sandbox.map(&format!("{{\"n\":{n}}}")),
