@@ -140,8 +140,8 @@ pub const REPLICATIONS_FIRST_BYTES: usize = 16 << 20;
 pub const REPLICATION_FIRST_BYTES: usize = 64 << 10;
 /// Attachments that all replications of a process move at once; each holds some chunks.
 pub const REPLICATIONS_ATTACHMENT_STREAMS: usize = 64;
-/// Milliseconds that may be waited for the ends of such a stream while fewer than [`REPLICATION_STREAM_BYTES_LEAST`] move:
-/// longer than links and disks pause. A run's own cap does not count.
+/// Milliseconds that may be waited for the ends of such a stream, or for the rest of an answer, while fewer than
+/// [`REPLICATION_STREAM_BYTES_LEAST`] move: longer than links and disks pause. A run's own cap does not count.
 pub const REPLICATION_STREAM_WAIT_MS: u64 = 60_000;
 /// Bytes that must move in that time: half of what one of four streams gets of a modem's 9600 bit/s.
 pub const REPLICATION_STREAM_BYTES_LEAST: usize = 8 << 10;

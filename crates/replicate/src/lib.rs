@@ -8,6 +8,7 @@ mod backoff;
 mod checkpoint;
 mod http;
 mod local;
+mod pace;
 pub mod peer;
 mod scheduler;
 mod session;

@@ -3,6 +3,7 @@
 use super::HttpOptions;
 use super::address::Address;
 use super::origin::Origin;
+use crate::pace::Pace;
 use crate::peer::{PeerError, PeerErrorKind};
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -160,7 +161,10 @@ impl Client {
             .unwrap_or_default()
             .min(PEER_ANSWER_BYTES_MAX as u64);
         let mut body = BytesMut::with_capacity(usize::try_from(expected).unwrap_or_default());
-        while let Some(chunk) = self.chunk(&mut answer).await? {
+        let mut pace = Pace::default();
+        let slow = || self.error(PeerErrorKind::Unavailable, "the answer comes too slowly");
+        while let Some(chunk) = pace.keep(self.chunk(&mut answer)).await.ok_or_else(slow)?? {
+            pace.moved(chunk.len());
             if body.len() + chunk.len() > PEER_ANSWER_BYTES_MAX {
                 let reason = format!("the answer is longer than {PEER_ANSWER_BYTES_MAX} bytes");
                 return Err(self.error(PeerErrorKind::TooLarge, reason));
@@ -352,6 +356,8 @@ fn causes(error: &reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
 
     #[test]
     fn statuses_are_told_apart() {
@@ -379,6 +385,28 @@ mod tests {
         let until = wait(&httpdate::fmt_http_date(soon)).unwrap();
         assert!(until > Duration::from_secs(500) && until <= Duration::from_secs(600));
         assert_eq!(wait("soon"), None);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_trickles_is_not_waited_for_to_its_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/x", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read_u8().await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            loop {
+                stream.write_all(b" ").await.unwrap();
+                tokio::time::sleep(SILENCE / 3).await;
+            }
+        });
+        let client = Client::new(&url, &HttpOptions::default()).unwrap();
+        let answer = client.ok(client.get(&url), QUICK).await.unwrap();
+        tokio::time::pause();
+        let error = client.body(answer).await.unwrap_err();
+        assert_eq!(error.kind, PeerErrorKind::Unavailable);
+        assert!(error.reason.contains("too slowly"), "{error}");
+        serving.abort();
     }
 
     #[test]

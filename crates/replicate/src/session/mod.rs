@@ -8,6 +8,7 @@
 //! | `contents` | attachment bytes by content, between peers that exchange, before the documents that name them |
 //! | `backfill` | the same, after them |
 //! | `attachments` | documents with attachments, streamed one by one: what other peers understand |
+//! | `stream` | their bytes on the way, and when they are given up |
 //! | `unserved` | documents that the source does not serve |
 //! | `odd` | documents and revisions whose ids are none here |
 //! | `pending` | how many changes are left, where the feed does not say, and how far behind that is |
@@ -26,6 +27,7 @@ mod contents;
 mod feed;
 mod odd;
 mod pending;
+mod stream;
 mod throttle;
 mod tuning;
 mod unserved;

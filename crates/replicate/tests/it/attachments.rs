@@ -1,8 +1,11 @@
 //! Documents with attachments.
 
-use crate::world::{World, attachment, edit, put};
+use crate::behind::{faulty, spec};
+use crate::faults::Call;
+use crate::world::{World, attachment, edit, leaves, name, put, replicate};
+use std::sync::Arc;
 use trunkline_core::attachment::{AttachmentEdit, AttachmentSource};
-use trunkline_replicate::Spec;
+use trunkline_replicate::{AttachmentMode, LocalPeer, Peer, PeerErrorKind, Spec};
 
 #[tokio::test]
 async fn attachments_arrive_whole_whatever_their_length() {
@@ -52,5 +55,41 @@ async fn what_the_target_has_is_not_sent_again() {
     world.assert_equal();
     put(&source, "other", None, "{}");
     world.replicate(Spec::default()).await.unwrap();
+    world.assert_equal();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_put_off_to_a_target_that_cannot_tell_what_it_waits_for() {
+    let world = World::new();
+    let origin = world.store.create(&name("origin")).unwrap();
+    let files = vec![attachment(&origin, "voice", b"hello")];
+    edit(&origin, "mail", None, "{}", false, files);
+    let from: Arc<dyn Peer> = Arc::new(LocalPeer::new(world.store.clone(), name("origin")).inline());
+    replicate(
+        Arc::clone(&from),
+        world.peer("source"),
+        spec(AttachmentMode::None),
+    )
+    .await
+    .unwrap();
+    // The source waits for the bytes itself.
+    let target = faulty(&world, "target", |call| {
+        matches!(call, Call::Absent).then_some(PeerErrorKind::Protocol)
+    });
+    for (mode, kind) in [
+        (AttachmentMode::Eager, PeerErrorKind::Unavailable),
+        (AttachmentMode::Lazy, PeerErrorKind::Invalid),
+        (AttachmentMode::None, PeerErrorKind::Invalid),
+    ] {
+        let moved = replicate(world.peer("source"), Arc::clone(&target), spec(mode)).await;
+        assert_eq!(moved.unwrap_err().kind, kind, "{mode:?}");
+        assert!(leaves(&world.database("target")).is_empty());
+    }
+    replicate(from, world.peer("source"), spec(AttachmentMode::Lazy))
+        .await
+        .unwrap();
+    replicate(world.peer("source"), target, Spec::default())
+        .await
+        .unwrap();
     world.assert_equal();
 }

@@ -1,14 +1,14 @@
 //! Attachment bytes that come behind their documents, where an end is in trouble meanwhile.
 
 use crate::faults::{Call, Faulty};
-use crate::world::{World, attachment, edit, leaves, name, replicate};
+use crate::world::{World, attachment, edit, replicate};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::attachment::ContentHash;
-use trunkline_replicate::{AttachmentMode, LocalPeer, Peer, PeerError, PeerErrorKind, Progress, Spec, run};
+use trunkline_replicate::{AttachmentMode, Peer, PeerError, PeerErrorKind, Progress, Spec, run};
 use trunkline_store::Database;
 
 /// A target that has so many documents and none of their bytes; answers which, in the order in which they are brought.
@@ -25,14 +25,14 @@ async fn documents_first(count: usize) -> (World, Vec<ContentHash>) {
     (world, absent.into_iter().map(|content| content.hash).collect())
 }
 
-fn spec(attachments: AttachmentMode) -> Spec {
+pub(crate) fn spec(attachments: AttachmentMode) -> Spec {
     Spec {
         attachments,
         ..Spec::default()
     }
 }
 
-fn faulty(
+pub(crate) fn faulty(
     world: &World,
     of: &str,
     bar: impl Fn(Call) -> Option<PeerErrorKind> + Send + Sync + 'static,
@@ -122,40 +122,4 @@ async fn what_comes_behind_many_that_never_come_has_its_turn() {
     let (world, contents) = documents_first(30).await;
     let (source, _) = spoilt(&world, contents[..20].to_vec());
     goes_on_until(source, world.peer("target"), world.database("target"), 20).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn nothing_is_put_off_to_a_target_that_cannot_tell_what_it_waits_for() {
-    let world = World::new();
-    let origin = world.store.create(&name("origin")).unwrap();
-    let files = vec![attachment(&origin, "voice", b"hello")];
-    edit(&origin, "mail", None, "{}", false, files);
-    let from: Arc<dyn Peer> = Arc::new(LocalPeer::new(world.store.clone(), name("origin")).inline());
-    replicate(
-        Arc::clone(&from),
-        world.peer("source"),
-        spec(AttachmentMode::None),
-    )
-    .await
-    .unwrap();
-    // The source waits for the bytes itself.
-    let target = faulty(&world, "target", |call| {
-        matches!(call, Call::Absent).then_some(PeerErrorKind::Protocol)
-    });
-    for (mode, kind) in [
-        (AttachmentMode::Eager, PeerErrorKind::Unavailable),
-        (AttachmentMode::Lazy, PeerErrorKind::Invalid),
-        (AttachmentMode::None, PeerErrorKind::Invalid),
-    ] {
-        let moved = replicate(world.peer("source"), Arc::clone(&target), spec(mode)).await;
-        assert_eq!(moved.unwrap_err().kind, kind, "{mode:?}");
-        assert!(leaves(&world.database("target")).is_empty());
-    }
-    replicate(from, world.peer("source"), spec(AttachmentMode::Lazy))
-        .await
-        .unwrap();
-    replicate(world.peer("source"), target, Spec::default())
-        .await
-        .unwrap();
-    world.assert_equal();
 }
