@@ -201,3 +201,7 @@ pub const INDEXES_OPEN_MAX: usize = 64;
 
 /// Bytes that the cache of one index file may grow to.
 pub const INDEX_CACHE_BYTES: usize = 8 << 20;
+
+/// Compiled functions of design documents that a thread which runs filters or updates keeps for the next call: as many as
+/// feeds that take turns there use as a rule. Each takes about 200 KB, and for the time of a call what it may use at most.
+pub const SANDBOXES_PER_THREAD_MAX: usize = 8;

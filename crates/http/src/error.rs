@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use std::borrow::Cow;
 use trunkline_core::doc_id::InvalidDocId;
 use trunkline_core::rev::{InvalidRev, Rev};
+use trunkline_query::FunctionError;
 use trunkline_store as store;
 use trunkline_store::Refused;
 use trunkline_wire::document::InvalidDoc;
@@ -76,6 +77,8 @@ pub(crate) enum Error {
     StaleSeq(String),
     /// CouchDB has it, we do not (yet); what to do instead.
     NotImplemented(&'static str),
+    /// A function of a design document failed; error word and reason.
+    Function(&'static str, String),
     /// A peer of a replication failed; error word and reason.
     Replication(StatusCode, &'static str, String),
     /// Other requests hold all the memory there is for request bodies.
@@ -201,6 +204,7 @@ impl Error {
                 "requested_range_not_satisfiable",
                 reasons::RANGE.into(),
             ),
+            Error::Function(word, reason) => (S::INTERNAL_SERVER_ERROR, word, reason.into()),
             Error::Replication(status, word, reason) => (*status, word, reason.into()),
             Error::Internal(reason) => (S::INTERNAL_SERVER_ERROR, "internal_server_error", reason.into()),
             Error::NotImplemented(reason) => (S::NOT_IMPLEMENTED, "not_implemented", (*reason).into()),
@@ -229,7 +233,11 @@ impl IntoResponse for Error {
         // What is not there, and what works again soon, is no failure.
         let is_failure = !matches!(
             self,
-            Error::NotImplemented(_) | Error::Busy | Error::ContentAbsent(_) | Error::Closing
+            Error::NotImplemented(_)
+                | Error::Busy
+                | Error::ContentAbsent(_)
+                | Error::Closing
+                | Error::Function(..)
         );
         if status.is_server_error() && is_failure {
             tracing::error!(error = ?self, "request failed");
@@ -272,6 +280,35 @@ impl From<store::Error> for Error {
             store::Error::Busy => Error::Busy,
             store::Error::ContentAbsent(_) => Error::ContentAbsent(None),
             store::Error::Refused(refused) => Error::refused(refused, ""),
+            other => Error::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<FunctionError> for Error {
+    fn from(error: FunctionError) -> Error {
+        match error {
+            FunctionError::NoDesign => Error::MISSING,
+            FunctionError::DesignDeleted => Error::DELETED,
+            FunctionError::NoMember(_) => Error::NotFound(error.to_string().into()),
+            FunctionError::BadDesign(reason) => Error::bad(reason),
+            FunctionError::Language(_) => Error::Function("unknown_query_language", error.to_string()),
+            FunctionError::Script(_) => Error::Function("compilation_error", error.to_string()),
+            FunctionError::Bounds(reason) => Error::Function("os_process_error", reason),
+            FunctionError::BadAnswer(reason) => Error::Function("bad_answer", reason),
+            FunctionError::Threw { message, .. } => {
+                let named = |name: &&str| message.starts_with(&format!("{name}:"));
+                let word = [
+                    "TypeError",
+                    "ReferenceError",
+                    "RangeError",
+                    "SyntaxError",
+                    "Error",
+                ];
+                let word = word.into_iter().find(named).unwrap_or("unnamed_error");
+                Error::Function(word, message)
+            }
+            FunctionError::Store(error) => error.into(),
             other => Error::Internal(other.to_string()),
         }
     }

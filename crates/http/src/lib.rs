@@ -15,6 +15,7 @@ mod edit;
 mod encoding;
 mod error;
 mod feed;
+mod function_request;
 mod jobs;
 mod lenient;
 mod reads;

@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | `build` | bringing an index up to date |
 //! | `design` | what of a design document makes an index |
+//! | `filter` | filters of changes feeds |
+//! | `function` | one function of a design document, compiled and kept |
 //! | `index` | index files: rows in key order, with partial reductions |
 //! | `indexes`, `view_index` | which indexes are in use, and who brings them up to date |
 //! | `mapper`, `emitted`, `reducers` | map and reduce functions |
@@ -13,6 +15,8 @@ mod build;
 pub mod design;
 mod emitted;
 mod error;
+mod filter;
+mod function;
 pub mod index;
 mod indexes;
 mod mapper;
@@ -21,6 +25,8 @@ pub mod view;
 mod view_index;
 
 pub use error::Error;
+pub use filter::Filter;
+pub use function::FunctionError;
 pub use indexes::Indexes;
 pub use reducers::ReduceFailure;
 pub use view_index::ViewIndex;

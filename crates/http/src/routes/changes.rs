@@ -1,5 +1,6 @@
 //! `_changes`: what happened to a database since a place in its history, in the four feeds.
 
+mod judge;
 mod options;
 mod scan;
 
@@ -7,10 +8,11 @@ use crate::app::{App, blocking};
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::feed::{Feed, Pulse};
+use crate::function_request::FunctionRequest;
 use crate::request::{Db, Query, header_value, matches_etag};
 use crate::respond::{self, Chunks, Gone};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::Response;
 use options::Options;
 use scan::{Progress, Scan};
@@ -24,22 +26,30 @@ pub(super) async fn feed(
     State(app): State<App>,
     Db(db): Db,
     query: Query,
-    headers: HeaderMap,
+    request: FunctionRequest,
 ) -> Result<Response> {
-    open(app, db, Options::parse(&query, &headers, b"")?, headers).await
+    let options = Options::parse(&query, &request.headers, b"")?;
+    open(app, db, options, request, None).await
 }
 
 pub(super) async fn feed_posted(
     State(app): State<App>,
     Db(db): Db,
     query: Query,
-    headers: HeaderMap,
-    JsonBody(body, _room): JsonBody,
+    request: FunctionRequest,
+    body: JsonBody,
 ) -> Result<Response> {
-    open(app, db, Options::parse(&query, &headers, &body)?, headers).await
+    let options = Options::parse(&query, &request.headers, &body.0)?;
+    open(app, db, options, request, Some(body)).await
 }
 
-async fn open(app: App, db: Database, options: Options, headers: HeaderMap) -> Result<Response> {
+async fn open(
+    app: App,
+    db: Database,
+    options: Options,
+    request: FunctionRequest,
+    posted: Option<JsonBody>,
+) -> Result<Response> {
     let options = Arc::new(options);
     let inline_bytes_max = app.config.request_buffer_bytes_max as u64;
     let is_normal = options.feed == Feed::Normal;
@@ -48,10 +58,11 @@ async fn open(app: App, db: Database, options: Options, headers: HeaderMap) -> R
     // a short feed leaves in one piece.
     let first = app.scan(move || {
         let etag = etag(&db)?;
-        if is_normal && matches_etag(&headers, &etag) {
+        if is_normal && matches_etag(&request.headers, &etag) {
             return Err(Error::not_modified(&etag));
         }
-        let mut scan = Scan::start(db, asked, inline_bytes_max)?;
+        let posted = posted.as_ref().map(JsonBody::text).transpose()?;
+        let mut scan = Scan::start(db, asked, &request, posted, inline_bytes_max)?;
         let mut out = Vec::new();
         let mut writer = scan.open(&mut out);
         let progress = if is_normal {

@@ -3,18 +3,18 @@
 use crate::app::blocking;
 use crate::body::{INVALID_JSON, Whole};
 use crate::error::{Error, Result};
+use crate::function_request::DEFAULT_SECURITY;
 use crate::request::Db;
 use crate::respond;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::Value;
 
-/// What CouchDB 3 gives a new database.
-const DEFAULT: &str = r#"{"members":{"roles":["_admin"]},"admins":{"roles":["_admin"]}}"#;
-
 pub(super) async fn show(Db(db): Db) -> Result<Response> {
     let security = blocking(move || Ok(db.security()?)).await?;
-    let mut text = security.unwrap_or_else(|| DEFAULT.to_owned()).into_bytes();
+    let mut text = security
+        .unwrap_or_else(|| DEFAULT_SECURITY.to_owned())
+        .into_bytes();
     text.push(b'\n');
     Ok(respond::json(StatusCode::OK, text))
 }

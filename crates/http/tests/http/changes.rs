@@ -197,7 +197,7 @@ async fn filters() {
     server
         .get("/db/_changes?filter=d/f")
         .await
-        .is(501, json!({ "error": "not_implemented" }));
+        .fails(404, "not_found", "missing json key: filters");
     assert_eq!(server.get("/db/_changes?filter=odd").await.status, 400);
     server
         .get("/db/_changes?filter=_doc_ids")

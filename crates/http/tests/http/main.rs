@@ -19,6 +19,7 @@ mod doc_ids;
 mod documents;
 mod encoding;
 mod exchange;
+mod filters;
 mod forms;
 mod harness;
 mod live_feeds;

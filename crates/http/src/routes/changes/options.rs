@@ -40,8 +40,13 @@ pub(super) enum Filter {
     DocIds(BTreeSet<String>),
     Selector(Box<Selector>),
     Designs,
-    /// A function of a design document; the document's id.
-    Function(String),
+    /// A function of a design document.
+    Function {
+        design: String,
+        name: String,
+        /// Whether it is a view.
+        is_view: bool,
+    },
 }
 
 impl Filter {
@@ -176,17 +181,20 @@ fn filter(query: &Query, posted: Posted<'_>) -> Result<Filter> {
             if view.is_empty() {
                 return Err(Error::bad("`view` filter parameter is not provided."));
             }
-            let (design, _) = view
-                .split_once('/')
-                .ok_or(Error::bad("`view` must be of the form `designname/viewname`"))?;
-            Ok(Filter::Function(format!("_design/{design}")))
+            function(view, true).ok_or(Error::bad("`view` must be of the form `designname/viewname`"))
         }
         Some(name) if name.starts_with('_') => Err(Error::bad("unknown builtin filter name")),
         Some(name) => {
-            let (design, _) = name
-                .split_once('/')
-                .ok_or(Error::bad("`filter` must be of the form `designname/filtername`"))?;
-            Ok(Filter::Function(format!("_design/{design}")))
+            function(name, false).ok_or(Error::bad("`filter` must be of the form `designname/filtername`"))
         }
     }
+}
+
+fn function(path: &str, is_view: bool) -> Option<Filter> {
+    let (design, name) = path.split_once('/').filter(|(_, name)| !name.contains('/'))?;
+    Some(Filter::Function {
+        design: design.to_owned(),
+        name: name.to_owned(),
+        is_view,
+    })
 }

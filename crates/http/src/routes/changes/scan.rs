@@ -1,14 +1,16 @@
 //! The rows of a feed, rendered chunk by chunk on threads that may block. Between two chunks nothing is held but a seq.
 
+use super::judge::{Docket, Held, Judge};
 use super::options::{Filter, Options};
 use crate::error::{Error, Result};
 use crate::feed::Feed;
+use crate::function_request::FunctionRequest;
 use crate::show::{self, RowDoc};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use trunkline_core::Seq;
 use trunkline_core::rev::Rev;
-use trunkline_store::{ChangeRow, ChangesScan, Database, ScanEnd, Want, WantRevs};
+use trunkline_store::{ChangeRow, ChangesScan, Database, ScanEnd, Want, WantRevs, WinnerBody};
 use trunkline_wire::changes::{Framing, Row, Writer};
 use trunkline_wire::document::Pieces;
 use trunkline_wire::seq::{self, Since};
@@ -28,6 +30,7 @@ pub(super) struct Scan {
     /// Where `filter=_doc_ids` finds its documents, while that spares a walk over the others.
     looked_up: Option<LookedUp>,
     inline_bytes_max: u64,
+    judge: Option<Judge>,
 }
 
 /// The places of documents that were looked up.
@@ -51,7 +54,13 @@ pub(super) enum Progress {
 }
 
 impl Scan {
-    pub(super) fn start(db: Database, options: Arc<Options>, inline_bytes_max: u64) -> Result<Scan> {
+    pub(super) fn start(
+        db: Database,
+        options: Arc<Options>,
+        request: &FunctionRequest,
+        posted: Option<&str>,
+        inline_bytes_max: u64,
+    ) -> Result<Scan> {
         let info = db.info()?;
         let suffix = seq::suffix(&info.uuid).to_owned();
         let resolve = |place: &Since| match place {
@@ -72,14 +81,20 @@ impl Scan {
             true => until,
             false => resolve(&options.since)?,
         };
-        if let Filter::Function(design) = &options.filter {
-            return Err(match db.get(design, None)? {
-                Some(leaf) if !leaf.deleted => Error::NotImplemented(
-                    "This version runs no filter functions of design documents; use filter=_selector or _doc_ids.",
-                ),
-                _ => Error::MISSING,
-            });
-        }
+        let judge = match &options.filter {
+            Filter::Function {
+                design,
+                name,
+                is_view,
+            } => {
+                let filter = match is_view {
+                    true => trunkline_query::Filter::view(&db, design, name)?,
+                    false => trunkline_query::Filter::function(&db, design, name)?,
+                };
+                Some(Judge::new(filter, request.json(&db, None, posted)?))
+            }
+            _ => None,
+        };
         let left = options.limit;
         Ok(Scan {
             db,
@@ -91,6 +106,7 @@ impl Scan {
             reached: since,
             looked_up: None,
             inline_bytes_max,
+            judge,
         })
     }
 
@@ -179,7 +195,12 @@ impl Scan {
         };
         let (db, left) = (&self.db, &mut self.left);
         let mut failed = None;
+        let mut docket = self.judge.is_some().then(Docket::default);
         let mut take = |row: ChangeRow<'_>| {
+            if let Some(docket) = &mut docket {
+                docket.hold(row);
+                return ControlFlow::Continue(());
+            }
             match render.row(db, writer, out, row) {
                 Ok(false) => return ControlFlow::Continue(()),
                 Ok(true) => *left -= 1,
@@ -194,8 +215,9 @@ impl Scan {
                 ControlFlow::Continue(())
             }
         };
-        let bodies = options.include_docs || matches!(options.filter, Filter::Selector(_));
-        let end = match seqs {
+        let bodies =
+            options.include_docs || matches!(options.filter, Filter::Selector(_) | Filter::Function { .. });
+        let mut end = match seqs {
             Some(seqs) => {
                 let seen = seqs.partition_point(|seq| match options.descending {
                     true => *seq > self.since,
@@ -216,6 +238,25 @@ impl Scan {
         }?;
         if let Some(error) = failed {
             return Err(error);
+        }
+        if let (Some(judge), Some(mut docket)) = (&self.judge, docket) {
+            docket.spell(db, options.all_leaves)?;
+            let passing = judge.verdicts(&docket)?;
+            for (held, passing) in docket.rows.into_iter().zip(passing) {
+                if passing.is_empty() {
+                    continue;
+                }
+                let seq = held.seq;
+                render.held(db, writer, out, held, passing)?;
+                *left -= 1;
+                if *left == 0 {
+                    end = ScanEnd {
+                        last: Some(seq),
+                        done: false,
+                    };
+                    break;
+                }
+            }
         }
         if let Some(last) = end.last {
             // Descending, `since` is the next place to look at.
@@ -317,24 +358,57 @@ impl Render<'_> {
         if !takes_some {
             return Ok(false);
         }
+        self.put(db, writer, out, (row.seq, row.id, deleted), row.winner)?;
+        Ok(true)
+    }
+
+    /// Appends a row that a function let pass.
+    fn held(
+        &mut self,
+        db: &Database,
+        writer: &mut Writer,
+        out: &mut Vec<u8>,
+        held: Held,
+        passing: Vec<Rev>,
+    ) -> Result<()> {
+        self.leaves = held.leaves;
+        self.passing = passing;
+        let deleted = self.leaves.first().is_some_and(|(_, deleted)| *deleted);
+        let winner = WinnerBody {
+            body: &held.body,
+            attachments: held.attachments,
+        };
+        self.put(db, writer, out, (held.seq, &held.id, deleted), Some(winner))
+    }
+
+    /// Appends a row of the revisions that pass.
+    fn put(
+        &mut self,
+        db: &Database,
+        writer: &mut Writer,
+        out: &mut Vec<u8>,
+        (seq, id, deleted): (Seq, &str, bool),
+        winner: Option<WinnerBody<'_>>,
+    ) -> Result<()> {
+        let options = self.options;
         self.seq.clear();
         if (writer.rows() + 1).is_multiple_of(options.seq_interval) {
-            seq::write(&mut self.seq, row.seq, self.suffix);
+            seq::write(&mut self.seq, seq, self.suffix);
         } else {
             self.seq.extend_from_slice(b"null");
         }
         let line = Row {
             seq: std::str::from_utf8(&self.seq).unwrap_or("null"),
-            id: row.id,
+            id,
             deleted,
         };
         let revs = self.passing.drain(..);
-        let Some(body) = row.winner.filter(|_| options.include_docs) else {
+        let Some(body) = winner.filter(|_| options.include_docs) else {
             writer.row(out, line, revs, None);
-            return Ok(true);
+            return Ok(());
         };
         let doc = RowDoc {
-            id: row.id,
+            id,
             leaves: &self.leaves,
             winner: &body,
             conflicts: options.conflicts,
@@ -346,6 +420,6 @@ impl Render<'_> {
             Vec::new()
         };
         writer.row(out, line, revs, Some(&mut |out| doc.write(out, &forms)));
-        Ok(true)
+        Ok(())
     }
 }

@@ -1,0 +1,117 @@
+//! Rows that wait for a function of a design document to judge them, a chunk of them in one call.
+
+use crate::error::{Error, Result};
+use crate::show;
+use std::sync::Arc;
+use trunkline_core::Seq;
+use trunkline_core::attachment::Attachment;
+use trunkline_core::rev::Rev;
+use trunkline_query::Filter;
+use trunkline_store::{ChangeRow, Database, Want, WantRevs, WinnerBody};
+use trunkline_wire::document::{self, Pieces, Shown};
+
+/// A filter function and what it is told of the request.
+#[derive(Clone, Debug)]
+pub(super) struct Judge {
+    filter: Arc<Filter>,
+    /// JSON text.
+    request: Arc<str>,
+}
+
+/// A row with what it takes to show it.
+pub(super) struct Held {
+    pub(super) seq: Seq,
+    pub(super) id: String,
+    /// Winner first.
+    pub(super) leaves: Vec<(Rev, bool)>,
+    pub(super) body: String,
+    pub(super) attachments: Vec<Attachment>,
+}
+
+/// Rows and the documents to be judged for them.
+#[derive(Default)]
+pub(super) struct Docket {
+    pub(super) rows: Vec<Held>,
+    docs: Vec<Vec<u8>>,
+    /// For each document its row and its revision.
+    of: Vec<(usize, Rev)>,
+}
+
+impl Judge {
+    pub(super) fn new(filter: Filter, request: String) -> Judge {
+        Judge {
+            filter: Arc::new(filter),
+            request: request.into(),
+        }
+    }
+
+    /// The revisions that pass, row by row.
+    pub(super) fn verdicts(&self, docket: &Docket) -> Result<Vec<Vec<Rev>>> {
+        let mut passing = vec![Vec::new(); docket.rows.len()];
+        if docket.docs.is_empty() {
+            return Ok(passing);
+        }
+        let texts: std::result::Result<Vec<&str>, _> =
+            docket.docs.iter().map(|doc| std::str::from_utf8(doc)).collect();
+        let texts = texts.map_err(|_| Error::Internal("a document that is no text".to_owned()))?;
+        let verdicts = self.filter.takes(&texts, &self.request)?;
+        for ((row, rev), passes) in docket.of.iter().zip(verdicts) {
+            if let Some(revs) = passing.get_mut(*row).filter(|_| passes) {
+                revs.push(rev.clone());
+            }
+        }
+        Ok(passing)
+    }
+}
+
+impl Docket {
+    /// Holds a row, with its winner to be judged or, with `style=all_docs`, every leaf by its own body.
+    pub(super) fn hold(&mut self, row: ChangeRow<'_>) {
+        let Some(WinnerBody { body, attachments }) = row.winner else {
+            return;
+        };
+        self.rows.push(Held {
+            seq: row.seq,
+            id: row.id.to_owned(),
+            leaves: row.leaves.collect(),
+            body: body.to_owned(),
+            attachments,
+        });
+    }
+
+    /// Spells the documents that are to be judged.
+    pub(super) fn spell(&mut self, db: &Database, all_leaves: bool) -> Result<()> {
+        for (at, row) in self.rows.iter().enumerate() {
+            if all_leaves && row.leaves.len() > 1 {
+                let wants = [Want {
+                    id: row.id.clone(),
+                    revs: WantRevs::All,
+                }];
+                let found = db.bulk_get(&wants)?.into_iter().next().flatten();
+                for leaf in found.into_iter().flat_map(|found| found.leaves) {
+                    self.docs.push(spelled(show::pieces(&row.id, &leaf)));
+                    self.of.push((at, leaf.rev));
+                }
+                continue;
+            }
+            let Some((rev, deleted)) = row.leaves.first() else {
+                continue;
+            };
+            self.docs.push(spelled(Pieces {
+                id: &row.id,
+                rev,
+                deleted: *deleted,
+                body: &row.body,
+                attachments: &row.attachments,
+            }));
+            self.of.push((at, rev.clone()));
+        }
+        Ok(())
+    }
+}
+
+fn spelled(pieces: Pieces<'_>) -> Vec<u8> {
+    let mut text = Vec::with_capacity(pieces.body.len() + 128);
+    document::write(&mut text, pieces, &[], &Shown::default());
+    text
+}
