@@ -20,6 +20,7 @@ mod requests;
 mod server;
 mod table;
 mod target;
+mod views;
 
 use bench::Bench;
 use cdr::Ids;
@@ -106,6 +107,8 @@ enum Name {
     IdleJobs,
     /// A tree and a chain of replicas in one process
     Fanout,
+    /// Views: building, reducing, keeping up to date
+    Views,
     /// Memory of an idle server
     Idle,
 }
@@ -219,6 +222,7 @@ fn measure_line(bench: &mut Bench, name: Name) -> Result<Vec<Line>, Failure> {
         Name::Distance => distance::distance(bench)?,
         Name::IdleJobs => jobs::idle_jobs(bench)?,
         Name::Fanout => fanout::fanout(bench)?,
+        Name::Views => views::views(bench)?,
         Name::Idle => vec![memory::idle(bench)?],
     })
 }

@@ -221,20 +221,20 @@ fn compare(index: &Arc<Index>, model: &Model, random: &mut StdRng) {
 
 #[test]
 fn edits_are_seen_as_the_model_sees_them() {
-    with_seeds(6, |random| {
+    with_seeds(2, |random| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("index");
         let mut index = Arc::new(Index::open(&path, VIEWS, 4 << 20).unwrap());
         let mut model = Model::default();
         let ids = random.random_range(1..6000);
-        for round in 0..12 {
+        for round in 0..8 {
             let edits = [1, 30, 3000][random.random_range(0..3)];
             let mut batch = BTreeMap::new();
             for _ in 0..edits {
                 let id = format!("doc-{}", random.random_range(0..ids));
                 batch.insert(id, emitted(random));
             }
-            if round == 9 {
+            if round == 6 {
                 // Nearly everything goes.
                 let gone = model.0.keys().filter(|_| random.random_bool(0.95));
                 batch.extend(gone.map(|id| (id.clone(), Emitted::new())));
@@ -264,7 +264,7 @@ fn edits_are_seen_as_the_model_sees_them() {
 
 #[test]
 fn an_index_built_at_once_is_as_one_that_grew() {
-    with_seeds(4, |random| {
+    with_seeds(2, |random| {
         let dir = tempfile::tempdir().unwrap();
         let index = Arc::new(Index::open(&dir.path().join("index"), VIEWS, 4 << 20).unwrap());
         let mut model = Model::default();
