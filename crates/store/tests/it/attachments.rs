@@ -132,7 +132,7 @@ fn stubs_without_bytes_are_refused() {
         replica("c", 1, &["b"], false, "{}"),
         vec![named("x", AttachmentSource::Staged(unknown))],
     );
-    assert!(matches!(one(&database, edit), Err(Refused::BadAttachment(_))));
+    assert_eq!(one(&database, edit), Err(Refused::NotStaged("x".into())));
     clean(&database);
 }
 
