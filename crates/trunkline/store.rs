@@ -19,6 +19,7 @@ pub struct Store {
 
 impl From<engine::Store> for Store {
     fn from(engine: engine::Store) -> Store {
+        engine.set_guard_maker(trunkline_query::guards());
         Store {
             engine,
             replications: Arc::default(),

@@ -205,3 +205,10 @@ pub const INDEX_CACHE_BYTES: usize = 8 << 20;
 /// Compiled functions of design documents that a thread which runs filters or updates keeps for the next call: as many as
 /// feeds that take turns there use as a rule. Each takes about 200 KB, and for the time of a call what it may use at most.
 pub const SANDBOXES_PER_THREAD_MAX: usize = 8;
+
+/// Threads that run validation functions, one for each database that is written to just now: beyond, whoever commits
+/// runs them itself.
+pub const VALIDATORS_MAX: usize = 64;
+
+/// Milliseconds without a document after which such a thread ends: longer than a batch of a replication takes.
+pub const VALIDATOR_IDLE_MS: u64 = 30_000;

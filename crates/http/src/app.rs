@@ -51,6 +51,7 @@ impl App {
         let buffers = config
             .request_buffers_bytes_max
             .max(config.request_buffer_bytes_max);
+        replications.store().set_guard_maker(trunkline_query::guards());
         App(Arc::new(Shared {
             rooms: Rooms::new(buffers, config.request_buffers_wait_ms),
             store: replications.store().clone(),

@@ -77,6 +77,10 @@ pub(crate) enum Error {
     StaleSeq(String),
     /// CouchDB has it, we do not (yet); what to do instead.
     NotImplemented(&'static str),
+    /// A validation function refuses the document; its reason.
+    Forbidden(String),
+    /// A validation function wants to know who asks; its reason.
+    Unauthorized(String),
     /// A function of a design document failed; error word and reason.
     Function(&'static str, String),
     /// A peer of a replication failed; error word and reason.
@@ -128,6 +132,9 @@ impl Error {
             Refused::NotStaged(name) => Error::NotStaged(name),
             Refused::BadAttachment(reason) => Error::BadAttachment(reason),
             Refused::Mirror => Error::Mirror,
+            Refused::Forbidden(reason) => Error::Forbidden(reason),
+            Refused::Unauthorized(reason) => Error::Unauthorized(reason),
+            Refused::GuardFailed(reason) => Error::Function(thrown_word(&reason), reason),
             other => Error::Internal(format!("refused: {other:?}")),
         }
     }
@@ -204,6 +211,8 @@ impl Error {
                 "requested_range_not_satisfiable",
                 reasons::RANGE.into(),
             ),
+            Error::Forbidden(reason) => (S::FORBIDDEN, "forbidden", reason.into()),
+            Error::Unauthorized(reason) => (S::UNAUTHORIZED, "unauthorized", reason.into()),
             Error::Function(word, reason) => (S::INTERNAL_SERVER_ERROR, word, reason.into()),
             Error::Replication(status, word, reason) => (*status, word, reason.into()),
             Error::Internal(reason) => (S::INTERNAL_SERVER_ERROR, "internal_server_error", reason.into()),
@@ -285,6 +294,19 @@ impl From<store::Error> for Error {
     }
 }
 
+/// The error word for what a function threw: the name of an `Error`.
+fn thrown_word(message: &str) -> &'static str {
+    let named = |name: &&str| message.starts_with(&format!("{name}:"));
+    let words = [
+        "TypeError",
+        "ReferenceError",
+        "RangeError",
+        "SyntaxError",
+        "Error",
+    ];
+    words.into_iter().find(named).unwrap_or("unknown_error")
+}
+
 impl From<FunctionError> for Error {
     fn from(error: FunctionError) -> Error {
         match error {
@@ -297,15 +319,7 @@ impl From<FunctionError> for Error {
             FunctionError::Bounds(reason) => Error::Function("os_process_error", reason),
             FunctionError::BadAnswer(reason) => Error::Function("bad_answer", reason),
             FunctionError::Threw { message, .. } => {
-                let named = |name: &&str| message.starts_with(&format!("{name}:"));
-                let word = [
-                    "TypeError",
-                    "ReferenceError",
-                    "RangeError",
-                    "SyntaxError",
-                    "Error",
-                ];
-                let word = word.into_iter().find(named).unwrap_or("unnamed_error");
+                let word = thrown_word(&message);
                 Error::Function(word, message)
             }
             FunctionError::Store(error) => error.into(),

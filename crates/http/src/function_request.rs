@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Method, Uri, header};
 use serde_json::{Map, Value, json};
 use std::convert::Infallible;
 use trunkline_store::Database;
+use trunkline_wire::functions::{self, DEFAULT_SECURITY};
 use trunkline_wire::seq;
 
 /// What of a request its functions may want to know.
@@ -27,14 +28,6 @@ impl<S: Send + Sync> FromRequestParts<S> for FunctionRequest {
             headers: parts.headers.clone(),
         })
     }
-}
-
-/// What CouchDB 3 gives a new database.
-pub(crate) const DEFAULT_SECURITY: &str = r#"{"members":{"roles":["_admin"]},"admins":{"roles":["_admin"]}}"#;
-
-/// There are no users yet, so everyone is the administrator.
-pub(crate) fn user_context(database: &str) -> Value {
-    json!({ "db": database, "name": null, "roles": ["_admin"] })
 }
 
 impl FunctionRequest {
@@ -65,8 +58,8 @@ impl FunctionRequest {
             "peer": "",
             "form": object(&self.form(body)?),
             "cookie": {},
-            "userCtx": user_context(name),
-            "secObj": serde_json::from_str::<Value>(security).unwrap_or_default(),
+            "userCtx": value(&functions::user_context(name)),
+            "secObj": value(security),
         });
         Ok(request.to_string())
     }
@@ -80,6 +73,10 @@ impl FunctionRequest {
             _ => Ok(Query::default()),
         }
     }
+}
+
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 fn segment(raw: &str) -> Value {

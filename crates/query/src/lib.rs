@@ -9,6 +9,7 @@
 //! | `index` | index files: rows in key order, with partial reductions |
 //! | `indexes`, `view_index` | which indexes are in use, and who brings them up to date |
 //! | `mapper`, `emitted`, `reducers` | map and reduce functions |
+//! | `validate`, `validator` | what `validate_doc_update` lets pass |
 //! | `view` | asking a view |
 
 mod build;
@@ -21,6 +22,8 @@ pub mod index;
 mod indexes;
 mod mapper;
 mod reducers;
+mod validate;
+mod validator;
 pub mod view;
 mod view_index;
 
@@ -29,4 +32,5 @@ pub use filter::Filter;
 pub use function::FunctionError;
 pub use indexes::Indexes;
 pub use reducers::ReduceFailure;
+pub use validate::guards;
 pub use view_index::ViewIndex;

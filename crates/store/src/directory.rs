@@ -48,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) uses: AtomicU64,
     pub(crate) updates: Updates,
     pub(crate) flusher: Flusher,
+    pub(crate) guard_maker: crate::guard::Maker,
     pub(crate) closed: AtomicBool,
     /// Staged files older than this are no living process's.
     pub(crate) opened_at: SystemTime,
@@ -85,6 +86,7 @@ impl Store {
                 uses: AtomicU64::new(1),
                 updates: Updates::default(),
                 flusher: Flusher::default(),
+                guard_maker: crate::guard::Maker::default(),
                 closed: AtomicBool::new(false),
                 opened_at: SystemTime::now(),
                 rubbish: Mutex::default(),

@@ -51,6 +51,12 @@ pub enum Refused {
     BadAttachment(String),
     /// The database is a mirror: it takes what is replicated to it, and no edits of its own.
     Mirror,
+    /// A guard of the database forbids it; its reason.
+    Forbidden(String),
+    /// A guard of the database wants to know who asks; its reason.
+    Unauthorized(String),
+    /// A guard of the database failed; how.
+    GuardFailed(String),
 }
 
 impl Error {
@@ -105,6 +111,9 @@ impl fmt::Display for Refused {
             Refused::Mirror => {
                 f.write_str("the database is a mirror and takes only what is replicated to it")
             }
+            Refused::Forbidden(reason) => write!(f, "forbidden: {reason}"),
+            Refused::Unauthorized(reason) => write!(f, "unauthorized: {reason}"),
+            Refused::GuardFailed(reason) => write!(f, "the document could not be validated: {reason}"),
         }
     }
 }

@@ -33,6 +33,7 @@ pub(crate) struct OpenFile {
     pub(crate) purged_infos_limit: AtomicU32,
     /// Whether interactive edits are refused.
     pub(crate) mirror: AtomicBool,
+    pub(crate) post: crate::guard::Post,
     /// Attachment files without a row, and the commit that dropped the row: unlinked once that is durable.
     pub(crate) unreferenced: Mutex<BTreeMap<ContentHash, u64>>,
     /// Counts commits since the file was opened.
@@ -101,6 +102,7 @@ impl OpenFile {
             revs_limit: limit(meta::REVS_LIMIT, REVS_LIMIT_DEFAULT)?,
             purged_infos_limit: limit(meta::PURGED_INFOS_LIMIT, PURGED_INFOS_LIMIT_DEFAULT)?,
             mirror: AtomicBool::new(number(meta::MIRROR)?.is_some_and(|number| number != 0)),
+            post: crate::guard::Post::default(),
             unreferenced: Mutex::default(),
             commits: AtomicU64::new(0),
             durable: AtomicU64::new(0),

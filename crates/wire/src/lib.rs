@@ -29,6 +29,7 @@ pub mod digests;
 pub mod document;
 pub mod exchange;
 pub mod fault;
+pub mod functions;
 pub mod info;
 pub mod invalid;
 pub mod local_doc;

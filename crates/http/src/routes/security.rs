@@ -3,12 +3,12 @@
 use crate::app::blocking;
 use crate::body::{INVALID_JSON, Whole};
 use crate::error::{Error, Result};
-use crate::function_request::DEFAULT_SECURITY;
 use crate::request::Db;
 use crate::respond;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::Value;
+use trunkline_wire::functions::DEFAULT_SECURITY;
 
 pub(super) async fn show(Db(db): Db) -> Result<Response> {
     let security = blocking(move || Ok(db.security()?)).await?;

@@ -30,3 +30,4 @@ mod replications;
 mod rooms;
 mod server;
 mod shutdown;
+mod validate;

@@ -224,6 +224,9 @@ impl Unfit {
                     (NOT_STAGED, format!("the bytes of attachment {name} are not here"))
                 }
                 Refused::BadAttachment(reason) => ("bad_request", reason),
+                Refused::Forbidden(reason) => ("forbidden", reason),
+                Refused::Unauthorized(reason) => ("unauthorized", reason),
+                Refused::GuardFailed(reason) => ("unknown_error", reason),
                 other => ("forbidden", format!("{other:?}")),
             },
         };

@@ -5,6 +5,7 @@ use super::entry::{Entry, Now, Old};
 use super::queue::{Answer, Prepared, Work};
 use super::refs::Refs;
 use crate::file::OpenFile;
+use crate::guard::{DESIGN, Guard};
 use crate::tables::{self, State, meta};
 use crate::{Database, Durability, Error, LocalWrite, Outcome, Refused};
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ pub(super) struct Commit<'a, 't> {
     pub(super) tables: Tables<'t>,
     pub(super) state: State,
     pub(super) revs_limit: u32,
+    pub(super) guard: Option<Guard>,
     /// In id order.
     pub(super) entries: Vec<Entry<'a>>,
     /// The highest stored document id.
@@ -38,6 +40,8 @@ pub(super) struct Applied {
     pub(super) answers: Vec<Answer>,
     pub(super) state: State,
     pub(super) wrote: bool,
+    /// Whether design documents were among those edited.
+    pub(super) designs: bool,
     pub(super) unreferenced: Vec<ContentHash>,
     /// Seqs of the by_seq rows that newer ones replaced, and how many rows were added.
     pub(super) replaced: Vec<Seq>,
@@ -53,9 +57,11 @@ impl Database {
         }
         let file = self.file_to_write()?;
         let asks = |durability| works.iter().any(|(_, asked)| *asked == durability);
+        let guard = self.guard(&file)?;
         let mut txn = file.redb.begin_write()?;
         let applied = {
-            let commit = Commit::new(self, &file, Tables::open(&txn)?, works)?;
+            let mut commit = Commit::new(self, &file, Tables::open(&txn)?, works)?;
+            commit.guard = guard;
             commit.run(works)?
         };
         if !applied.wrote && (!asks(Durability::Durable) || file.is_durable()) {
@@ -80,6 +86,9 @@ impl Database {
         txn.commit()?;
         file.seq_floor.store(floor, Ordering::Release);
         works.iter().try_for_each(|(work, _)| file.note_setting(work))?;
+        if applied.designs {
+            file.post.forget();
+        }
         self.publish(&file, &applied, durability);
         Ok(applied.answers)
     }
@@ -170,6 +179,7 @@ impl<'a, 't> Commit<'a, 't> {
             tables,
             state,
             revs_limit: file.revs_limit.load(Ordering::Relaxed),
+            guard: None,
             entries,
             last_id,
             refs: Refs::default(),
@@ -211,10 +221,17 @@ impl<'a, 't> Commit<'a, 't> {
             answers,
             state: self.state,
             wrote: self.wrote,
+            designs: self.edits_designs(),
             unreferenced: rows.unreferenced,
             replaced: rows.replaced,
             added: rows.added,
         })
+    }
+
+    fn edits_designs(&self) -> bool {
+        let first = self.entries.partition_point(|entry| entry.id < DESIGN);
+        let entry = self.entries.get(first);
+        entry.is_some_and(|entry| entry.id.starts_with(DESIGN))
     }
 
     /// The place of a document in `entries`.

@@ -51,6 +51,11 @@ impl<'a> Commit<'a, '_> {
             return Ok(Err(Refused::Conflict));
         }
         let path = path_of(&rev, parent.as_ref());
+        // A document that comes back is a new one to a guard.
+        let claimed = path_of(&rev, edit.parent.as_ref());
+        if let Err(refused) = self.guarded(index, &claimed, edit.deleted, &edit.body, &attachments)? {
+            return Ok(Err(refused));
+        }
         let seq = self.grow(index, &path, edit.deleted, &edit.body, attachments)?;
         Ok(Ok(Written { rev, seq }))
     }
@@ -99,10 +104,15 @@ impl<'a> Commit<'a, '_> {
             self.offer_staged(&edit.attachments);
             Vec::new()
         } else {
-            match self.replicated_attachments(index, edit)? {
+            let attachments = match self.replicated_attachments(index, edit)? {
                 Ok(attachments) => attachments,
                 Err(refused) => return Ok(Err(refused)),
+            };
+            let judged = self.guarded(index, &edit.path, edit.deleted, &edit.body, &attachments)?;
+            if let Err(refused) = judged {
+                return Ok(Err(refused));
             }
+            attachments
         };
         let before = self.entry_mut(index)?.now.seq;
         let seq = self.grow(index, &edit.path, edit.deleted, &edit.body, attachments)?;

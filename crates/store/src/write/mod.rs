@@ -5,6 +5,7 @@ mod apply;
 mod commit;
 mod decide;
 mod entry;
+mod guarded;
 mod plan;
 mod purge;
 mod queue;

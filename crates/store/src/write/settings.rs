@@ -46,6 +46,9 @@ impl OpenFile {
         let Work::Meta { key, value } = work else {
             return Ok(());
         };
+        if *key == meta::SECURITY {
+            self.post.forget();
+        }
         if *key == meta::MIRROR {
             let mirror = tables::decode_number(value)? != 0;
             self.mirror.store(mirror, Ordering::Relaxed);

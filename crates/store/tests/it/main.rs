@@ -15,6 +15,7 @@ mod damage;
 mod digests;
 mod draw;
 mod fixture;
+mod guard;
 mod lifecycle;
 mod model;
 mod support;

@@ -1,0 +1,150 @@
+//! `validate_doc_update`: what the design documents of a database let pass. A function, or a selector that documents
+//! must match.
+
+use crate::function::{Found, Function, FunctionError};
+use crate::validator::Validator;
+use std::sync::Arc;
+use trunkline_core::rev::Rev;
+use trunkline_core::selector::Selector;
+use trunkline_store::{Candidate, Guard, GuardMaker, Guarded, Refused};
+use trunkline_wire::document::{self, Pieces, Shown};
+use trunkline_wire::functions::{self, DEFAULT_SECURITY, Verdict};
+
+/// Makes the guards of databases, for [`trunkline_store::Store::set_guard_maker`].
+pub fn guards() -> GuardMaker {
+    Arc::new(guard)
+}
+
+fn guard(guarded: &Guarded<'_>) -> Option<Guard> {
+    let rules: Vec<Rule> = guarded
+        .designs
+        .iter()
+        .filter_map(|(id, body)| Rule::of(id, body))
+        .collect();
+    if rules.is_empty() {
+        return None;
+    }
+    let functions: Vec<Function> = rules.iter().filter_map(Rule::function).collect();
+    let validator = (!functions.is_empty()).then(|| {
+        let security = guarded.security.unwrap_or(DEFAULT_SECURITY);
+        Validator::new(
+            functions,
+            functions::user_context(guarded.name.as_str()),
+            security.to_owned(),
+        )
+    });
+    Some(Arc::new(move |candidate: &Candidate<'_>| {
+        rules.iter().try_for_each(|rule| rule.check(candidate))?;
+        match &validator {
+            Some(validator) => validator.check(new_doc(candidate), old_doc(candidate)),
+            None => Ok(()),
+        }
+    }))
+}
+
+/// What one design document asks of documents.
+enum Rule {
+    Function(Function),
+    Selector {
+        id: String,
+        selector: Box<Selector>,
+    },
+    /// It cannot be told: nothing passes until it is mended.
+    Broken(String),
+}
+
+impl Rule {
+    fn of(id: &str, body: &str) -> Option<Rule> {
+        let declared = trunkline_wire::design_doc::parse(body)
+            .ok()?
+            .validate_doc_update?;
+        let broken = |what: String| Rule::Broken(format!("validate_doc_update of {id}: {what}"));
+        if declared.trim_start().starts_with('{') {
+            return Some(match Selector::parse(&declared) {
+                Ok(selector) => Rule::Selector {
+                    id: id.to_owned(),
+                    selector: Box::new(selector),
+                },
+                Err(invalid) => broken(invalid.to_string()),
+            });
+        }
+        Some(match Found::read(body) {
+            Ok(found) => Rule::Function(found.function(&declared)),
+            Err(error) => broken(error.to_string()),
+        })
+    }
+
+    fn function(&self) -> Option<Function> {
+        match self {
+            Rule::Function(function) => Some(function.clone()),
+            _ => None,
+        }
+    }
+
+    fn check(&self, candidate: &Candidate<'_>) -> Result<(), Refused> {
+        match self {
+            // A tombstone needs no members.
+            Rule::Selector { .. } if candidate.deleted => Ok(()),
+            Rule::Selector { id, selector } => {
+                let pieces = pieces(candidate.id, candidate.rev, candidate);
+                if document::is_selected(selector, pieces, &[]) {
+                    return Ok(());
+                }
+                Err(Refused::Forbidden(format!(
+                    "The document does not match validate_doc_update of {id}."
+                )))
+            }
+            Rule::Broken(reason) => Err(Refused::GuardFailed(reason.clone())),
+            Rule::Function(_) => Ok(()),
+        }
+    }
+}
+
+/// Calls one function; on whichever thread this is.
+pub(crate) fn call(function: &Function, args: &[&str]) -> Result<(), Refused> {
+    let called = function.call(|sandbox| Ok(sandbox.call(0, args)?));
+    match called {
+        Ok(_) => Ok(()),
+        Err(FunctionError::Threw {
+            value: Some(value), ..
+        }) => Err(match functions::verdict(&value) {
+            Verdict::Forbidden(reason) => Refused::Forbidden(reason),
+            Verdict::Unauthorized(reason) => Refused::Unauthorized(reason),
+            Verdict::Other(reason) => Refused::GuardFailed(reason),
+        }),
+        Err(error) => Err(Refused::GuardFailed(error.to_string())),
+    }
+}
+
+fn pieces<'a>(id: &'a str, rev: &'a Rev, candidate: &Candidate<'a>) -> Pieces<'a> {
+    Pieces {
+        id,
+        rev,
+        deleted: candidate.deleted,
+        body: candidate.body,
+        attachments: candidate.attachments,
+    }
+}
+
+fn new_doc(candidate: &Candidate<'_>) -> String {
+    let mut out = Vec::new();
+    let pieces = pieces(candidate.id, candidate.rev, candidate);
+    document::write_replicated(&mut out, pieces, candidate.path, &[]);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+fn old_doc(candidate: &Candidate<'_>) -> String {
+    let Some(old) = candidate.old else {
+        return "null".to_owned();
+    };
+    let pieces = Pieces {
+        id: candidate.id,
+        rev: &old.rev,
+        deleted: old.deleted,
+        body: old.body.as_str(),
+        attachments: &old.attachments,
+    };
+    let mut out = Vec::new();
+    document::write(&mut out, pieces, &[], &Shown::default());
+    String::from_utf8(out).unwrap_or_default()
+}

@@ -1,0 +1,156 @@
+//! What else has a say in which edits of documents are taken: a guard per database, made of its design documents by
+//! whoever knows how. Called in the write path, by whichever thread leads the commit.
+
+use crate::file::OpenFile;
+use crate::{Database, DocsScan, Error, Leaf, Refused, Store};
+use parking_lot::Mutex;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use trunkline_core::attachment::Attachment;
+use trunkline_core::db_name::DbName;
+use trunkline_core::doc::RevPath;
+use trunkline_core::rev::Rev;
+
+/// An edit that is about to be taken. Design documents and local documents are none of a guard's business.
+#[derive(Debug)]
+pub struct Candidate<'a> {
+    /// The document's id.
+    pub id: &'a str,
+    /// The revision it would get.
+    pub rev: &'a Rev,
+    /// That revision with those of its ancestors that the edit names.
+    pub path: &'a RevPath,
+    /// Whether it is a tombstone.
+    pub deleted: bool,
+    /// JSON text as in [`trunkline_core::doc::Body`].
+    pub body: &'a str,
+    /// In document order.
+    pub attachments: &'a [Attachment],
+    /// The leaf that it goes on from, if there is one.
+    pub old: Option<&'a Leaf>,
+}
+
+/// Says whether an edit is taken.
+pub type Guard = Arc<dyn Fn(&Candidate<'_>) -> Result<(), Refused> + Send + Sync>;
+
+/// What a guard is made of.
+#[derive(Debug)]
+pub struct Guarded<'a> {
+    /// The database.
+    pub name: &'a DbName,
+    /// Its design documents: id and body.
+    pub designs: &'a [(String, String)],
+    /// `_security`, JSON text, where it was set.
+    pub security: Option<&'a str>,
+}
+
+/// Makes the guard of a database; `None` where nothing is to be guarded.
+pub type GuardMaker = Arc<dyn Fn(&Guarded<'_>) -> Option<Guard> + Send + Sync>;
+
+/// The guard of an open database, as far as it is known.
+#[derive(Clone, Default)]
+pub(crate) enum Known {
+    /// Its design documents are to be looked at.
+    #[default]
+    Not,
+    Unguarded,
+    Guarded(Guard),
+}
+
+/// [`Known`], beside an open file.
+#[derive(Default)]
+pub(crate) struct Post(Mutex<Known>);
+
+impl Post {
+    /// Design documents changed, or what else a guard is made of.
+    pub(crate) fn forget(&self) {
+        *self.0.lock() = Known::Not;
+    }
+}
+
+impl fmt::Debug for Post {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match *self.0.lock() {
+            Known::Not => "not known",
+            Known::Unguarded => "unguarded",
+            Known::Guarded(_) => "guarded",
+        })
+    }
+}
+
+impl Store {
+    /// Sets, once, what makes the guards of its databases. The first to come stays.
+    pub fn set_guard_maker(&self, maker: GuardMaker) {
+        let _ = self.shared.guard_maker.0.set(maker);
+    }
+}
+
+/// What [`Store::set_guard_maker`] sets.
+#[derive(Default)]
+pub(crate) struct Maker(pub(crate) std::sync::OnceLock<GuardMaker>);
+
+impl fmt::Debug for Maker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.get().is_some() { "set" } else { "not set" })
+    }
+}
+
+impl Database {
+    /// Who guards it, for the leader of a commit: known without a look at the disk until design documents change.
+    pub(crate) fn guard(&self, file: &OpenFile) -> Result<Option<Guard>, Error> {
+        let Some(maker) = self.store.shared.guard_maker.0.get() else {
+            return Ok(None);
+        };
+        match &*file.post.0.lock() {
+            Known::Unguarded => return Ok(None),
+            Known::Guarded(guard) => return Ok(Some(guard.clone())),
+            Known::Not => {}
+        }
+        let designs = self.designs()?;
+        let security = if designs.is_empty() {
+            None
+        } else {
+            self.security()?
+        };
+        let guard = maker(&Guarded {
+            name: self.name(),
+            designs: &designs,
+            security: security.as_deref(),
+        });
+        *file.post.0.lock() = guard.clone().map_or(Known::Unguarded, Known::Guarded);
+        Ok(guard)
+    }
+
+    fn designs(&self) -> Result<Vec<(String, String)>, Error> {
+        let mut designs = Vec::new();
+        let mut scan = DocsScan {
+            start: Some(DESIGN.to_owned()),
+            after_start: false,
+            end: Some(DESIGNS_END.to_owned()),
+            inclusive_end: false,
+            descending: false,
+            bodies: true,
+            limit: usize::MAX,
+        };
+        loop {
+            let end = self.all_docs(&scan, &mut |row| {
+                let body = row
+                    .winner
+                    .map_or_else(String::new, |winner| winner.body.to_owned());
+                designs.push((row.id.to_owned(), body));
+                ControlFlow::Continue(())
+            })?;
+            if end.done || end.last.is_none() {
+                return Ok(designs);
+            }
+            scan.start = end.last;
+            scan.after_start = true;
+        }
+    }
+}
+
+/// Begins the ids of design documents.
+pub(crate) const DESIGN: &str = "_design/";
+/// Behind all of them.
+const DESIGNS_END: &str = "_design0";
