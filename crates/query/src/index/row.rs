@@ -16,7 +16,7 @@ pub(crate) const VIEW_BYTES: usize = 2;
 /// which of its rows the document emitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row<'a> {
-    /// See [`put_place`].
+    /// All of that, in bytes that sort so.
     pub place: &'a [u8],
     /// Where the sort key ends in it.
     pub sort_key_end: usize,

@@ -38,7 +38,7 @@ impl Rows {
         self.finish(start, sort_key_end, key, value);
     }
 
-    /// Adds what a document emitted: view and sort key of each row, as [`put_emitted`] put them.
+    /// Adds what a document emitted: view and sort key of each row, as `put_emitted` put them.
     pub fn push_document(&mut self, id: &str, emitted: &[u8]) {
         let start = self.bytes.len();
         self.bytes.extend(DOCS.to_be_bytes());
