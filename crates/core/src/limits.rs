@@ -212,3 +212,12 @@ pub const VALIDATORS_MAX: usize = 64;
 
 /// Milliseconds without a document after which such a thread ends: longer than a batch of a replication takes.
 pub const VALIDATOR_IDLE_MS: u64 = 30_000;
+
+/// Passes over indexes that run at once for a server's requests: each has threads of its own, and megabytes of rows.
+pub const INDEX_PASSES_MAX: usize = 8;
+
+/// Databases whose indexes are brought up to date at once behind writes: requests that wait for theirs come first.
+pub const INDEX_BACKGROUND_PASSES_MAX: usize = 2;
+
+/// Milliseconds after a write until that begins: writes come in swarms, and one pass sees to many.
+pub const INDEX_BACKGROUND_WAIT_MS: u64 = 1000;

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::reads::Reads;
 use crate::room::{Room, Rooms};
 use crate::routes::Uploads;
+use crate::views::Views;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) rooms: Rooms,
     /// Contents that peers bring.
     pub(crate) uploads: Uploads,
+    /// Indexes, and who brings them up to date.
+    pub(crate) views: Views,
     /// Cancelled at the shutdown signal: feeds send their `last_seq` and end.
     pub(crate) stopping: CancellationToken,
     /// Databases being compacted, and since when (seconds since 1970).
@@ -60,6 +63,7 @@ impl App {
             reads: Reads::default(),
             scans: Threads::per_core(),
             uploads: Uploads::default(),
+            views: Views::default(),
             stopping: CancellationToken::new(),
             compactions: parking_lot::Mutex::default(),
             boot: uuid::Uuid::new_v4()

@@ -83,6 +83,8 @@ pub(crate) enum Error {
     Unauthorized(String),
     /// A function of a design document failed; error word and reason.
     Function(&'static str, String),
+    /// A design document whose functions cannot be run; error word and reason.
+    Design(&'static str, String),
     /// A peer of a replication failed; error word and reason.
     Replication(StatusCode, &'static str, String),
     /// Other requests hold all the memory there is for request bodies.
@@ -214,6 +216,7 @@ impl Error {
             Error::Forbidden(reason) => (S::FORBIDDEN, "forbidden", reason.into()),
             Error::Unauthorized(reason) => (S::UNAUTHORIZED, "unauthorized", reason.into()),
             Error::Function(word, reason) => (S::INTERNAL_SERVER_ERROR, word, reason.into()),
+            Error::Design(word, reason) => (S::BAD_REQUEST, word, reason.into()),
             Error::Replication(status, word, reason) => (*status, word, reason.into()),
             Error::Internal(reason) => (S::INTERNAL_SERVER_ERROR, "internal_server_error", reason.into()),
             Error::NotImplemented(reason) => (S::NOT_IMPLEMENTED, "not_implemented", (*reason).into()),

@@ -8,6 +8,7 @@
 
 mod absent;
 mod app;
+mod background;
 mod body;
 mod config;
 mod content;
@@ -28,6 +29,7 @@ mod show;
 mod tasks;
 mod unread;
 mod upload;
+mod views;
 
 pub use config::Config;
 pub use server::{serve, serve_with};

@@ -2,6 +2,7 @@
 
 pub(crate) mod docs_range;
 pub(crate) mod range;
+pub(crate) mod view_query;
 
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -25,7 +26,7 @@ impl FromRequestParts<App> for Db {
     }
 }
 
-fn database(app: &App, name: &str) -> Result<Database> {
+pub(crate) fn database(app: &App, name: &str) -> Result<Database> {
     let name = DbName::parse(name).map_err(|_| Error::DatabaseMissing)?;
     match app.store.database(&name) {
         // Clients of CouchDB find it there from the start.

@@ -27,6 +27,7 @@ mod server;
 mod session;
 mod settings;
 mod uuids;
+mod views;
 
 use crate::app::App;
 use crate::error::Error;
@@ -98,7 +99,7 @@ fn database_level() -> Router<App> {
         .route("/{db}/_bulk_get", post(bulk_get::read))
         .route("/{db}/_changes", get(changes::feed).post(changes::feed_posted))
         .route("/{db}/_compact", post(maintenance::compact))
-        .route("/{db}/_compact/{design}", post(maintenance::compact_index))
+        .route("/{db}/_compact/{design}", post(views::index::compact))
         .route("/{db}/_ensure_full_commit", post(maintenance::ensure_full_commit))
         .route("/{db}/_exchange/digests", post(compare::digests))
         .route("/{db}/_exchange/leaves", post(compare::leaves))
@@ -126,7 +127,7 @@ fn database_level() -> Router<App> {
         )
         .route("/{db}/_security", get(security::show).put(security::set))
         .route("/{db}/_sync_shards", post(maintenance::nothing_to_do))
-        .route("/{db}/_view_cleanup", post(maintenance::nothing_to_do))
+        .route("/{db}/_view_cleanup", post(views::index::clean))
         .route("/{db}/_explain", any(maintenance::no_query_engine))
         .route("/{db}/_find", any(maintenance::no_query_engine))
         .route("/{db}/_index", any(maintenance::no_query_engine))
@@ -154,6 +155,14 @@ fn document_level() -> Router<App> {
     Router::new()
         .route("/{db}/{doc}", document())
         .route("/{db}/_design/{design}", document())
+        .route("/{db}/_design/{design}/_info", get(views::index::info))
+        .route("/{db}/_design/{design}/_view/{view}", {
+            get(views::one).post(views::one_posted)
+        })
+        .route(
+            "/{db}/_design/{design}/_view/{view}/queries",
+            post(views::queries),
+        )
         .route("/{db}/_local/{local}", document())
         .route("/{db}/_local/{local}/{*attachment}", attachment())
         .route("/{db}/{doc}/{*attachment}", attachment())

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::lenient::Lenient;
 use crate::unread::Unread;
-use crate::{Config, encoding, routes};
+use crate::{Config, background, encoding, routes};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -67,6 +67,8 @@ pub async fn serve_with(
     // Dropped with this future, however it ends: no connection outlives it.
     let cut = CancellationToken::new();
     let _cut_at_end = cut.clone().drop_guard();
+    let indexing = background::run(app.clone());
+    tokio::spawn(cut.clone().run_until_cancelled_owned(indexing));
 
     let mut shutdown = std::pin::pin!(shutdown);
     loop {

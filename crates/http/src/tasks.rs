@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::jobs::{self, NODE};
+use crate::views::Pass;
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,7 +25,25 @@ pub(crate) fn active(app: &App) -> Vec<Value> {
         .iter()
         .map(|job| jobs::task(job, now))
         .chain(compactions)
+        .chain(app.views.passes().iter().map(|pass| indexer(pass, now)))
         .collect()
+}
+
+/// A pass over an index.
+fn indexer(pass: &Pass, now: u64) -> Value {
+    let done = pass.index.pass().unwrap_or_default().min(pass.total);
+    json!({
+        "node": NODE,
+        "pid": "<0.0.0>",
+        "type": if pass.compacts { "view_compaction" } else { "indexer" },
+        "database": pass.database,
+        "design_document": pass.design,
+        "changes_done": done,
+        "total_changes": pass.total,
+        "progress": (done * 100).checked_div(pass.total).unwrap_or(0),
+        "started_on": pass.started,
+        "updated_on": now,
+    })
 }
 
 /// A compaction that runs; dropping it takes it off the list.
@@ -64,7 +83,8 @@ impl Drop for Compaction {
     }
 }
 
-fn seconds() -> u64 {
+/// Since 1970.
+pub(crate) fn seconds() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())

@@ -25,7 +25,7 @@ struct Shared {
 }
 
 /// Incarnation of the database, and what makes the rows.
-type Key = (String, Signature);
+pub(crate) type Key = (String, Signature);
 
 impl Indexes {
     /// The index of a design document; nothing is built or read yet.
@@ -42,6 +42,11 @@ impl Indexes {
             close_least_used(&mut open);
         }
         Ok(index)
+    }
+
+    /// Shows the open indexes; none is opened meanwhile.
+    pub(crate) fn with_open<T>(&self, then: impl FnOnce(&mut HashMap<Key, Arc<ViewIndex>>) -> T) -> T {
+        then(&mut self.0.open.lock())
     }
 
     /// Those that are being brought up to date, with how many documents their pass has mapped.

@@ -8,11 +8,13 @@
 //! | `function` | one function of a design document, compiled and kept |
 //! | `index` | index files: rows in key order, with partial reductions |
 //! | `indexes`, `view_index` | which indexes are in use, and who brings them up to date |
+//! | `clean`, `remembered` | files of indexes that are gone, and what was there before a change |
 //! | `mapper`, `emitted`, `reducers` | map and reduce functions |
 //! | `validate`, `validator` | what `validate_doc_update` lets pass |
 //! | `view` | asking a view |
 
 mod build;
+mod clean;
 pub mod design;
 mod emitted;
 mod error;
@@ -22,6 +24,7 @@ pub mod index;
 mod indexes;
 mod mapper;
 mod reducers;
+mod remembered;
 mod validate;
 mod validator;
 pub mod view;
@@ -32,5 +35,6 @@ pub use filter::Filter;
 pub use function::FunctionError;
 pub use indexes::Indexes;
 pub use reducers::ReduceFailure;
+pub use remembered::{remember, remembered};
 pub use validate::guards;
 pub use view_index::ViewIndex;

@@ -3,10 +3,11 @@
 use crate::Error;
 use crate::index::{Grouping, Row, Snapshot, ViewNumber, behind, whole};
 use crate::mapper::collation;
-use crate::reducers::ReduceFailure;
+use crate::reducers::{ReduceFailure, Reducers};
 use crate::view_index::ViewIndex;
+use std::cmp::Ordering;
 use std::ops::{ControlFlow, Range};
-use trunkline_core::collate::Collation;
+use trunkline_core::collate::{Collation, sort_key_group_length};
 use trunkline_core::json::JsonError;
 
 /// A range of rows as CouchDB's options say it. Keys are JSON texts.
@@ -76,7 +77,47 @@ impl Keys {
     }
 }
 
+impl Keys {
+    /// Whether it ends before it starts, so that CouchDB refuses it.
+    pub fn is_reversed(&self, order: Collation) -> bool {
+        let (Some(start), Some(end)) = (&self.start, &self.end) else {
+            return false;
+        };
+        start != end
+            && match order.compare(start, end) {
+                Ordering::Less => self.descending,
+                Ordering::Greater => !self.descending,
+                Ordering::Equal => false,
+            }
+    }
+}
+
 impl Places {
+    /// Leaves out everything up to a group and the group itself; `key` is that of one of its rows.
+    pub fn go_on_behind_group(
+        &mut self,
+        key: &str,
+        grouping: Grouping,
+        order: Collation,
+    ) -> Result<(), JsonError> {
+        let mut sort_key = Vec::new();
+        order.sort_key(key, &mut sort_key)?;
+        let length = match grouping {
+            Grouping::All => 0,
+            Grouping::Elements(level) => sort_key_group_length(&sort_key, level).unwrap_or_default(),
+            Grouping::Keys => sort_key.len(),
+        };
+        sort_key.truncate(length);
+        let view = crate::index::view_of(&self.range.start);
+        let group = [&view.to_be_bytes(), sort_key.as_slice()].concat();
+        if self.descending {
+            self.range.end = group;
+        } else {
+            self.range.start = behind(&group);
+        }
+        Ok(())
+    }
+
     /// Leaves out everything up to a row that was read.
     pub fn go_on_behind(&mut self, place: &[u8]) {
         if self.descending {
@@ -98,6 +139,14 @@ impl ViewIndex {
         collation(map.is_some_and(|map| map.raw))
     }
 
+    /// What reduces its rows, on the calling thread.
+    pub fn reducing(&self) -> Reducing {
+        Reducing {
+            reducers: self.reducers(),
+            values: self.reducers(),
+        }
+    }
+
     /// Shows what groups of rows come to, by one of the view's reductions. There is no group where there are no rows.
     pub fn reduce(
         &self,
@@ -107,16 +156,7 @@ impl ViewIndex {
         reduce: usize,
         each: &mut EachValue<'_>,
     ) -> Result<(), Error> {
-        let view = crate::index::view_of(&places.range.start);
-        let mut reducers = self.reducers();
-        let values = self.reducers();
-        snapshot.groups(
-            &places.range,
-            grouping,
-            places.descending,
-            &mut reducers,
-            &mut |key, parts| each(key, values.value(view, reduce, &parts)?),
-        )
+        self.reducing().groups(snapshot, places, grouping, reduce, each)
     }
 
     /// Shows rows of a range but for the first `skip`; answers how many were skipped.
@@ -128,5 +168,33 @@ impl ViewIndex {
         each: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>,
     ) -> Result<u64, Error> {
         snapshot.rows(&places.range, places.descending, skip, each)
+    }
+}
+
+/// The reductions of an index, on one thread: functions are compiled once for many ranges.
+pub struct Reducing {
+    reducers: Reducers,
+    values: Reducers,
+}
+
+impl Reducing {
+    /// As [`ViewIndex::reduce`].
+    pub fn groups(
+        &mut self,
+        snapshot: &Snapshot,
+        places: &Places,
+        grouping: Grouping,
+        reduce: usize,
+        each: &mut EachValue<'_>,
+    ) -> Result<(), Error> {
+        let view = crate::index::view_of(&places.range.start);
+        let values = &self.values;
+        snapshot.groups(
+            &places.range,
+            grouping,
+            places.descending,
+            &mut self.reducers,
+            &mut |key, parts| each(key, values.value(view, reduce, &parts)?),
+        )
     }
 }

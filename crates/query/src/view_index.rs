@@ -3,10 +3,10 @@
 use crate::Error;
 use crate::build;
 use crate::design::Design;
-use crate::index::{Index, IndexState, Snapshot};
+use crate::index::{Index, IndexState, Part, Snapshot, Step, whole};
 use crate::mapper::Mapping;
 use crate::reducers::Reducers;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,16 +56,33 @@ impl ViewIndex {
         &self.db
     }
 
+    /// Where the database is now.
+    pub fn goal(&self) -> Result<IndexState, Error> {
+        build::state_of(&self.db)
+    }
+
+    /// Whether all is in it that the database had at that moment.
+    pub fn reached(&self, goal: &IndexState) -> Result<bool, Error> {
+        let reached = |state: IndexState| {
+            state.database == goal.database && state.seq >= goal.seq && state.purge_seq >= goal.purge_seq
+        };
+        Ok(self.state()?.is_some_and(reached))
+    }
+
+    /// Builds it anew beside the file that is there, which is answered from meanwhile.
+    pub fn rebuild(&self) -> Result<(), Error> {
+        let _pass = self.pass.lock();
+        self.mapped.store(0, Ordering::Relaxed);
+        self.build()
+    }
+
     /// Brings it up to date with what the database has when this is called, building it if need be.
     pub fn update(&self) -> Result<(), Error> {
-        let goal = self.db.last_seq()?;
-        let purges = self.db.info()?.purge_seq;
+        let goal = self.goal()?;
         let _pass = self.pass.lock();
         self.mapped.store(0, Ordering::Relaxed);
         if let Some(index) = self.file()? {
-            let state = index.state()?;
-            let here = crate::build::uuid(&self.db.info()?.uuid) == state.database;
-            if here && state.seq >= goal && state.purge_seq >= purges {
+            if self.reached(&goal)? {
                 return Ok(());
             }
             match build::update(
@@ -98,6 +115,28 @@ impl ViewIndex {
     /// Bytes of its file.
     pub fn file_bytes(&self) -> u64 {
         std::fs::metadata(self.path()).map_or(0, |data| data.len())
+    }
+
+    /// Bytes of its rows, in all views.
+    pub fn rows_bytes(&self) -> Result<u64, Error> {
+        let Some(snapshot) = self.snapshot()? else {
+            return Ok(0);
+        };
+        let mut bytes = 0;
+        for view in (0..).take(self.design.maps.len()) {
+            snapshot.walk(&whole(view), false, &mut |part| {
+                if let Part::Head(head) = part {
+                    bytes += head.bytes;
+                }
+                Ok(Step::Next)
+            })?;
+        }
+        Ok(bytes)
+    }
+
+    /// Holds up passes; `None` while one runs.
+    pub(crate) fn hold(&self) -> Option<MutexGuard<'_, ()>> {
+        self.pass.try_lock()
     }
 
     pub(crate) fn reducers(&self) -> Reducers {

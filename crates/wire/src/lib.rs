@@ -42,3 +42,4 @@ mod rev_text;
 pub mod revs_diff;
 pub mod seq;
 pub mod snapshot;
+pub mod view;

@@ -1,4 +1,4 @@
-//! `/_active_tasks`: replications and compactions that run now.
+//! `/_active_tasks`: replications, compactions and passes over indexes that run now.
 
 use crate::app::App;
 use crate::{respond, tasks};

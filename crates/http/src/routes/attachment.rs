@@ -202,7 +202,7 @@ fn document_id(path: DocPath, name: &str) -> Result<String> {
         // `_design/x/_view/..` and its kin share their shape with attachments.
         DocPath::Doc(id) if id.starts_with("_design/") && name.starts_with('_') => {
             Err(Error::NotImplemented(
-                "This version keeps and replicates design documents, but runs none of their functions.",
+                "This version runs the views of design documents, but not their shows, lists, updates and rewrites.",
             ))
         }
         DocPath::Doc(id) => Ok(id),

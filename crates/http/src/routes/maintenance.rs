@@ -1,14 +1,13 @@
 //! `_compact`, `_ensure_full_commit`, and resources of CouchDB that have nothing behind them here.
 
 use super::database::instance_start_time;
-use super::document::leaf;
 use crate::app::{App, blocking};
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::request::Db;
 use crate::respond;
 use crate::tasks::Compaction;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
@@ -34,16 +33,6 @@ pub(super) async fn compact(State(app): State<App>, Db(db): Db, _: JsonBody) -> 
             drop(compaction);
         });
     }
-    Ok(respond::ok(StatusCode::ACCEPTED))
-}
-
-/// Indexes take care of themselves; but a client learns that it named no design document.
-pub(super) async fn compact_index(
-    Db(db): Db,
-    Path((_, design)): Path<(String, String)>,
-    _: JsonBody,
-) -> Result<Response> {
-    leaf(&db, &format!("_design/{design}"), None).await?;
     Ok(respond::ok(StatusCode::ACCEPTED))
 }
 

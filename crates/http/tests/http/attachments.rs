@@ -170,7 +170,7 @@ async fn long_attachments_stream_both_ways() {
     .is(201, json!({}));
     assert_eq!(server.get("/db/_design/x/page/a.html").await.text(), "hi");
     server
-        .get("/db/_design/x/_view/y")
+        .get("/db/_design/x/_list/y")
         .await
         .is(501, json!({ "error": "not_implemented" }));
 }

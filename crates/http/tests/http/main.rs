@@ -31,3 +31,6 @@ mod rooms;
 mod server;
 mod shutdown;
 mod validate;
+mod views;
+mod views_docs;
+mod views_kept;

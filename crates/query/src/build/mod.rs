@@ -47,7 +47,7 @@ pub(crate) fn build(
 }
 
 /// Where a database is now.
-fn state_of(db: &Database) -> Result<IndexState, Error> {
+pub(crate) fn state_of(db: &Database) -> Result<IndexState, Error> {
     let info = db.info()?;
     Ok(IndexState {
         seq: info.update_seq,

@@ -1,0 +1,192 @@
+//! Views: rows of a design document's index, streamed chunk by chunk.
+
+mod documents;
+pub(super) mod index;
+mod listing;
+
+use crate::app::App;
+use crate::body::JsonBody;
+use crate::error::{Error, Result};
+use crate::request::view_query::{Update, ViewQuery};
+use crate::request::{Query, captures, database, header_value, matches_etag};
+use crate::respond::{self, Chunks, Gone};
+use crate::views::{Opened, open, refresh};
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use listing::Listing;
+use std::sync::Arc;
+use trunkline_core::limits::SCAN_CHUNK_BYTES;
+use trunkline_store::Database;
+use trunkline_wire::all_docs as wire;
+
+/// The view named in the path.
+pub(super) struct Named {
+    db: Database,
+    /// Of the design document, with `_design/`.
+    id: String,
+    view: String,
+}
+
+impl FromRequestParts<App> for Named {
+    type Rejection = Error;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Named> {
+        let (mut db, mut id, mut view) = (None, String::new(), String::new());
+        for (capture, value) in captures(parts, app).await? {
+            match capture.as_str() {
+                "db" => db = Some(database(app, &value)?),
+                "design" => id = format!("_design/{value}"),
+                _ => view = value,
+            }
+        }
+        let db = db.ok_or_else(|| Error::Internal("a route without database".to_owned()))?;
+        Ok(Named { db, id, view })
+    }
+}
+
+pub(super) async fn one(
+    State(app): State<App>,
+    named: Named,
+    query: Query,
+    headers: HeaderMap,
+) -> Result<Response> {
+    answer(app, named, ViewQuery::parse(&query, None)?, &headers).await
+}
+
+pub(super) async fn one_posted(
+    State(app): State<App>,
+    named: Named,
+    query: Query,
+    headers: HeaderMap,
+    JsonBody(body, _room): JsonBody,
+) -> Result<Response> {
+    let asked = ViewQuery::parse(&query, Some(&wire::parse(&body)?))?;
+    answer(app, named, asked, &headers).await
+}
+
+/// Several listings, one after the other, as elements of `results`.
+pub(super) async fn queries(
+    State(app): State<App>,
+    named: Named,
+    query: Query,
+    JsonBody(body, _room): JsonBody,
+) -> Result<Response> {
+    let asked: Vec<ViewQuery> = wire::parse_queries(&body)?
+        .iter()
+        .map(|posted| ViewQuery::parse_one_of(&query, posted))
+        .collect::<Result<_>>()?;
+    let opened = open(&app, &named.db, named.id).await?;
+    let view = opened.view(&named.view)?;
+    for asked in &asked {
+        asked.grouping(view.reduce.is_some())?;
+    }
+    if asked.iter().any(|asked| asked.update == Update::First) {
+        refresh(&app, &opened).await?;
+    } else if asked.iter().any(|asked| asked.update == Update::Lazy) {
+        refresh_later(app.clone(), opened.clone());
+    }
+    let (chunks, body) = respond::chunks();
+    tokio::spawn(async move {
+        let mut out = b"{\"results\":[\r\n".to_vec();
+        for (place, asked) in asked.into_iter().enumerate() {
+            if place > 0 {
+                out.extend_from_slice(b",\r\n");
+            }
+            let (opening, opened, name) = (app.clone(), opened.clone(), named.view.clone());
+            let begun = app.scan(move || {
+                let source = opening.views.whole(&opened, &name)?;
+                let (listing, _) = Listing::open(&opening, &source, &name, asked, &mut out)?;
+                Ok((listing, out))
+            });
+            let listing;
+            match begun.await {
+                Ok(begun) => (listing, out) = begun,
+                Err(error) => return chunks.fail(error).await,
+            }
+            if finish(&app, &mut out, listing, &chunks).await.is_err() {
+                return;
+            }
+            if out.last() == Some(&b'\n') {
+                out.pop();
+            }
+        }
+        out.extend_from_slice(b"\r\n]}\n");
+        let _ = chunks.send(out).await;
+    });
+    Ok(respond::streamed(body))
+}
+
+/// Brings an index up to date behind the answer.
+fn refresh_later(app: App, opened: Arc<Opened>) {
+    tokio::spawn(async move {
+        if let Err(error) = refresh(&app, &opened).await {
+            tracing::warn!(?error, design = opened.id, "an index stays behind");
+        }
+    });
+}
+
+/// One listing: in one piece when a chunk holds it all.
+async fn answer(app: App, named: Named, asked: ViewQuery, headers: &HeaderMap) -> Result<Response> {
+    let opened = open(&app, &named.db, named.id).await?;
+    asked.grouping(opened.view(&named.view)?.reduce.is_some())?;
+    if asked.update == Update::First {
+        refresh(&app, &opened).await?;
+    }
+    let lazy = asked.update == Update::Lazy;
+    let (opening, asked_of, name) = (app.clone(), opened.clone(), named.view);
+    let first = app.scan(move || {
+        let source = opening.views.whole(&asked_of, &name)?;
+        let mut out = Vec::with_capacity(1024);
+        let (mut listing, etag) = Listing::open(&opening, &source, &name, asked, &mut out)?;
+        listing.chunk(&mut out)?;
+        Ok((listing, etag, out))
+    });
+    let (listing, etag, mut out) = first.await?;
+    if lazy {
+        refresh_later(app.clone(), opened);
+    }
+    if matches_etag(headers, &etag) {
+        return Err(Error::not_modified(&etag));
+    }
+    let mut response = if listing.is_done() {
+        listing.close(&mut out);
+        respond::json(StatusCode::OK, out)
+    } else {
+        let (chunks, body) = respond::chunks();
+        tokio::spawn(async move {
+            let _ = finish(&app, &mut out, listing, &chunks).await;
+            let _ = chunks.send(out).await;
+        });
+        respond::streamed(body)
+    };
+    if let Some(etag) = header_value(&etag) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    Ok(response)
+}
+
+/// Sends what is left of a listing, but for its last bytes, which stay in `out`.
+async fn finish(app: &App, out: &mut Vec<u8>, mut listing: Listing, chunks: &Chunks) -> Result<(), Gone> {
+    while !listing.is_done() {
+        if out.len() >= SCAN_CHUNK_BYTES / 2 {
+            chunks.send(std::mem::take(out)).await?;
+        }
+        let mut text = std::mem::take(out);
+        let rendered = app.scan(move || {
+            text.reserve(SCAN_CHUNK_BYTES);
+            listing.chunk(&mut text)?;
+            Ok((listing, text))
+        });
+        match rendered.await {
+            Ok(rendered) => (listing, *out) = rendered,
+            Err(error) => {
+                let error: Error = error;
+                chunks.fail(error).await;
+                return Err(Gone);
+            }
+        }
+    }
+    listing.close(out);
+    Ok(())
+}
