@@ -10,6 +10,7 @@
 //! | `indexes`, `view_index` | which indexes are in use, and who brings them up to date |
 //! | `clean`, `remembered` | files of indexes that are gone, and what was there before a change |
 //! | `mapper`, `emitted`, `reducers` | map and reduce functions |
+//! | `mango` | finding documents by what they say |
 //! | `validate`, `validator` | what `validate_doc_update` lets pass |
 //! | `view` | asking a view |
 
@@ -22,6 +23,7 @@ mod filter;
 mod function;
 pub mod index;
 mod indexes;
+pub mod mango;
 mod mapper;
 mod reducers;
 mod remembered;

@@ -4,6 +4,7 @@ use crate::Error;
 use crate::design::Design;
 use crate::emitted::Emitted;
 use crate::index::Rows;
+use crate::mango::FieldsMap;
 use std::sync::Arc;
 use trunkline_core::collate::Collation;
 use trunkline_core::json;
@@ -18,9 +19,15 @@ pub(crate) struct Mapping {
 
 /// The map functions of an index on one thread.
 pub(crate) struct Mapper {
-    sandbox: Sandbox,
+    functions: Functions,
     collations: Vec<Collation>,
     failures: u64,
+}
+
+/// By language.
+enum Functions {
+    JavaScript(Box<Sandbox>),
+    Query(Vec<FieldsMap>),
 }
 
 /// Failures of map functions that a pass logs: in many databases most documents fail in some.
@@ -41,12 +48,24 @@ impl Mapping {
 
     /// Compiles the functions.
     pub(crate) fn mapper(&self) -> Result<Mapper, Error> {
-        let design = &self.design;
-        match &design.language {
-            Language::JavaScript => {}
-            Language::Query => return Err(Error::Language("query".to_owned())),
+        let maps = &self.design.maps;
+        let functions = match &self.design.language {
+            Language::JavaScript => Functions::JavaScript(self.sandbox()?.into()),
+            Language::Query => {
+                let fields = maps.iter().map(|map| FieldsMap::parse(&map.source));
+                Functions::Query(fields.collect::<Result<_, _>>()?)
+            }
             Language::Other(name) => return Err(Error::Language(name.clone())),
-        }
+        };
+        Ok(Mapper {
+            functions,
+            collations: maps.iter().map(|map| collation(map.raw)).collect(),
+            failures: 0,
+        })
+    }
+
+    fn sandbox(&self) -> Result<Sandbox, Error> {
+        let design = &self.design;
         let sources = Sources {
             maps: design.maps.iter().map(|map| map.source.clone()).collect(),
             modules: design
@@ -55,11 +74,7 @@ impl Mapping {
                 .map(|lib| format!("{{\"views\":{{\"lib\":{lib}}}}}")),
             ..Sources::default()
         };
-        Ok(Mapper {
-            sandbox: Sandbox::new(sources, Limits::default())?,
-            collations: design.maps.iter().map(|map| collation(map.raw)).collect(),
-            failures: 0,
-        })
+        Ok(Sandbox::new(sources, Limits::default())?)
     }
 }
 
@@ -77,7 +92,20 @@ impl Mapper {
         emitted: &mut Emitted,
         rows: &mut Rows,
     ) -> Result<(), Error> {
-        for (view, result) in (0..).zip(self.sandbox.map(doc)) {
+        let sandbox = match &mut self.functions {
+            Functions::JavaScript(sandbox) => sandbox,
+            Functions::Query(maps) => {
+                for ((view, map), collation) in (0..).zip(maps).zip(&self.collations) {
+                    let mut key = String::new();
+                    if map.key(doc, &mut key) {
+                        let row = emitted.row(view, *collation, id, [&key, "null"], rows);
+                        row.map_err(|_| Error::Damaged)?;
+                    }
+                }
+                return Ok(());
+            }
+        };
+        for (view, result) in (0..).zip(sandbox.map(doc)) {
             let of_view = match result {
                 Ok(of_view) => of_view,
                 Err(failure) => {

@@ -11,6 +11,7 @@
 //! | [`changes`], [`seq`] | feeds, and places in them |
 //! | [`all_docs`] | documents in id order |
 //! | [`design_doc`] | what a design document defines |
+//! | [`find`] | Mango: what is to be found, and indexes for it |
 //! | [`revs_diff`], [`purge`] | lists of revisions by document |
 //! | [`exchange`] | all that and more in one stream, between our own nodes |
 //! | [`digests`] | what two nodes compare |
@@ -29,6 +30,7 @@ pub mod digests;
 pub mod document;
 pub mod exchange;
 pub mod fault;
+pub mod find;
 pub mod functions;
 pub mod info;
 pub mod invalid;

@@ -3,9 +3,9 @@
 use super::InvalidSelector;
 use crate::json::{self, JsonError, Reader};
 
-/// Where in a value a test looks. Empty for the value itself.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Field {
+/// Where in a value to look. Empty for the value itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldPath {
     /// As the selector has it: parts joined by dots, a dot inside a part behind a backslash.
     pub(super) name: Box<str>,
     /// Its parts.
@@ -23,10 +23,11 @@ pub(super) enum Found<'a> {
     NoPath,
 }
 
-impl Field {
-    pub(super) fn parse(name: &str) -> Result<Field, InvalidSelector> {
+impl FieldPath {
+    /// Reads parts joined by dots; a dot inside a part stands behind a backslash.
+    pub fn parse(name: &str) -> Result<FieldPath, InvalidSelector> {
         if name.is_empty() {
-            return Ok(Field::default());
+            return Ok(FieldPath::default());
         }
         let mut path = vec![String::new()];
         let mut escaped = false;
@@ -42,10 +43,28 @@ impl Field {
         if path.iter().any(String::is_empty) {
             return Err(InvalidSelector::InvalidFieldName(name.into()));
         }
-        Ok(Field {
+        Ok(FieldPath {
             name: name.into(),
             path: path.into_iter().map(String::into_boxed_str).collect(),
         })
+    }
+
+    /// As it was read.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its parts.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        self.path.iter().map(|part| &**part)
+    }
+
+    /// What stands there in a value, a valid JSON text.
+    pub fn find<'a>(&self, value: &'a str) -> Option<&'a str> {
+        match find(value, &self.path) {
+            Found::Value(value) => Some(value),
+            Found::Nothing | Found::NoPath => None,
+        }
     }
 }
 
@@ -107,7 +126,7 @@ mod tests {
 
     #[track_caller]
     fn check_path(name: &str, path: &[&str]) {
-        let parsed = Field::parse(name).unwrap();
+        let parsed = FieldPath::parse(name).unwrap();
         assert_eq!(
             parsed.path.iter().map(|part| &**part).collect::<Vec<_>>(),
             path,
@@ -125,7 +144,7 @@ mod tests {
         check_path("é.ü", &["é", "ü"]);
         for name in [".", "a.", ".a", "a..b", "\\"] {
             assert_eq!(
-                Field::parse(name).unwrap_err(),
+                FieldPath::parse(name).unwrap_err(),
                 InvalidSelector::InvalidFieldName(name.into())
             );
         }
@@ -148,8 +167,8 @@ mod tests {
             ("n.z", Found::NoPath),
             ("", Found::Value(value)),
         ] {
-            assert_eq!(find(value, &Field::parse(name).unwrap().path), found, "{name}");
+            assert_eq!(find(value, &FieldPath::parse(name).unwrap().path), found, "{name}");
         }
-        assert_eq!(find("{\"a\":", &Field::parse("a").unwrap().path), Found::NoPath);
+        assert_eq!(find("{\"a\":", &FieldPath::parse("a").unwrap().path), Found::NoPath);
     }
 }

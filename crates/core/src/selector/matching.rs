@@ -1,6 +1,6 @@
 //! Whether a document, or a value in it, is as a condition asks. Values are looked up and compared as texts.
 
-use super::field::{Field, Found, find};
+use super::field::{FieldPath, Found, find};
 use super::{Comparison, Condition, Test, quoted};
 use crate::collate;
 use crate::json::{self, JsonError, Reader};
@@ -32,6 +32,10 @@ pub(super) fn document(condition: &Condition, document: &Document<'_>) -> bool {
     matches(condition, Subject::Document(document))
 }
 
+pub(super) fn text(condition: &Condition, document: &str) -> bool {
+    matches(condition, Subject::Value(document))
+}
+
 /// Whether matching a document looks at [`ATTACHED`]. Fields below `$elemMatch` and its kin are not the document's.
 pub(super) fn looks_at_attached(condition: &Condition) -> bool {
     match condition {
@@ -53,7 +57,7 @@ fn matches(condition: &Condition, subject: Subject<'_>) -> bool {
     }
 }
 
-fn field_passes(field: &Field, test: &Test, subject: Subject<'_>) -> bool {
+fn field_passes(field: &FieldPath, test: &Test, subject: Subject<'_>) -> bool {
     let order = if *field.name == *"_id" {
         id_order
     } else {
@@ -86,7 +90,7 @@ fn field_passes(field: &Field, test: &Test, subject: Subject<'_>) -> bool {
 }
 
 /// Ids are compared byte by byte, and a string is greater than any other kind of value.
-fn id_order(id: &str, argument: &str) -> Ordering {
+pub(super) fn id_order(id: &str, argument: &str) -> Ordering {
     match (json::string(id), json::string(argument)) {
         (Some(id), Some(argument)) => id.as_bytes().cmp(argument.as_bytes()),
         (Some(_), None) => Ordering::Greater,

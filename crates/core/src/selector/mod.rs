@@ -7,12 +7,14 @@
 mod field;
 mod matching;
 mod normal;
+mod needs;
 mod parse;
 
 use crate::doc::Body;
 use crate::json;
 use crate::rev::Rev;
-use field::Field;
+pub use field::FieldPath;
+pub use needs::{FieldRange, Limit};
 use regex::Regex;
 use std::fmt;
 
@@ -44,6 +46,18 @@ impl Selector {
         body: &Body,
         attached: impl FnOnce() -> String,
     ) -> bool {
+        self.matches_parts(id, rev, deleted, body.as_str(), attached)
+    }
+
+    /// [`Selector::matches`] of a body's text.
+    pub fn matches_parts(
+        &self,
+        id: &str,
+        rev: &Rev,
+        deleted: bool,
+        body: &str,
+        attached: impl FnOnce() -> String,
+    ) -> bool {
         let attached = if self.looks_at_attached {
             attached()
         } else {
@@ -53,10 +67,15 @@ impl Selector {
             id,
             rev,
             deleted,
-            body: body.as_str(),
+            body,
             attached: &attached,
         };
         matching::document(&self.condition, &document)
+    }
+
+    /// Whether a document matches whose special members stand with the others in one JSON text.
+    pub fn matches_text(&self, document: &str) -> bool {
+        matching::text(&self.condition, document)
     }
 
     /// A canonical JSON text: equal for selectors that are equal after normalisation. Names a replication.
@@ -75,7 +94,7 @@ enum Condition {
     /// The opposite. Left only below `$elemMatch` and its kin, where CouchDB does not push negations down.
     Not(Box<Condition>),
     /// A field, or the value itself, is there and passes a test.
-    Field(Field, Test),
+    Field(FieldPath, Test),
 }
 
 /// What a field's value must be like. Arguments are compact JSON texts.

@@ -1,6 +1,6 @@
 //! From a selector's JSON text to its conditions.
 
-use super::field::Field;
+use super::field::FieldPath;
 use super::normal;
 use super::{Comparison, Condition, InvalidSelector, Test, quoted};
 use crate::collate;
@@ -110,10 +110,10 @@ impl Parser {
             .collect()
     }
 
-    fn field(&mut self, name: &str) -> Result<Field, InvalidSelector> {
+    fn field(&mut self, name: &str) -> Result<FieldPath, InvalidSelector> {
         let left = self.path_bytes.checked_sub(name.len() + TEST_BYTES);
         self.path_bytes = left.ok_or(InvalidSelector::TooLarge)?;
-        Field::parse(name)
+        FieldPath::parse(name)
     }
 
     fn test(&mut self, operator: &str, value: &str, depth: usize) -> Result<Test, InvalidSelector> {

@@ -3,7 +3,7 @@
 use super::{AttachmentForm, Pieces, Shown};
 use crate::{attachments, rev_text};
 use std::io::Write;
-use trunkline_core::doc::{Body, RevPath};
+use trunkline_core::doc::RevPath;
 use trunkline_core::json;
 use trunkline_core::rev::Rev;
 use trunkline_core::revtree::RevTree;
@@ -45,8 +45,7 @@ pub fn write_replicated(out: &mut Vec<u8>, doc: Pieces<'_>, path: &RevPath, form
 /// Whether a feed's selector takes a document. As in CouchDB it sees attachments as stubs, and in `leaves`, winner
 /// first, the conflicts of a winner that is listed alone.
 pub fn is_selected(selector: &Selector, doc: Pieces<'_>, leaves: &[(Rev, bool)]) -> bool {
-    let body = Body::from_stored(doc.body);
-    selector.matches(doc.id, doc.rev, doc.deleted, &body, || {
+    selector.matches_parts(doc.id, doc.rev, doc.deleted, doc.body, || {
         let shown = Shown {
             leaves,
             conflicts: true,

@@ -1,0 +1,204 @@
+//! Going through the rows of an index.
+
+use super::bookmark::Bookmark;
+use super::plan::{Plan, Source};
+use super::search::{Each, Page};
+use super::shape::Shape;
+use crate::Error;
+use crate::view::Places;
+use crate::view_index::ViewIndex;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use trunkline_core::json::{self, JsonError};
+use trunkline_store::{Want, WantRevs};
+use trunkline_wire::document::Pieces;
+
+/// Rows still to be looked at.
+pub(super) struct IndexRows {
+    index: Arc<ViewIndex>,
+    places: Places,
+    done: bool,
+    /// With it no document is read: the columns, and a document of them.
+    covering: Option<(Vec<String>, Shape)>,
+}
+
+/// Rows that are read from one snapshot.
+const ROWS_PER_CHUNK: usize = 256;
+
+/// Documents that are in memory at once.
+const DOCUMENTS_AT_ONCE: usize = 16;
+
+/// A row, copied.
+struct Found {
+    place: Vec<u8>,
+    id: String,
+    key: String,
+}
+
+impl IndexRows {
+    pub(super) fn new(index: Arc<ViewIndex>, plan: &Plan, behind: Option<&Bookmark>) -> Option<IndexRows> {
+        let Source::Index {
+            index: of,
+            places,
+            covering,
+            ..
+        } = &plan.source
+        else {
+            return None;
+        };
+        let mut places = Places {
+            range: places.clone(),
+            descending: plan.descending,
+        };
+        if let Some(Bookmark::Row(_, place)) = behind {
+            if !places.range.contains(place) {
+                return None;
+            }
+            places.go_on_behind(place);
+        }
+        let columns = of.columns().to_vec();
+        let covering = match covering {
+            true => Some((columns.clone(), shape_of(&columns)?)),
+            false => None,
+        };
+        Some(IndexRows {
+            index,
+            places,
+            done: false,
+            covering,
+        })
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    pub(super) fn chunk(&mut self, page: &mut Page, each: &mut Each<'_>) -> Result<(), Error> {
+        let wanted = page.limit.saturating_sub(page.stats.results).saturating_add(page.skip);
+        let most = usize::try_from(wanted).unwrap_or(usize::MAX).clamp(1, ROWS_PER_CHUNK);
+        let found = self.read(most)?;
+        self.done = found.len() < most;
+        page.stats.keys += found.len() as u64;
+        match found.last() {
+            Some(last) => self.places.go_on_behind(&last.place),
+            None => return Ok(()),
+        }
+        match self.covering.take() {
+            Some((columns, shape)) => {
+                for row in found {
+                    self.show_key(row, (&columns, &shape), page, each);
+                }
+                self.covering = Some((columns, shape));
+                Ok(())
+            }
+            None => self.show_documents(&found, page, each),
+        }
+    }
+
+    fn read(&self, most: usize) -> Result<Vec<Found>, Error> {
+        let mut found = Vec::new();
+        let Some(snapshot) = self.index.snapshot()? else {
+            return Ok(found);
+        };
+        let keys = self.covering.is_some();
+        self.index.rows(&snapshot, &self.places, 0, &mut |row| {
+            found.push(Found {
+                place: row.place.to_vec(),
+                id: row.id(),
+                key: if keys {
+                    String::from_utf8_lossy(row.key).into_owned()
+                } else {
+                    String::new()
+                },
+            });
+            match found.len() < most {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        })?;
+        Ok(found)
+    }
+
+    fn show_documents(&self, found: &[Found], page: &mut Page, each: &mut Each<'_>) -> Result<(), Error> {
+        for some in found.chunks(DOCUMENTS_AT_ONCE) {
+            let want = |row: &Found| Want {
+                id: row.id.clone(),
+                revs: WantRevs::Winner,
+            };
+            let wants: Vec<Want> = some.iter().map(want).collect();
+            let documents = self.index.database().bulk_get(&wants)?;
+            for (row, document) in some.iter().zip(documents) {
+                if page.is_full() {
+                    return Ok(());
+                }
+                let Some((leaf, tree)) = document.and_then(|found| Some((found.leaves.into_iter().next()?, found.revs)))
+                else {
+                    continue;
+                };
+                // Of a document that was deleted since, the index has a row until it is brought up to date.
+                if leaf.deleted {
+                    continue;
+                }
+                let doc = Pieces {
+                    id: &row.id,
+                    rev: &leaf.rev,
+                    deleted: false,
+                    body: leaf.body.as_str(),
+                    attachments: &leaf.attachments,
+                };
+                let others = tree.leaves().into_iter().skip(1);
+                let conflicts: Vec<_> = others
+                    .filter(|(_, state)| !state.deleted)
+                    .map(|(rev, _)| rev.clone())
+                    .collect();
+                page.offer(doc, &conflicts, || self.bookmark(row.place.clone()), each);
+            }
+        }
+        Ok(())
+    }
+
+    fn show_key(&self, row: Found, (columns, whole): (&[String], &Shape), page: &mut Page, each: &mut Each<'_>) {
+        let mut id = Vec::new();
+        json::quote(&row.id, &mut id);
+        let id = String::from_utf8(id).unwrap_or_default();
+        let mut values = Vec::with_capacity(columns.len());
+        let _ = json::elements(&row.key, |value| {
+            values.push(value);
+            Ok::<_, JsonError>(())
+        });
+        let find = |name: &str| {
+            let place = columns.iter().position(|column| column == name);
+            match place.and_then(|place| values.get(place)) {
+                Some(value) => Some(*value),
+                None if name == "_id" => Some(id.as_str()),
+                None => None,
+            }
+        };
+        let mut doc = Vec::new();
+        whole.write(&mut doc, &|path| find(path.name()));
+        let text = std::str::from_utf8(&doc).unwrap_or_default();
+        if page.is_full() || !page.selector.matches_text(text) || !page.takes() {
+            return;
+        }
+        match &page.shown.shape() {
+            Some(shape) => {
+                let mut out = Vec::new();
+                shape.write(&mut out, &|path| find(path.name()));
+                each(&out);
+            }
+            None => each(&doc),
+        }
+        page.took(self.bookmark(row.place));
+    }
+
+    fn bookmark(&self, place: Vec<u8>) -> Bookmark {
+        Bookmark::Row(self.index.design().signature, place)
+    }
+}
+
+/// A document of the columns and the id.
+fn shape_of(columns: &[String]) -> Option<Shape> {
+    let mut fields = vec!["_id".to_owned()];
+    fields.extend(columns.iter().cloned());
+    Shape::new(&fields).ok()
+}

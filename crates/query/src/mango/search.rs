@@ -1,0 +1,210 @@
+//! Going through what a plan names, chunk by chunk; nothing is held between two chunks.
+
+use super::bookmark::Bookmark;
+use super::documents::Documents;
+use super::plan::{Plan, Source};
+use super::rows::IndexRows;
+use super::shape::Shape;
+use crate::Error;
+use crate::view_index::ViewIndex;
+use std::sync::Arc;
+use trunkline_core::rev::Rev;
+use trunkline_core::selector::{InvalidSelector, Selector};
+use trunkline_store::Database;
+use trunkline_wire::document::{self, Pieces};
+
+/// A query on its way.
+pub struct Search {
+    source: Going,
+    page: Page,
+}
+
+/// What is gone through.
+enum Going {
+    Documents(Documents),
+    Rows(IndexRows),
+    Nothing,
+}
+
+/// How documents are shown.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    shape: Option<Shape>,
+    conflicts: bool,
+}
+
+/// What it took so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Rows of an index.
+    pub keys: u64,
+    /// Documents.
+    pub docs: u64,
+    /// What was shown.
+    pub results: u64,
+}
+
+/// Which of the matches are shown.
+pub(super) struct Page {
+    pub(super) selector: Selector,
+    pub(super) shown: Shown,
+    pub(super) skip: u64,
+    pub(super) limit: u64,
+    pub(super) last: Option<Bookmark>,
+    pub(super) stats: Stats,
+}
+
+/// Is shown each result, JSON text.
+pub(super) type Each<'a> = dyn FnMut(&[u8]) + 'a;
+
+impl Shown {
+    /// These fields, all when there are none; with `_conflicts` or without.
+    pub fn new(fields: &[String], conflicts: bool) -> Result<Shown, InvalidSelector> {
+        let shape = Some(Shape::new(fields)?).filter(|_| !fields.is_empty());
+        Ok(Shown { shape, conflicts })
+    }
+
+    pub(super) fn shape(&self) -> Option<&Shape> {
+        self.shape.as_ref()
+    }
+}
+
+impl Search {
+    /// Begins it, behind a bookmark if one is given; `None` when that is no bookmark of this query. `index` is the plan's.
+    pub fn new(
+        db: &Database,
+        index: Option<Arc<ViewIndex>>,
+        selector: Selector,
+        plan: &Plan,
+        shown: Shown,
+        bookmark: Option<&str>,
+    ) -> Option<Search> {
+        let signature = match &plan.source {
+            Source::Documents(_) => None,
+            Source::Index { index, .. } => Some(index.design.signature),
+        };
+        let bookmark = match bookmark {
+            Some(text) => Some(Bookmark::parse(text, signature)?),
+            None => None,
+        };
+        let source = match (&plan.source, index) {
+            _ if plan.nothing => Going::Nothing,
+            (Source::Documents(ids), _) => {
+                Going::Documents(Documents::new(db, ids.scan(plan.descending), bookmark.as_ref()))
+            }
+            (Source::Index { .. }, None) => Going::Nothing,
+            (Source::Index { .. }, Some(index)) => Going::Rows(IndexRows::new(index, plan, bookmark.as_ref())?),
+        };
+        let page = Page {
+            selector,
+            shown,
+            skip: 0,
+            limit: u64::MAX,
+            last: bookmark,
+            stats: Stats::default(),
+        };
+        Some(Search { source, page })
+    }
+
+    /// Leaves out the first matches, and those behind so many.
+    pub fn page(mut self, skip: u64, limit: u64) -> Search {
+        self.page.skip = skip;
+        self.page.limit = limit;
+        self
+    }
+
+    /// Whether all is shown.
+    pub fn is_done(&self) -> bool {
+        self.page.limit == self.page.stats.results
+            || match &self.source {
+                Going::Documents(documents) => documents.is_done(),
+                Going::Rows(rows) => rows.is_done(),
+                Going::Nothing => true,
+            }
+    }
+
+    /// Goes on for some milliseconds, and shows what is found.
+    pub fn chunk(&mut self, each: &mut Each<'_>) -> Result<(), Error> {
+        match &mut self.source {
+            Going::Documents(documents) => documents.chunk(&mut self.page, each),
+            Going::Rows(rows) => rows.chunk(&mut self.page, each),
+            Going::Nothing => Ok(()),
+        }
+    }
+
+    /// Where it is: `nil` when nothing was shown.
+    pub fn bookmark(&self) -> String {
+        let last = self.page.last.as_ref().filter(|_| self.page.stats.results > 0);
+        last.map_or_else(|| "nil".to_owned(), Bookmark::text)
+    }
+
+    /// What it took.
+    pub fn stats(&self) -> Stats {
+        self.page.stats
+    }
+}
+
+impl Page {
+    pub(super) fn is_full(&self) -> bool {
+        self.stats.results >= self.limit
+    }
+
+    /// Whether a match is to be shown.
+    pub(super) fn takes(&mut self) -> bool {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return false;
+        }
+        !self.is_full()
+    }
+
+    /// Counts a match that was shown.
+    pub(super) fn took(&mut self, place: Bookmark) {
+        self.stats.results += 1;
+        self.last = Some(place);
+    }
+
+    /// Shows a document if it matches, and if its turn has come.
+    pub(super) fn offer(
+        &mut self,
+        doc: Pieces<'_>,
+        conflicts: &[Rev],
+        place: impl FnOnce() -> Bookmark,
+        each: &mut Each<'_>,
+    ) {
+        self.stats.docs += 1;
+        let leaves = || {
+            let all = std::iter::once(doc.rev).chain(conflicts);
+            all.map(|rev| (rev.clone(), false)).collect::<Vec<_>>()
+        };
+        let shown = |leaves: &[(Rev, bool)], body: &str, conflicts: bool| {
+            let shown = document::Shown {
+                leaves,
+                conflicts,
+                ..document::Shown::default()
+            };
+            let mut out = Vec::new();
+            document::write(&mut out, Pieces { body, ..doc }, &[], &shown);
+            out
+        };
+        let is_match = self
+            .selector
+            .matches_parts(doc.id, doc.rev, doc.deleted, doc.body, || {
+                String::from_utf8(shown(&leaves(), "{}", true)).unwrap_or_default()
+            });
+        if !is_match || !self.takes() {
+            return;
+        }
+        let whole = shown(&leaves(), doc.body, self.shown.conflicts);
+        match &self.shown.shape {
+            None => each(&whole),
+            Some(shape) => {
+                let text = std::str::from_utf8(&whole).unwrap_or_default();
+                let mut out = Vec::new();
+                shape.write(&mut out, &|path| path.find(text));
+                each(&out);
+            }
+        }
+        self.took(place());
+    }
+}
