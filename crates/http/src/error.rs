@@ -93,6 +93,8 @@ pub(crate) enum Error {
     Closing,
     /// The client went away in the middle of its request.
     Disconnected,
+    /// A query or an index that is not acceptable; error word and reason.
+    Mango(StatusCode, &'static str, String),
     /// A failure of ours: the log has more.
     Internal(String),
 }
@@ -217,7 +219,9 @@ impl Error {
             Error::Unauthorized(reason) => (S::UNAUTHORIZED, "unauthorized", reason.into()),
             Error::Function(word, reason) => (S::INTERNAL_SERVER_ERROR, word, reason.into()),
             Error::Design(word, reason) => (S::BAD_REQUEST, word, reason.into()),
-            Error::Replication(status, word, reason) => (*status, word, reason.into()),
+            Error::Replication(status, word, reason) | Error::Mango(status, word, reason) => {
+                (*status, word, reason.into())
+            }
             Error::Internal(reason) => (S::INTERNAL_SERVER_ERROR, "internal_server_error", reason.into()),
             Error::NotImplemented(reason) => (S::NOT_IMPLEMENTED, "not_implemented", (*reason).into()),
             Error::Busy => (S::SERVICE_UNAVAILABLE, "busy", reasons::BUSY.into()),

@@ -15,6 +15,8 @@ mod db_updates;
 mod dbs_info;
 mod document;
 mod exchange;
+mod find;
+mod find_index;
 mod local;
 mod local_docs;
 mod maintenance;
@@ -33,7 +35,7 @@ use crate::app::App;
 use crate::error::Error;
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::{any, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 
 pub(crate) use exchange::Uploads;
 
@@ -128,10 +130,16 @@ fn database_level() -> Router<App> {
         .route("/{db}/_security", get(security::show).put(security::set))
         .route("/{db}/_sync_shards", post(maintenance::nothing_to_do))
         .route("/{db}/_view_cleanup", post(views::index::clean))
-        .route("/{db}/_explain", any(maintenance::no_query_engine))
-        .route("/{db}/_find", any(maintenance::no_query_engine))
-        .route("/{db}/_index", any(maintenance::no_query_engine))
-        .route("/{db}/_index/{*rest}", any(maintenance::no_query_engine))
+        .route("/{db}/_count", post(find::count))
+        .route("/{db}/_explain", post(find::explain))
+        .route("/{db}/_find", post(find::find))
+        .route("/{db}/_index", get(find_index::list).post(find_index::create))
+        .route("/{db}/_index/_bulk_delete", post(find_index::bulk_delete))
+        .route("/{db}/_index/{design}/{type}/{name}", delete(find_index::delete))
+        .route(
+            "/{db}/_index/_design/{design}/{type}/{name}",
+            delete(find_index::delete),
+        )
         .route("/{db}/_partition/{*rest}", any(maintenance::no_partitions))
         .route("/{db}/_shards", any(maintenance::no_shards))
         .route("/{db}/_shards/{*rest}", any(maintenance::no_shards))

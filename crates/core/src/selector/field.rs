@@ -167,8 +167,15 @@ mod tests {
             ("n.z", Found::NoPath),
             ("", Found::Value(value)),
         ] {
-            assert_eq!(find(value, &FieldPath::parse(name).unwrap().path), found, "{name}");
+            assert_eq!(
+                find(value, &FieldPath::parse(name).unwrap().path),
+                found,
+                "{name}"
+            );
         }
-        assert_eq!(find("{\"a\":", &FieldPath::parse("a").unwrap().path), Found::NoPath);
+        assert_eq!(
+            find("{\"a\":", &FieldPath::parse("a").unwrap().path),
+            Found::NoPath
+        );
     }
 }

@@ -6,8 +6,8 @@
 
 mod field;
 mod matching;
-mod normal;
 mod needs;
+mod normal;
 mod parse;
 
 use crate::doc::Body;

@@ -48,10 +48,7 @@ impl Selector {
                 collate::compare
             };
             if comparison != Comparison::Ne {
-                ranges
-                    .entry(name)
-                    .or_default()
-                    .narrow(comparison, value, order);
+                ranges.entry(name).or_default().narrow(comparison, value, order);
             }
         });
         ranges
@@ -107,9 +104,7 @@ fn narrow<'a>(limit: &mut Option<Limit<'a>>, new: Limit<'a>, order: impl Fn(&str
 fn requires(condition: &Condition, field: &str) -> bool {
     match condition {
         Condition::And(inner) => inner.iter().any(|condition| requires(condition, field)),
-        Condition::Or(inner) => {
-            !inner.is_empty() && inner.iter().all(|condition| requires(condition, field))
-        }
+        Condition::Or(inner) => !inner.is_empty() && inner.iter().all(|condition| requires(condition, field)),
         Condition::Not(_) => false,
         Condition::Field(path, test) => path.name() == field && !matches!(test, Test::Exists(false)),
     }
@@ -127,7 +122,9 @@ fn comparisons<'a>(condition: &'a Condition, each: &mut impl FnMut(&'a str, Comp
 fn collect_fields<'a>(condition: &'a Condition, fields: &mut BTreeSet<&'a str>) {
     match condition {
         Condition::And(inner) | Condition::Or(inner) => {
-            inner.iter().for_each(|condition| collect_fields(condition, fields));
+            inner
+                .iter()
+                .for_each(|condition| collect_fields(condition, fields));
         }
         Condition::Not(inner) => collect_fields(inner, fields),
         Condition::Field(path, _) => {
@@ -161,15 +158,29 @@ mod tests {
         let check = |text: &str, low: Option<(&str, bool)>, high: Option<(&str, bool)>| {
             let selector = selector(text);
             let range = selector.ranges().remove("a").unwrap_or_default();
-            let pair = |limit: Option<Limit<'_>>| limit.map(|limit| (limit.value.to_owned(), limit.inclusive));
-            let owned = |limit: Option<(&str, bool)>| limit.map(|(value, inclusive)| (value.to_owned(), inclusive));
+            let pair =
+                |limit: Option<Limit<'_>>| limit.map(|limit| (limit.value.to_owned(), limit.inclusive));
+            let owned =
+                |limit: Option<(&str, bool)>| limit.map(|(value, inclusive)| (value.to_owned(), inclusive));
             assert_eq!(pair(range.low), owned(low), "{text}");
             assert_eq!(pair(range.high), owned(high), "{text}");
         };
         check(r#"{"a":5}"#, Some(("5", true)), Some(("5", true)));
-        check(r#"{"a":{"$gt":5,"$lte":9}}"#, Some(("5", false)), Some(("9", true)));
-        check(r#"{"$and":[{"a":{"$gte":5}},{"a":{"$gt":5}}]}"#, Some(("5", false)), None);
-        check(r#"{"$and":[{"a":{"$lt":5}},{"a":{"$lt":"x"}}]}"#, None, Some(("5", false)));
+        check(
+            r#"{"a":{"$gt":5,"$lte":9}}"#,
+            Some(("5", false)),
+            Some(("9", true)),
+        );
+        check(
+            r#"{"$and":[{"a":{"$gte":5}},{"a":{"$gt":5}}]}"#,
+            Some(("5", false)),
+            None,
+        );
+        check(
+            r#"{"$and":[{"a":{"$lt":5}},{"a":{"$lt":"x"}}]}"#,
+            None,
+            Some(("5", false)),
+        );
         check(r#"{"$or":[{"a":5}]}"#, None, None);
         check(r#"{"a":{"$in":[5]}}"#, None, None);
         check(r#"{"a":{"$ne":5}}"#, None, None);
@@ -178,6 +189,12 @@ mod tests {
         assert!(!empty(r#"{"a":{"$gte":5,"$lte":5}}"#));
         let selector = selector(r#"{"_id":{"$gt":"Z","$gte":"a"}}"#);
         let low = selector.ranges().remove("_id").unwrap().low;
-        assert_eq!(low, Some(Limit { value: "\"a\"", inclusive: true }));
+        assert_eq!(
+            low,
+            Some(Limit {
+                value: "\"a\"",
+                inclusive: true
+            })
+        );
     }
 }

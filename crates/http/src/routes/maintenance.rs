@@ -41,10 +41,6 @@ pub(super) async fn nothing_to_do(Db(_): Db) -> Response {
     respond::ok(StatusCode::ACCEPTED)
 }
 
-pub(super) async fn no_query_engine(Db(_): Db) -> Error {
-    Error::NotImplemented("This version has no query engine; filter a _changes feed with _selector instead.")
-}
-
 pub(super) async fn no_partitions(Db(_): Db) -> Error {
     Error::bad("database is not partitioned")
 }

@@ -20,6 +20,8 @@ mod documents;
 mod encoding;
 mod exchange;
 mod filters;
+mod find;
+mod find_index;
 mod forms;
 mod harness;
 mod live_feeds;

@@ -102,7 +102,9 @@ fn extend(
 /// The same for `_explain`.
 pub(super) fn texts(prefix: &Prefix<'_>) -> KeyTexts {
     let values = |limit: for<'a> fn(&FieldRange<'a>) -> Option<Limit<'a>>| {
-        let values = prefix.iter().map_while(|range| Some(limit(range)?.value.to_owned()));
+        let values = prefix
+            .iter()
+            .map_while(|range| Some(limit(range)?.value.to_owned()));
         values.collect::<Vec<_>>()
     };
     let mut end = values(|range| range.high);

@@ -15,7 +15,8 @@ impl FieldsMap {
     /// Of a view's map.
     pub(crate) fn parse(source: &str) -> Result<FieldsMap, Error> {
         let definition = parse_map(source).map_err(|refusal| Error::Definition(refusal.reason))?;
-        let wrong = |invalid: trunkline_core::selector::InvalidSelector| Error::Definition(invalid.to_string());
+        let wrong =
+            |invalid: trunkline_core::selector::InvalidSelector| Error::Definition(invalid.to_string());
         let fields = definition.fields.fields.iter();
         let partial = definition.partial.as_deref();
         Ok(FieldsMap {

@@ -175,15 +175,14 @@ fn is_named(index: &MangoIndex, names: &[String]) -> bool {
 fn is_usable(index: &MangoIndex, wanted: &Wanted<'_>) -> bool {
     let sort = &wanted.sort.fields;
     let is_there = |column: &String| {
-        sort.contains(column)
-            || matches!(column.as_str(), "_id" | "_rev")
-            || wanted.selector.requires(column)
+        sort.contains(column) || matches!(column.as_str(), "_id" | "_rev") || wanted.selector.requires(column)
     };
     index.columns().iter().all(is_there) && has_order(index.columns(), sort, wanted.selector)
 }
 
 fn has_order(columns: &[String], sort: &[String], selector: &Selector) -> bool {
-    let constant = |column: &&String| !sort.starts_with(std::slice::from_ref(*column)) && selector.is_constant(column);
+    let constant =
+        |column: &&String| !sort.starts_with(std::slice::from_ref(*column)) && selector.is_constant(column);
     let before = columns.iter().take_while(constant).count();
     sort.is_empty() || columns.iter().skip(before).take(sort.len()).eq(sort)
 }

@@ -74,8 +74,13 @@ impl IndexRows {
     }
 
     pub(super) fn chunk(&mut self, page: &mut Page, each: &mut Each<'_>) -> Result<(), Error> {
-        let wanted = page.limit.saturating_sub(page.stats.results).saturating_add(page.skip);
-        let most = usize::try_from(wanted).unwrap_or(usize::MAX).clamp(1, ROWS_PER_CHUNK);
+        let wanted = page
+            .limit
+            .saturating_sub(page.stats.results)
+            .saturating_add(page.skip);
+        let most = usize::try_from(wanted)
+            .unwrap_or(usize::MAX)
+            .clamp(1, ROWS_PER_CHUNK);
         let found = self.read(most)?;
         self.done = found.len() < most;
         page.stats.keys += found.len() as u64;
@@ -131,7 +136,8 @@ impl IndexRows {
                 if page.is_full() {
                     return Ok(());
                 }
-                let Some((leaf, tree)) = document.and_then(|found| Some((found.leaves.into_iter().next()?, found.revs)))
+                let Some((leaf, tree)) =
+                    document.and_then(|found| Some((found.leaves.into_iter().next()?, found.revs)))
                 else {
                     continue;
                 };
@@ -157,7 +163,13 @@ impl IndexRows {
         Ok(())
     }
 
-    fn show_key(&self, row: Found, (columns, whole): (&[String], &Shape), page: &mut Page, each: &mut Each<'_>) {
+    fn show_key(
+        &self,
+        row: Found,
+        (columns, whole): (&[String], &Shape),
+        page: &mut Page,
+        each: &mut Each<'_>,
+    ) {
         let mut id = Vec::new();
         json::quote(&row.id, &mut id);
         let id = String::from_utf8(id).unwrap_or_default();

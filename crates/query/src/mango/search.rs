@@ -93,7 +93,9 @@ impl Search {
                 Going::Documents(Documents::new(db, ids.scan(plan.descending), bookmark.as_ref()))
             }
             (Source::Index { .. }, None) => Going::Nothing,
-            (Source::Index { .. }, Some(index)) => Going::Rows(IndexRows::new(index, plan, bookmark.as_ref())?),
+            (Source::Index { .. }, Some(index)) => {
+                Going::Rows(IndexRows::new(index, plan, bookmark.as_ref())?)
+            }
         };
         let page = Page {
             selector,

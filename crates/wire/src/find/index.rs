@@ -146,7 +146,11 @@ impl Definition {
     }
 
     fn write_fields(&self, out: &mut Vec<u8>, [open, close]: [&[u8]; 2]) {
-        let direction: &[u8] = if self.fields.descending { b":\"desc\"" } else { b":\"asc\"" };
+        let direction: &[u8] = if self.fields.descending {
+            b":\"desc\""
+        } else {
+            b":\"asc\""
+        };
         for (place, field) in self.fields.fields.iter().enumerate() {
             if place > 0 {
                 out.push(b',');
@@ -301,12 +305,21 @@ mod tests {
             (r#"{"index":{"fields":["a"],"x":1}}"#, "invalid_key"),
             (r#"{"index":{"fields":["a"]},"type":"text"}"#, "invalid_index"),
             (r#"{"index":{"fields":["a"]},"type":"x"}"#, "invalid_index"),
-            (r#"{"index":{"fields":["a"],"partial_filter_selector":1}}"#, "invalid_selector_json"),
-            (r#"{"index":{"fields":["a",{"b":"desc"}]}}"#, "unsupported_mixed_sort"),
+            (
+                r#"{"index":{"fields":["a"],"partial_filter_selector":1}}"#,
+                "invalid_selector_json",
+            ),
+            (
+                r#"{"index":{"fields":["a",{"b":"desc"}]}}"#,
+                "unsupported_mixed_sort",
+            ),
         ] {
             assert_eq!(parse_index(text.as_bytes()).unwrap_err().word, word, "{text}");
         }
-        assert_eq!(parse_bulk_delete(br#"{"docids":["_design/a","b"]}"#).unwrap(), ["a", "b"]);
+        assert_eq!(
+            parse_bulk_delete(br#"{"docids":["_design/a","b"]}"#).unwrap(),
+            ["a", "b"]
+        );
         assert!(parse_bulk_delete(br#"{"docids":1}"#).is_err());
     }
 }

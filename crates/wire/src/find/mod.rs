@@ -4,6 +4,8 @@ mod index;
 mod refusal;
 mod request;
 
-pub use index::{BulkDelete, Definition, NewIndex, add_index, parse_bulk_delete, parse_index, parse_map, remove_index};
+pub use index::{
+    BulkDelete, Definition, NewIndex, add_index, parse_bulk_delete, parse_index, parse_map, remove_index,
+};
 pub use refusal::Refusal;
 pub use request::{FindRequest, Sort, parse, parse_count};

@@ -47,23 +47,42 @@ pub struct Sort {
 /// CouchDB's `limit` where none is given.
 const LIMIT: u64 = 25;
 
+impl FindRequest {
+    /// With CouchDB's defaults.
+    pub fn new(selector: String) -> FindRequest {
+        FindRequest {
+            selector,
+            limit: LIMIT,
+            skip: 0,
+            sort: Sort::default(),
+            fields: Vec::new(),
+            use_index: Vec::new(),
+            allow_fallback: true,
+            bookmark: None,
+            execution_stats: false,
+            conflicts: false,
+            update: true,
+            stable: false,
+            r: 1,
+        }
+    }
+
+    /// Whether the selector is nothing but an empty list of conditions, for which CouchDB finds no document.
+    pub fn lists_nothing(&self) -> bool {
+        let (mut members, mut empty) = (0, false);
+        let read = json::members(&self.selector, |name, value| {
+            members += 1;
+            let inside = value.trim_start_matches('[').trim_end_matches(']').trim_ascii();
+            empty = matches!(&*name, "$and" | "$or" | "$nor") && inside.is_empty();
+            Ok::<_, json::JsonError>(())
+        });
+        read.is_ok() && members == 1 && empty
+    }
+}
+
 /// Reads the body of `_find` and `_explain`.
 pub fn parse(text: &[u8]) -> Result<FindRequest, Refusal> {
-    let mut request = FindRequest {
-        selector: String::new(),
-        limit: LIMIT,
-        skip: 0,
-        sort: Sort::default(),
-        fields: Vec::new(),
-        use_index: Vec::new(),
-        allow_fallback: true,
-        bookmark: None,
-        execution_stats: false,
-        conflicts: false,
-        update: true,
-        stable: false,
-        r: 1,
-    };
+    let mut request = FindRequest::new(String::new());
     members(text, |name, value| {
         match name {
             "selector" => request.selector = selector(value)?,
@@ -321,21 +340,41 @@ mod tests {
     fn what_is_refused_and_in_which_words() {
         for (text, word, reason) in [
             ("{}", "missing_required_key", "Missing required key: selector"),
-            (r#"{"selector":1}"#, "invalid_selector_json", "Selector must be a JSON object, not: 1"),
-            (r#"{"selector":{},"x":1}"#, "invalid_key", "Invalid key x for this request."),
+            (
+                r#"{"selector":1}"#,
+                "invalid_selector_json",
+                "Selector must be a JSON object, not: 1",
+            ),
+            (
+                r#"{"selector":{},"x":1}"#,
+                "invalid_key",
+                "Invalid key x for this request.",
+            ),
             (
                 r#"{"selector":{},"limit":-1}"#,
                 "invalid_non_neg_integer",
                 "-1 is not an integer greater than or equal to zero",
             ),
-            (r#"{"selector":{},"r":0}"#, "invalid_pos_integer", "0 is not an integer greater than zero"),
-            (r#"{"selector":{},"update":1}"#, "invalid_boolean", "Invalid boolean value: 1"),
+            (
+                r#"{"selector":{},"r":0}"#,
+                "invalid_pos_integer",
+                "0 is not an integer greater than zero",
+            ),
+            (
+                r#"{"selector":{},"update":1}"#,
+                "invalid_boolean",
+                "Invalid boolean value: 1",
+            ),
             (
                 r#"{"selector":{},"sort":{}}"#,
                 "invalid_sort_json",
                 "Sort must be an array of sort specs, not: {}",
             ),
-            (r#"{"selector":{},"sort":[1]}"#, "invalid_sort_field", "Invalid sort field: 1"),
+            (
+                r#"{"selector":{},"sort":[1]}"#,
+                "invalid_sort_field",
+                "Invalid sort field: 1",
+            ),
             (
                 r#"{"selector":{},"sort":["a",{"b":"desc"}]}"#,
                 "unsupported_mixed_sort",
@@ -346,12 +385,24 @@ mod tests {
                 "invalid_fields",
                 "Fields must be an array of strings, not: \"a\"",
             ),
-            (r#"{"selector":{},"use_index":1}"#, "invalid_index_name", "Invalid index name: 1"),
-            (r#"{"selector":{},"bookmark":1}"#, "invalid_bookmark", "Invalid bookmark value: 1"),
+            (
+                r#"{"selector":{},"use_index":1}"#,
+                "invalid_index_name",
+                "Invalid index name: 1",
+            ),
+            (
+                r#"{"selector":{},"bookmark":1}"#,
+                "invalid_bookmark",
+                "Invalid bookmark value: 1",
+            ),
             ("[]", "bad_request", "Request body must be a JSON object"),
             ("{", "bad_request", "invalid UTF-8 JSON"),
         ] {
-            assert_eq!(parse(text.as_bytes()).unwrap_err(), Refusal::new(word, reason), "{text}");
+            assert_eq!(
+                parse(text.as_bytes()).unwrap_err(),
+                Refusal::new(word, reason),
+                "{text}"
+            );
         }
     }
 }

@@ -1,0 +1,102 @@
+//! `_find`, `_explain` and `_count`: documents by what they say.
+
+mod answer;
+mod explain;
+mod query;
+
+pub(super) use explain::explain;
+
+use crate::app::{App, blocking};
+use crate::body::JsonBody;
+use crate::error::Result;
+use crate::request::Db;
+use crate::respond::{self, Chunks, Gone};
+use answer::Answer;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use query::Query;
+use serde_json::json;
+use trunkline_core::limits::SCAN_CHUNK_BYTES;
+use trunkline_wire::find as wire;
+
+pub(super) async fn find(
+    State(app): State<App>,
+    Db(db): Db,
+    JsonBody(body, _room): JsonBody,
+) -> Result<Response> {
+    let request = wire::parse(&body)?;
+    let opening = app.clone();
+    let (mut answer, mut out) = blocking(move || {
+        let query = Query::new(&db, request)?;
+        let search = query.search(&opening, &db)?;
+        let mut out = Vec::with_capacity(1024);
+        let mut answer = Answer::open(query, search, &mut out);
+        answer.chunk(&mut out)?;
+        Ok((answer, out))
+    })
+    .await?;
+    if answer.is_done() {
+        answer.close(&mut out);
+        return Ok(respond::json(StatusCode::OK, out));
+    }
+    // What was found decides what is sent first: an error before that is an error of the whole.
+    while !answer.is_done() && out.len() < SCAN_CHUNK_BYTES / 2 {
+        (answer, out) = step(&app, answer, out).await?;
+    }
+    if answer.is_done() {
+        answer.close(&mut out);
+        return Ok(respond::json(StatusCode::OK, out));
+    }
+    let (chunks, body) = respond::chunks();
+    tokio::spawn(async move {
+        let _ = finish(&app, answer, out, &chunks).await;
+    });
+    Ok(respond::streamed(body))
+}
+
+/// Sends what is left.
+async fn finish(app: &App, mut answer: Answer, mut out: Vec<u8>, chunks: &Chunks) -> Result<(), Gone> {
+    while !answer.is_done() {
+        if out.len() >= SCAN_CHUNK_BYTES / 2 {
+            chunks.send(std::mem::take(&mut out)).await?;
+        }
+        match step(app, answer, out).await {
+            Ok(stepped) => (answer, out) = stepped,
+            Err(error) => {
+                chunks.fail(error).await;
+                return Err(Gone);
+            }
+        }
+    }
+    answer.close(&mut out);
+    chunks.send(out).await
+}
+
+async fn step(app: &App, mut answer: Answer, mut out: Vec<u8>) -> Result<(Answer, Vec<u8>)> {
+    app.scan(move || {
+        answer.chunk(&mut out)?;
+        Ok((answer, out))
+    })
+    .await
+}
+
+pub(super) async fn count(
+    State(app): State<App>,
+    Db(db): Db,
+    JsonBody(body, _room): JsonBody,
+) -> Result<Response> {
+    let selector = wire::parse_count(&body)?;
+    let opening = app.clone();
+    let mut search = blocking(move || Query::count(&db, selector)?.search(&opening, &db)).await?;
+    while !search.is_done() {
+        search = app
+            .scan(move || {
+                search.chunk(&mut |_| {})?;
+                Ok(search)
+            })
+            .await?;
+    }
+    let count = search.stats().results;
+    Ok(respond::value(StatusCode::OK, &json!({ "count": count })))
+}

@@ -1,0 +1,86 @@
+//! A request with what answers it.
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use axum::http::StatusCode;
+use std::time::Instant;
+use trunkline_core::selector::Selector;
+use trunkline_query::mango::{Catalog, Plan, Search, Shown, Source, Wanted};
+use trunkline_store::Database;
+use trunkline_wire::find::{FindRequest, Refusal};
+
+/// A request, and how it is to be answered.
+pub(super) struct Query {
+    pub(super) request: FindRequest,
+    pub(super) selector: Selector,
+    pub(super) plan: Plan,
+    pub(super) started: Instant,
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Error {
+        Error::Mango(StatusCode::BAD_REQUEST, refusal.word, refusal.reason)
+    }
+}
+
+impl Query {
+    /// Chooses an index. Blocks.
+    pub(super) fn new(db: &Database, request: FindRequest) -> Result<Query> {
+        let started = Instant::now();
+        let selector = Selector::parse(&request.selector).map_err(Refusal::from)?;
+        let catalog = Catalog::read(db)?;
+        let wanted = Wanted {
+            selector: &selector,
+            sort: &request.sort,
+            fields: &request.fields,
+            use_index: &request.use_index,
+            allow_fallback: request.allow_fallback,
+        };
+        let mut plan = Plan::new(&catalog, &wanted)
+            .map_err(|none| Error::Mango(StatusCode::BAD_REQUEST, none.word(), none.to_string()))?;
+        plan.nothing |= request.lists_nothing();
+        Ok(Query {
+            request,
+            selector,
+            plan,
+            started,
+        })
+    }
+
+    /// Of all that matches, shown as briefly as can be. Blocks.
+    pub(super) fn count(db: &Database, selector: String) -> Result<Query> {
+        let mut request = FindRequest::new(selector);
+        request.limit = u64::MAX;
+        request.fields.push("_id".to_owned());
+        Query::new(db, request)
+    }
+
+    /// Brings the index up to date, and begins. Blocks.
+    pub(super) fn search(&self, app: &App, db: &Database) -> Result<Search> {
+        let request = &self.request;
+        let index = match &self.plan.source {
+            Source::Documents(_) => None,
+            Source::Index { index, .. } => {
+                let index = app.views.indexes.index(db, index.design.as_ref().clone())?;
+                if request.update {
+                    index.update()?;
+                }
+                Some(index)
+            }
+        };
+        let shown = Shown::new(&request.fields, request.conflicts).map_err(Refusal::from)?;
+        let search = Search::new(
+            db,
+            index,
+            self.selector.clone(),
+            &self.plan,
+            shown,
+            request.bookmark.as_deref(),
+        );
+        let search = search.ok_or_else(|| {
+            let given = serde_json::Value::from(request.bookmark.clone());
+            Refusal::new("invalid_bookmark", format!("Invalid bookmark value: {given}"))
+        })?;
+        Ok(search.page(request.skip, request.limit))
+    }
+}
