@@ -13,6 +13,7 @@ mod compare;
 mod database;
 mod db_updates;
 mod dbs_info;
+mod design_functions;
 mod document;
 mod exchange;
 mod find;
@@ -43,6 +44,7 @@ pub(crate) fn map(app: App) -> Router {
     Router::new()
         .merge(server_level())
         .merge(database_level())
+        .merge(design_level())
         .merge(document_level())
         .fallback(|| async { Error::NotFound("There is nothing at this path.".into()) })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
@@ -143,6 +145,27 @@ fn database_level() -> Router<App> {
         .route("/{db}/_partition/{*rest}", any(maintenance::no_partitions))
         .route("/{db}/_shards", any(maintenance::no_shards))
         .route("/{db}/_shards/{*rest}", any(maintenance::no_shards))
+}
+
+/// What design documents answer themselves.
+fn design_level() -> Router<App> {
+    let update = || post(design_functions::update).put(design_functions::update);
+    Router::new()
+        .route("/{db}/_design/{design}/_update/{function}", update())
+        .route("/{db}/_design/{design}/_update/{function}/{*doc}", update())
+        .route(
+            "/{db}/_design/{design}/_show/{*rest}",
+            any(design_functions::show),
+        )
+        .route(
+            "/{db}/_design/{design}/_list/{*rest}",
+            any(design_functions::list),
+        )
+        .route("/{db}/_design/{design}/_rewrite", any(design_functions::rewrite))
+        .route(
+            "/{db}/_design/{design}/_rewrite/{*rest}",
+            any(design_functions::rewrite),
+        )
 }
 
 fn document_level() -> Router<App> {

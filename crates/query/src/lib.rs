@@ -11,6 +11,7 @@
 //! | `clean`, `remembered` | files of indexes that are gone, and what was there before a change |
 //! | `mapper`, `emitted`, `reducers` | map and reduce functions |
 //! | `mango` | finding documents by what they say |
+//! | `update` | update functions |
 //! | `validate`, `validator` | what `validate_doc_update` lets pass |
 //! | `view` | asking a view |
 
@@ -27,6 +28,7 @@ pub mod mango;
 mod mapper;
 mod reducers;
 mod remembered;
+mod update;
 mod validate;
 mod validator;
 pub mod view;
@@ -38,5 +40,6 @@ pub use function::FunctionError;
 pub use indexes::Indexes;
 pub use reducers::ReduceFailure;
 pub use remembered::{remember, remembered};
+pub use update::Update;
 pub use validate::guards;
 pub use view_index::ViewIndex;

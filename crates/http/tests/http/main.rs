@@ -32,6 +32,7 @@ mod replications;
 mod rooms;
 mod server;
 mod shutdown;
+mod updates;
 mod validate;
 mod views;
 mod views_docs;
