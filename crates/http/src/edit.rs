@@ -6,8 +6,10 @@ use crate::request::{Query, doc_id};
 use std::io::Write;
 use trunkline_core::attachment::{Attachment, AttachmentEdit, AttachmentSource, Content};
 use trunkline_core::doc::{Edit, InteractiveEdit, ReplicatedEdit};
+use trunkline_query::Unfit;
 use trunkline_store::{Database, Durability};
 use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
+use trunkline_wire::design_doc;
 use trunkline_wire::document::IncomingDoc;
 
 /// Write options of a query string.
@@ -31,6 +33,20 @@ impl WriteOptions {
     }
 }
 
+/// Begins the id of a design document.
+const DESIGN: &str = "_design/";
+
+/// Refuses a design document whose views cannot be run. What a replication brings is kept all the same: other nodes have
+/// it, too.
+pub(crate) fn check_design(doc: &IncomingDoc) -> Result<()> {
+    let invalid = |reason| Error::Design("invalid_design_doc", reason);
+    let design = design_doc::parse(doc.body.as_str()).map_err(|error| invalid(error.reason))?;
+    trunkline_query::check(&design).map_err(|unfit| match unfit {
+        Unfit::Compilation { .. } => Error::Design("compilation_error", unfit.to_string()),
+        Unfit::Reduction(_) => invalid(unfit.to_string()),
+    })
+}
+
 /// The edit a document without following parts asks for.
 pub(crate) async fn build(
     app: &App,
@@ -39,7 +55,8 @@ pub(crate) async fn build(
     doc: IncomingDoc,
     interactive: bool,
 ) -> Result<Edit> {
-    if doc.attachments.is_empty() {
+    let compiles = interactive && id.starts_with(DESIGN);
+    if doc.attachments.is_empty() && !compiles {
         return assemble(app, id, doc, Vec::new(), interactive);
     }
     let (app, db, id) = (app.clone(), db.clone(), id.to_owned());
@@ -54,6 +71,9 @@ pub(crate) fn build_blocking(
     mut doc: IncomingDoc,
     interactive: bool,
 ) -> Result<Edit> {
+    if interactive && !doc.deleted && id.starts_with(DESIGN) {
+        check_design(&doc)?;
+    }
     let attachments = std::mem::take(&mut doc.attachments);
     let staged: Result<Vec<_>> = attachments
         .into_iter()

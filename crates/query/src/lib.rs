@@ -8,6 +8,7 @@
 //! | `function` | one function of a design document, compiled and kept |
 //! | `index` | index files: rows in key order, with partial reductions |
 //! | `indexes`, `view_index` | which indexes are in use, and who brings them up to date |
+//! | `check` | which design documents are refused when they are written |
 //! | `clean`, `remembered` | files of indexes that are gone, and what was there before a change |
 //! | `mapper`, `emitted`, `reducers` | map and reduce functions |
 //! | `mango` | finding documents by what they say |
@@ -16,6 +17,7 @@
 //! | `view` | asking a view |
 
 mod build;
+mod check;
 mod clean;
 pub mod design;
 mod emitted;
@@ -34,6 +36,7 @@ mod validator;
 pub mod view;
 mod view_index;
 
+pub use check::{Unfit, check};
 pub use error::Error;
 pub use filter::Filter;
 pub use function::FunctionError;

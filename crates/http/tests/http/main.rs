@@ -35,5 +35,6 @@ mod shutdown;
 mod updates;
 mod validate;
 mod views;
+mod views_builds;
 mod views_docs;
 mod views_kept;

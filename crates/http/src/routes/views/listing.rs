@@ -148,7 +148,7 @@ impl Listing {
         let keys = self.ranges.next();
         let places = keys.map(|keys| keys.places(self.view.number, self.order));
         self.done = places.is_none();
-        Ok(places.transpose().map_err(|_| crate::body::INVALID_JSON)?)
+        places.transpose().map_err(|_| crate::body::INVALID_JSON)
     }
 
     fn rows(&mut self, snapshot: &Snapshot, out: &mut Vec<u8>) -> Result<()> {
