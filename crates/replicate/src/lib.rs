@@ -23,7 +23,7 @@ pub use scheduler::{
     Became, Definition, Endpoint, Event, EventKind, Events, FailureList, HistoryEntry, Holder,
     InvalidDefinition, Job, JobState, Origin, ReplicationDoc, Replications, Retried, Secrets,
 };
-pub use session::{AttachmentMode, ContentsFirst, Progress, RefusedDoc, Report, Spec, run};
+pub use session::{AttachmentMode, ContentsFirst, Progress, RefusedDoc, Report, SourceFilter, Spec, run};
 pub use snapshot::{SnapshotPeer, Taken, take_snapshot};
 pub use threads::{Threads, commit};
 pub use verify::{Difference, Verified, verify};

@@ -13,7 +13,7 @@ use trunkline_core::doc::ReplicatedEdit;
 use trunkline_core::rev::Rev;
 use trunkline_wire::digests;
 
-use crate::session::RefusedDoc;
+use crate::session::{RefusedDoc, SourceFilter};
 
 /// Either end of a replication. [`crate::LocalPeer`] and [`crate::HttpPeer`] are its two implementations; tests add
 /// faulty ones.
@@ -39,6 +39,11 @@ pub trait Peer: Send + Sync {
     async fn ensure_full_commit(&self) -> Result<Box<str>, PeerError>;
     /// Counts the changes behind a seq (JSON text), filters aside, where the peer can tell. For feeds that do not say.
     async fn pending(&self, since: &str) -> Result<Option<u64>, PeerError>;
+    /// What the source of a filter function says, by which its replication is known.
+    async fn filter_code(&self, _filter: &SourceFilter) -> Result<String, PeerError> {
+        let reason = "it runs no filter functions of design documents for replications";
+        Err(PeerError::new(self.label(), PeerErrorKind::Invalid, reason))
+    }
     /// Opens a feed of changes.
     async fn changes(
         &self,
@@ -193,6 +198,8 @@ pub struct ChangesAsk {
     pub doc_ids: Option<Vec<String>>,
     /// Only documents that match.
     pub selector: Option<(String, trunkline_core::selector::Selector)>,
+    /// Only documents that this function lets pass.
+    pub filter: Option<SourceFilter>,
     /// While true, rows may carry their documents; saves fetching them. It is turned off when the target turns out
     /// to have most of them.
     pub docs: Arc<AtomicBool>,

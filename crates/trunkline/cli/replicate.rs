@@ -95,6 +95,7 @@ fn spec(args: &ReplicateArgs) -> Result<Spec, Failure> {
         create_target: args.create_target,
         doc_ids: (!args.doc_ids.is_empty()).then(|| args.doc_ids.clone()),
         selector,
+        filter: None,
         since_seq,
         ..Spec::default()
     })

@@ -159,3 +159,50 @@ async fn a_function_that_loops_ends_its_feed() {
         ["b"]
     );
 }
+
+#[tokio::test]
+async fn replications_have_their_source_filter() {
+    let source = server().await;
+    let target = Server::start().await;
+    let run = async |filter: &str, params: Value, to: &str| {
+        let job = json!({ "source": format!("{}/db", source.url), "target": to, "create_target": true,
+            "filter": filter, "query_params": params });
+        target.post("/_replicate", job).await
+    };
+    let first = run("f/kind", json!({ "kind": "call" }), "calls").await;
+    let first = first.is(200, json!({ "ok": true })).json();
+    assert_eq!(first["history"][0]["docs_written"], json!(2));
+    target.get("/calls/b").await.is(404, json!({}));
+    run("_view", json!({ "view": "f/called" }), "viewed")
+        .await
+        .is(200, json!({ "ok": true }));
+    target.get("/viewed/c").await.is(200, json!({ "kind": "call" }));
+    target.get("/viewed/b").await.is(404, json!({}));
+
+    // Asked with something else, or of another function, it starts anew; else it goes on.
+    let again = run("f/kind", json!({ "kind": "call" }), "calls").await.json();
+    assert_eq!(again["no_changes"], json!(true), "{again}");
+    let mail = run("f/kind", json!({ "kind": "mail" }), "calls").await.json();
+    assert_eq!(mail["history"][0]["docs_written"], json!(1));
+    let mut design = source.get("/db/_design/f").await.json();
+    design["filters"]["kind"] = json!("function (doc) { return doc._id === 'late' || doc._id === 'a' }");
+    source.put("/db/_design/f", Some(design)).await.is(201, json!({}));
+    let changed = run("f/kind", json!({ "kind": "call" }), "calls").await.json();
+    assert_eq!(changed["history"].as_array().map(Vec::len), Some(1), "{changed}");
+
+    for filter in ["f/none", "none/f"] {
+        let job = json!({ "source": format!("{}/db", source.url), "target": "calls", "filter": filter });
+        let answer = target.post("/_replicate", job).await;
+        assert!(answer.status >= 400, "{}", answer.text());
+        assert!(
+            answer.text().contains("there is no filter function"),
+            "{}",
+            answer.text()
+        );
+    }
+    let here = json!({ "source": "calls", "target": "other", "create_target": true, "filter": "f/kind" });
+    target
+        .post("/_replicate", here)
+        .await
+        .is(501, json!({ "error": "not_implemented" }));
+}

@@ -70,6 +70,14 @@ pub(crate) fn digest(source: &str, target: &str, spec: &Spec) -> String {
     if let Some((_, selector)) = &spec.selector {
         part("selector", &selector.canonical());
     }
+    if let Some(filter) = &spec.filter {
+        part("filter", &filter.name);
+        part("filter code", filter.code.as_deref().unwrap_or_default());
+        for (name, value) in &filter.params {
+            part("query_param", name);
+            part("value", value);
+        }
+    }
     if spec.winning_revs_only {
         part("winning_revs_only", "");
     }

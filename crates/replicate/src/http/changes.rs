@@ -142,6 +142,9 @@ impl Feed {
         if let Some(until) = &self.ask.until {
             url.push_str(&format!("&until={}", since_text(until)));
         }
+        if let Some(filter) = &self.ask.filter {
+            url.push_str(&super::filter::query(filter));
+        }
         let mut body = Vec::new();
         if let Some(ids) = &self.ask.doc_ids {
             url.push_str("&filter=_doc_ids");

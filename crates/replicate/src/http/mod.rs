@@ -17,6 +17,7 @@ mod changes;
 mod client;
 mod documents;
 mod exchange;
+mod filter;
 mod origin;
 mod upload;
 
@@ -24,7 +25,7 @@ use crate::peer::{
     BulkWritten, Change, Changes, ChangesAsk, Doc, Fetched, LogWrite, Missing, OpenRev, Opened, Peer,
     PeerError, PeerErrorKind, PeerInfo, PeerKind, StoredLog, no_exchange,
 };
-use crate::session::RefusedDoc;
+use crate::session::{RefusedDoc, SourceFilter};
 use address::escaped;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -322,12 +323,16 @@ impl Peer for HttpPeer {
         changes::pending(&self.client, since).await
     }
 
+    async fn filter_code(&self, filter: &SourceFilter) -> Result<String, PeerError> {
+        filter::code(&self.client, filter).await
+    }
+
     async fn changes(
         &self,
         ask: ChangesAsk,
     ) -> Result<BoxStream<'static, Result<Changes, PeerError>>, PeerError> {
         let Looked { kind, exchanges, .. } = self.looked();
-        if exchanges {
+        if exchanges && ask.filter.is_none() {
             match exchange::open(self.client.clone(), &ask).await? {
                 Some(feed) => return Ok(feed),
                 None => self.hides(),

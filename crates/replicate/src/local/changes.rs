@@ -2,7 +2,7 @@
 
 use super::LocalPeer;
 use super::carry::Carry;
-use crate::peer::{Change, Changes, ChangesAsk, Doc, Oldest, PeerError, PeerErrorKind};
+use crate::peer::{Change, Changes, ChangesAsk, Doc, Oldest, Peer, PeerError, PeerErrorKind};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -19,6 +19,9 @@ pub(super) async fn open(
     peer: LocalPeer,
     ask: ChangesAsk,
 ) -> Result<BoxStream<'static, Result<Changes, PeerError>>, PeerError> {
+    if let Some(filter) = &ask.filter {
+        Peer::filter_code(&peer, filter).await?;
+    }
     let (database, suffix, last) = peer
         .with_database(|peer, database| {
             let info = database.info().map_err(|error| peer.error(&error))?;

@@ -6,7 +6,7 @@ use crate::checkpoint::digest;
 use crate::http::address::redacted;
 use crate::http::label_of;
 use crate::peer::{Peer, PeerError, PeerErrorKind};
-use crate::session::{AttachmentMode, Spec};
+use crate::session::{AttachmentMode, SourceFilter, Spec};
 use crate::{ConnectOptions, HttpOptions, HttpPeer, LocalPeer};
 use std::fmt;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ pub struct Endpoint(End);
 pub struct InvalidDefinition {
     /// What is wrong.
     pub reason: String,
-    /// It may be right for a later version, which runs filter functions.
+    /// It may be right for a later version, which filters sources of its own by functions.
     pub unsupported: bool,
 }
 
@@ -69,15 +69,22 @@ impl Definition {
 
     /// The same, already read.
     pub fn from_asked(asked: Asked) -> Result<Definition, InvalidDefinition> {
-        if asked.filter.is_some() {
+        let source = Endpoint::checked(asked.source, "source")?;
+        if asked.filter.is_some() && !source.is_remote() {
             return Err(InvalidDefinition {
-                reason:
-                    "`filter`: this version runs no filter functions; give the replication a `selector` or \
-                         `doc_ids` instead"
-                        .to_owned(),
+                reason: "`filter`: a source on this node is filtered by a `selector` or by `doc_ids`, or by a function \
+                         when it is given by its URL"
+                    .to_owned(),
                 unsupported: true,
             });
         }
+        if asked.filter.is_some() && (asked.selector.is_some() || asked.doc_ids.is_some()) {
+            return Err(InvalidDefinition::new(
+                "`filter` excludes `doc_ids` and `selector`",
+            ));
+        }
+        let params = asked.query_params;
+        let filter = asked.filter.map(|name| SourceFilter::new(name, params));
         if asked.selector.is_some() && asked.doc_ids.is_some() {
             return Err(InvalidDefinition::new(
                 "`doc_ids` and `selector` exclude each other",
@@ -96,6 +103,7 @@ impl Definition {
             create_target: asked.create_target,
             doc_ids: asked.doc_ids,
             selector,
+            filter,
             since_seq: asked.since_seq,
             winning_revs_only: asked.winning_revs_only,
             use_checkpoints: asked.use_checkpoints,
@@ -108,7 +116,7 @@ impl Definition {
             priority: asked.priority,
         };
         Ok(Definition {
-            source: Endpoint::checked(asked.source, "source")?,
+            source,
             target: Endpoint::checked(asked.target, "target")?,
             spec,
         })

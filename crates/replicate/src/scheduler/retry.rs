@@ -122,6 +122,7 @@ async fn again(
         continuous: false,
         doc_ids: Some(ids),
         selector: None,
+        filter: None,
         since_seq: None,
         until: None,
         use_checkpoints: Some(false),

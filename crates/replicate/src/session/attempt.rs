@@ -346,6 +346,9 @@ async fn prepare(run: &mut Run) -> Result<Prepared, PeerError> {
         }
         target => target?,
     };
+    if let Some(filter) = &mut run.spec.filter {
+        filter.code = Some(run.source.filter_code(filter).await?);
+    }
     let ends = Arc::new(Ends::new(source, target, &run.spec));
     if run.spec.attachments != AttachmentMode::Eager && !ends.exchange() {
         // The exchange of our own nodes may only be hidden, or not be there yet: by a proxy, by an older version.
@@ -417,7 +420,7 @@ fn start(run: &mut Run, ends: &Ends, agreed: Option<Box<str>>) -> Result<Option<
 fn counts_loosely(spec: &Spec, ends: &Ends) -> bool {
     let tells = ends.source.exchanges || !ends.source.remote;
     let filtered = spec.doc_ids.is_some() || spec.selector.is_some() || spec.archive;
-    ends.source.kind == PeerKind::PouchDbServer || filtered && !tells
+    ends.source.kind == PeerKind::PouchDbServer || spec.filter.is_some() || filtered && !tells
 }
 
 fn changes_ask(spec: &Spec, ends: &Ends, since: Option<Box<str>>) -> ChangesAsk {
@@ -426,6 +429,7 @@ fn changes_ask(spec: &Spec, ends: &Ends, since: Option<Box<str>>) -> ChangesAsk 
         main_only: spec.winning_revs_only,
         doc_ids: spec.doc_ids.clone(),
         selector: spec.selector.clone(),
+        filter: spec.filter.clone(),
         docs: Arc::new(AtomicBool::new(ends.source.kind == PeerKind::Trunkline)),
         contents: ends.exchange(),
         far: ends.changes_since(since.as_deref()) > REPLICATION_FAR_CHANGES,

@@ -72,6 +72,8 @@ pub struct Spec {
     pub doc_ids: Option<Vec<String>>,
     /// Only documents that match; the selector's JSON text and its parsed form.
     pub selector: Option<(String, Selector)>,
+    /// Only documents that a function of the source lets pass.
+    pub filter: Option<SourceFilter>,
     /// Where to start without a common checkpoint: a seq of the source as JSON text.
     pub since_seq: Option<String>,
     /// Only winning revisions.
@@ -92,6 +94,28 @@ pub struct Spec {
     pub bytes_per_second: Option<u64>,
     /// Who goes first where replications of this process wait for each other: higher before lower.
     pub priority: i32,
+}
+
+/// A filter function that the source runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceFilter {
+    /// `design/name`, or `_view`.
+    pub name: String,
+    /// What the function is asked with.
+    pub params: Vec<(String, String)>,
+    /// Its source as the run found it: another function makes another replication.
+    pub(crate) code: Option<String>,
+}
+
+impl SourceFilter {
+    /// `name` with the parameters `params`.
+    pub fn new(name: impl Into<String>, params: Vec<(String, String)>) -> SourceFilter {
+        SourceFilter {
+            name: name.into(),
+            params,
+            code: None,
+        }
+    }
 }
 
 /// When attachment bytes follow their documents. Other modes than `Eager` want peers that exchange at both ends.

@@ -213,8 +213,11 @@ impl Peer for SnapshotPeer {
         &self,
         ask: ChangesAsk,
     ) -> Result<BoxStream<'static, Result<Changes, PeerError>>, PeerError> {
-        let filtered =
-            ask.doc_ids.is_some() || ask.selector.is_some() || ask.main_only || ask.without_deleted;
+        let filtered = ask.doc_ids.is_some()
+            || ask.selector.is_some()
+            || ask.filter.is_some()
+            || ask.main_only
+            || ask.without_deleted;
         if filtered || ask.continuous || ask.since.is_some() || ask.until.is_some() {
             return Err(self.error(
                 PeerErrorKind::Invalid,

@@ -40,8 +40,10 @@ pub struct Asked {
     pub since_seq: Option<String>,
     /// Where to end; JSON text.
     pub until: Option<String>,
-    /// Names a filter function.
+    /// Names a filter function of the source, `design/name`, or `_view`.
     pub filter: Option<String>,
+    /// What is asked of it: `query_params`, in order of names.
+    pub query_params: Vec<(String, String)>,
     /// `eager`, `lazy` or `none`, unchecked.
     pub attachments: Option<String>,
     /// Most bytes moved in a second.
@@ -124,6 +126,7 @@ impl Asked {
             "since_seq" => self.since_seq = Some(value.to_owned()),
             "until" => self.until = Some(value.to_owned()),
             "filter" => self.filter = Some(text(key, value)?),
+            "query_params" => self.query_params = params(key, value)?,
             "attachments" => self.attachments = Some(text(key, value)?),
             "replication_id" | "id" | "_local_id" => self.replication_id = Some(text(key, value)?),
             _ => {}
@@ -290,6 +293,22 @@ fn number<N: FromStr>(name: &str, value: &str) -> Result<N, Invalid> {
 fn text(name: &str, value: &str) -> Result<String, Invalid> {
     let text = json::string(value).ok_or_else(|| wrong(name, "a string"))?;
     Ok(text.into_owned())
+}
+
+/// Members with their values as texts: strings as they are, others as JSON.
+fn params(name: &str, value: &str) -> Result<Vec<(String, String)>, Invalid> {
+    if !value.starts_with('{') {
+        return Err(wrong(name, "an object"));
+    }
+    let mut params = Vec::new();
+    json::members(value, |param, value| {
+        crate::invalid::one_more(params.len())?;
+        let text = json::string(value).map_or_else(|| value.to_owned(), |text| text.into_owned());
+        params.push((param.into_owned(), text));
+        Ok::<_, Invalid>(())
+    })?;
+    params.sort_unstable();
+    Ok(params)
 }
 
 fn texts(name: &str, value: &str) -> Result<Vec<String>, Invalid> {

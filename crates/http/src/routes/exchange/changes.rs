@@ -36,6 +36,7 @@ pub(in crate::routes) async fn feed(
         main_only: ask.main_only,
         doc_ids: ask.doc_ids,
         selector: ask.selector,
+        filter: None,
         docs: Arc::new(AtomicBool::new(ask.docs)),
         contents: ask.contents,
         until: ask.until,
