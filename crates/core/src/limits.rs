@@ -196,6 +196,12 @@ pub const INDEX_ROWS_BYTES: usize = 16 << 20;
 /// Bytes of rows in one commit of an index that is built: what one commit changes is held in memory.
 pub const INDEX_COMMIT_BYTES: usize = 4 << 20;
 
+/// Documents that a query without an index goes through by id before it looks whether another way is shorter.
+pub const SWEEP_WORTH_DOCUMENTS: u64 = 4096;
+
+/// Results of a query that are looked for in all documents at once: each thread holds as many ids, of 8000 bytes at most.
+pub const SWEEP_RESULTS_MAX: usize = 1000;
+
 /// Index files that are open at once: descriptors, and the memory of their caches.
 pub const INDEXES_OPEN_MAX: usize = 64;
 

@@ -14,8 +14,6 @@ pub enum Error {
     Outdated,
     /// Nothing here runs functions in that language.
     Language(String),
-    /// A Mango index says nothing that can be indexed; what is wrong.
-    Definition(String),
     /// A function of the design document cannot be compiled, or its sandbox not be made.
     Script(trunkline_js::Error),
     /// Reading the database failed.
@@ -30,7 +28,6 @@ impl fmt::Display for Error {
             Error::Damaged => f.write_str("the index file is damaged or of another version"),
             Error::Outdated => f.write_str("the index is not of the database as it is now"),
             Error::Language(name) => write!(f, "there is no query server for the language {name}"),
-            Error::Definition(reason) => write!(f, "the definition of an index is wrong: {reason}"),
             Error::Script(error) => error.fmt(f),
             Error::Store(error) => error.fmt(f),
             Error::Io(_) => f.write_str("reading or writing an index failed"),
@@ -41,7 +38,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Damaged | Error::Outdated | Error::Language(_) | Error::Definition(_) => None,
+            Error::Damaged | Error::Outdated | Error::Language(_) => None,
             Error::Script(error) => std::error::Error::source(error),
             Error::Store(error) => std::error::Error::source(error),
             Error::Io(cause) => Some(&**cause),

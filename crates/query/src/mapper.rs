@@ -27,7 +27,8 @@ pub(crate) struct Mapper {
 /// By language.
 enum Functions {
     JavaScript(Box<Sandbox>),
-    Query(Vec<FieldsMap>),
+    /// A definition that cannot be read makes no rows.
+    Query(Vec<Option<FieldsMap>>),
 }
 
 /// Failures of map functions that a pass logs: in many databases most documents fail in some.
@@ -52,8 +53,8 @@ impl Mapping {
         let functions = match &self.design.language {
             Language::JavaScript => Functions::JavaScript(self.sandbox()?.into()),
             Language::Query => {
-                let fields = maps.iter().map(|map| FieldsMap::parse(&map.source));
-                Functions::Query(fields.collect::<Result<_, _>>()?)
+                let fields = maps.iter().map(|map| FieldsMap::parse(&map.source).ok());
+                Functions::Query(fields.collect())
             }
             Language::Other(name) => return Err(Error::Language(name.clone())),
         };
@@ -97,7 +98,7 @@ impl Mapper {
             Functions::Query(maps) => {
                 for ((view, map), collation) in (0..).zip(maps).zip(&self.collations) {
                     let mut key = String::new();
-                    if map.key(doc, &mut key) {
+                    if map.as_ref().is_some_and(|map| map.key(doc, &mut key)) {
                         let row = emitted.row(view, *collation, id, [&key, "null"], rows);
                         row.map_err(|_| Error::Damaged)?;
                     }

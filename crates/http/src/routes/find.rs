@@ -6,7 +6,7 @@ mod query;
 
 pub(super) use explain::explain;
 
-use crate::app::{App, blocking};
+use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::Result;
 use crate::request::Db;
@@ -18,7 +18,8 @@ use axum::response::Response;
 use query::Query;
 use serde_json::json;
 use trunkline_core::limits::SCAN_CHUNK_BYTES;
-use trunkline_wire::find as wire;
+use trunkline_store::Database;
+use trunkline_wire::find::{self as wire, FindRequest};
 
 pub(super) async fn find(
     State(app): State<App>,
@@ -26,16 +27,16 @@ pub(super) async fn find(
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
     let request = wire::parse(&body)?;
+    let query = plan(&app, &db, request).await?;
     let opening = app.clone();
-    let (mut answer, mut out) = blocking(move || {
-        let query = Query::new(&db, request)?;
+    let opened = app.scan(move || {
         let search = query.search(&opening, &db)?;
         let mut out = Vec::with_capacity(1024);
         let mut answer = Answer::open(query, search, &mut out);
         answer.chunk(&mut out)?;
         Ok((answer, out))
-    })
-    .await?;
+    });
+    let (mut answer, mut out) = opened.await?;
     if answer.is_done() {
         answer.close(&mut out);
         return Ok(respond::json(StatusCode::OK, out));
@@ -53,6 +54,14 @@ pub(super) async fn find(
         let _ = finish(&app, answer, out, &chunks).await;
     });
     Ok(respond::streamed(body))
+}
+
+/// Chooses an index, and has it brought up to date.
+async fn plan(app: &App, db: &Database, request: FindRequest) -> Result<Query> {
+    let planned = db.clone();
+    let query = app.scan(move || Query::new(&planned, request)).await?;
+    query.refresh(app, db).await?;
+    Ok(query)
 }
 
 /// Sends what is left.
@@ -86,9 +95,10 @@ pub(super) async fn count(
     Db(db): Db,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
-    let selector = wire::parse_count(&body)?;
+    let request = Query::count(wire::parse_count(&body)?);
+    let query = plan(&app, &db, request).await?;
     let opening = app.clone();
-    let mut search = blocking(move || Query::count(&db, selector)?.search(&opening, &db)).await?;
+    let mut search = app.scan(move || query.search(&opening, &db)).await?;
     while !search.is_done() {
         search = app
             .scan(move || {

@@ -56,11 +56,12 @@ impl Bookmark {
 fn bytes(digits: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
     let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let are_digits = rest.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     pairs
         .iter()
         .map(byte)
         .collect::<Option<Vec<u8>>>()
-        .filter(|_| rest.is_empty())
+        .filter(|_| are_digits)
 }
 
 #[cfg(test)]

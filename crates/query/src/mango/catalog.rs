@@ -1,5 +1,6 @@
 //! Which Mango indexes a database has.
 
+use super::fields::FieldsMap;
 use crate::Error;
 use crate::design::Design;
 use crate::index::ViewNumber;
@@ -86,6 +87,9 @@ impl Catalog {
             let Ok(definition) = parse_map(&view.map) else {
                 continue;
             };
+            if FieldsMap::new(&definition).is_err() {
+                continue;
+            }
             self.indexes.push(MangoIndex {
                 ddoc: ddoc.to_owned(),
                 name: name.clone(),

@@ -1,8 +1,7 @@
 //! The map function of a Mango index.
 
-use crate::Error;
 use trunkline_core::selector::{FieldPath, Selector};
-use trunkline_wire::find::parse_map;
+use trunkline_wire::find::{Definition, Refusal, parse_map};
 
 /// Makes a document's row: the array of the values of some fields. A document that lacks one has none.
 #[derive(Clone, Debug)]
@@ -13,18 +12,19 @@ pub(crate) struct FieldsMap {
 
 impl FieldsMap {
     /// Of a view's map.
-    pub(crate) fn parse(source: &str) -> Result<FieldsMap, Error> {
-        let definition = parse_map(source).map_err(|refusal| Error::Definition(refusal.reason))?;
-        let wrong =
-            |invalid: trunkline_core::selector::InvalidSelector| Error::Definition(invalid.to_string());
+    pub(crate) fn parse(source: &str) -> Result<FieldsMap, Refusal> {
+        FieldsMap::new(&parse_map(source)?)
+    }
+
+    /// Of a definition.
+    pub(crate) fn new(definition: &Definition) -> Result<FieldsMap, Refusal> {
         let fields = definition.fields.fields.iter();
         let partial = definition.partial.as_deref();
         Ok(FieldsMap {
             fields: fields
                 .map(|field| FieldPath::parse(field))
-                .collect::<Result<_, _>>()
-                .map_err(wrong)?,
-            partial: partial.map(Selector::parse).transpose().map_err(wrong)?,
+                .collect::<Result<_, _>>()?,
+            partial: partial.map(Selector::parse).transpose()?,
         })
     }
 

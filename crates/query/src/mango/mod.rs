@@ -9,7 +9,7 @@
 //! | `catalog` | which indexes a database has |
 //! | `fields` | their map function |
 //! | `plan`, `bounds` | which index, and which of its rows |
-//! | `search`, `rows`, `documents` | going through rows, or through documents |
+//! | `search`, `rows`, `documents`, `sweep` | going through rows, or through documents |
 //! | `bookmark` | where to go on |
 //! | `shape` | fields of a document as a document of their own |
 
@@ -22,6 +22,7 @@ mod plan;
 mod rows;
 mod search;
 mod shape;
+mod sweep;
 
 pub use bounds::{Ids, KeyTexts};
 pub use catalog::{Catalog, MangoIndex};

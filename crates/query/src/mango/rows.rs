@@ -11,13 +11,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use trunkline_core::json::{self, JsonError};
 use trunkline_store::{Want, WantRevs};
-use trunkline_wire::document::Pieces;
 
 /// Rows still to be looked at.
 pub(super) struct IndexRows {
     index: Arc<ViewIndex>,
     places: Places,
     done: bool,
+    /// So many rows are read next, even if fewer are wanted.
+    at_once: usize,
     /// With it no document is read: the columns, and a document of them.
     covering: Option<(Vec<String>, Shape)>,
 }
@@ -65,6 +66,7 @@ impl IndexRows {
             index,
             places,
             done: false,
+            at_once: 1,
             covering,
         })
     }
@@ -74,13 +76,11 @@ impl IndexRows {
     }
 
     pub(super) fn chunk(&mut self, page: &mut Page, each: &mut Each<'_>) -> Result<(), Error> {
-        let wanted = page
-            .limit
-            .saturating_sub(page.stats.results)
-            .saturating_add(page.skip);
-        let most = usize::try_from(wanted)
-            .unwrap_or(usize::MAX)
-            .clamp(1, ROWS_PER_CHUNK);
+        let wanted = page.results_left().saturating_add(page.skip);
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        let most = wanted.max(self.at_once).min(ROWS_PER_CHUNK);
+        // Rows that do not match are gone through in ever longer strides.
+        self.at_once = most * 2;
         let found = self.read(most)?;
         self.done = found.len() < most;
         page.stats.keys += found.len() as u64;
@@ -126,6 +126,9 @@ impl IndexRows {
 
     fn show_documents(&self, found: &[Found], page: &mut Page, each: &mut Each<'_>) -> Result<(), Error> {
         for some in found.chunks(DOCUMENTS_AT_ONCE) {
+            if page.is_full() {
+                break;
+            }
             let want = |row: &Found| Want {
                 id: row.id.clone(),
                 revs: WantRevs::Winner,
@@ -133,31 +136,8 @@ impl IndexRows {
             let wants: Vec<Want> = some.iter().map(want).collect();
             let documents = self.index.database().bulk_get(&wants)?;
             for (row, document) in some.iter().zip(documents) {
-                if page.is_full() {
-                    return Ok(());
-                }
-                let Some((leaf, tree)) =
-                    document.and_then(|found| Some((found.leaves.into_iter().next()?, found.revs)))
-                else {
-                    continue;
-                };
                 // Of a document that was deleted since, the index has a row until it is brought up to date.
-                if leaf.deleted {
-                    continue;
-                }
-                let doc = Pieces {
-                    id: &row.id,
-                    rev: &leaf.rev,
-                    deleted: false,
-                    body: leaf.body.as_str(),
-                    attachments: &leaf.attachments,
-                };
-                let others = tree.leaves().into_iter().skip(1);
-                let conflicts: Vec<_> = others
-                    .filter(|(_, state)| !state.deleted)
-                    .map(|(rev, _)| rev.clone())
-                    .collect();
-                page.offer(doc, &conflicts, || self.bookmark(row.place.clone()), each);
+                page.offer_found(&row.id, document, || self.bookmark(row.place.clone()), each);
             }
         }
         Ok(())

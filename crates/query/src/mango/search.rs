@@ -10,7 +10,7 @@ use crate::view_index::ViewIndex;
 use std::sync::Arc;
 use trunkline_core::rev::Rev;
 use trunkline_core::selector::{InvalidSelector, Selector};
-use trunkline_store::Database;
+use trunkline_store::{Database, Found};
 use trunkline_wire::document::{self, Pieces};
 
 /// A query on its way.
@@ -97,14 +97,9 @@ impl Search {
                 Going::Rows(IndexRows::new(index, plan, bookmark.as_ref())?)
             }
         };
-        let page = Page {
-            selector,
-            shown,
-            skip: 0,
-            limit: u64::MAX,
-            last: bookmark,
-            stats: Stats::default(),
-        };
+        let mut page = Page::new(selector, (0, u64::MAX));
+        page.shown = shown;
+        page.last = bookmark;
         Some(Search { source, page })
     }
 
@@ -147,6 +142,22 @@ impl Search {
 }
 
 impl Page {
+    pub(super) fn new(selector: Selector, (skip, limit): (u64, u64)) -> Page {
+        Page {
+            selector,
+            shown: Shown::default(),
+            skip,
+            limit,
+            last: None,
+            stats: Stats::default(),
+        }
+    }
+
+    /// How many may still be shown.
+    pub(super) fn results_left(&self) -> u64 {
+        self.limit.saturating_sub(self.stats.results)
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.stats.results >= self.limit
     }
@@ -179,25 +190,22 @@ impl Page {
             let all = std::iter::once(doc.rev).chain(conflicts);
             all.map(|rev| (rev.clone(), false)).collect::<Vec<_>>()
         };
-        let shown = |leaves: &[(Rev, bool)], body: &str, conflicts: bool| {
-            let shown = document::Shown {
-                leaves,
-                conflicts,
-                ..document::Shown::default()
-            };
-            let mut out = Vec::new();
-            document::write(&mut out, Pieces { body, ..doc }, &[], &shown);
-            out
-        };
         let is_match = self
             .selector
             .matches_parts(doc.id, doc.rev, doc.deleted, doc.body, || {
-                String::from_utf8(shown(&leaves(), "{}", true)).unwrap_or_default()
+                document::attached(doc, &leaves())
             });
         if !is_match || !self.takes() {
             return;
         }
-        let whole = shown(&leaves(), doc.body, self.shown.conflicts);
+        let leaves = leaves();
+        let shown = document::Shown {
+            leaves: &leaves,
+            conflicts: self.shown.conflicts,
+            ..document::Shown::default()
+        };
+        let mut whole = Vec::new();
+        document::write(&mut whole, doc, &[], &shown);
         match &self.shown.shape {
             None => each(&whole),
             Some(shape) => {
@@ -208,5 +216,32 @@ impl Page {
             }
         }
         self.took(place());
+    }
+
+    /// [`Page::offer`] of the winner that was found for an id, unless it is deleted.
+    pub(super) fn offer_found(
+        &mut self,
+        id: &str,
+        found: Option<Found>,
+        place: impl FnOnce() -> Bookmark,
+        each: &mut Each<'_>,
+    ) {
+        let winner = found.and_then(|found| Some((found.leaves.into_iter().next()?, found.revs)));
+        let Some((leaf, tree)) = winner.filter(|(leaf, _)| !leaf.deleted && !self.is_full()) else {
+            return;
+        };
+        let doc = Pieces {
+            id,
+            rev: &leaf.rev,
+            deleted: false,
+            body: leaf.body.as_str(),
+            attachments: &leaf.attachments,
+        };
+        let others = tree.leaves().into_iter().skip(1);
+        let conflicts: Vec<Rev> = others
+            .filter(|(_, state)| !state.deleted)
+            .map(|(rev, _)| rev.clone())
+            .collect();
+        self.offer(doc, &conflicts, place, each);
     }
 }

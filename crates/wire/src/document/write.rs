@@ -45,16 +45,19 @@ pub fn write_replicated(out: &mut Vec<u8>, doc: Pieces<'_>, path: &RevPath, form
 /// Whether a feed's selector takes a document. As in CouchDB it sees attachments as stubs, and in `leaves`, winner
 /// first, the conflicts of a winner that is listed alone.
 pub fn is_selected(selector: &Selector, doc: Pieces<'_>, leaves: &[(Rev, bool)]) -> bool {
-    selector.matches_parts(doc.id, doc.rev, doc.deleted, doc.body, || {
-        let shown = Shown {
-            leaves,
-            conflicts: true,
-            ..Shown::default()
-        };
-        let mut out = Vec::new();
-        write(&mut out, Pieces { body: "{}", ..doc }, &[], &shown);
-        String::from_utf8(out).unwrap_or_default()
-    })
+    selector.matches_parts(doc.id, doc.rev, doc.deleted, doc.body, || attached(doc, leaves))
+}
+
+/// A document without its body, JSON text: what selectors see of attachments and conflicts.
+pub fn attached(doc: Pieces<'_>, leaves: &[(Rev, bool)]) -> String {
+    let shown = Shown {
+        leaves,
+        conflicts: true,
+        ..Shown::default()
+    };
+    let mut out = Vec::new();
+    write(&mut out, Pieces { body: "{}", ..doc }, &[], &shown);
+    String::from_utf8(out).unwrap_or_default()
 }
 
 fn open(out: &mut Vec<u8>, doc: &Pieces<'_>) {

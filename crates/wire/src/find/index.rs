@@ -4,6 +4,7 @@ use super::request::{boolean, invalid_key, is_object, members, number, required,
 use super::{Refusal, Sort};
 use std::io::Write;
 use trunkline_core::json;
+use trunkline_core::selector::{FieldPath, Selector};
 
 /// What `POST /{db}/_index` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +94,12 @@ fn definition(given: &str) -> Result<Definition, Refusal> {
         Ok(())
     })?;
     required("fields", has_fields)?;
+    for field in &definition.fields.fields {
+        FieldPath::parse(field)?;
+    }
+    if let Some(partial) = &definition.partial {
+        Selector::parse(partial)?;
+    }
     Ok(definition)
 }
 
@@ -313,6 +320,7 @@ mod tests {
                 r#"{"index":{"fields":["a",{"b":"desc"}]}}"#,
                 "unsupported_mixed_sort",
             ),
+            (r#"{"index":{"fields":["a..b"]}}"#, "invalid_field_name"),
         ] {
             assert_eq!(parse_index(text.as_bytes()).unwrap_err().word, word, "{text}");
         }

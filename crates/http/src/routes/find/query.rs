@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::views;
 use axum::http::StatusCode;
 use std::time::Instant;
 use trunkline_core::selector::Selector;
@@ -47,26 +48,31 @@ impl Query {
         })
     }
 
-    /// Of all that matches, shown as briefly as can be. Blocks.
-    pub(super) fn count(db: &Database, selector: String) -> Result<Query> {
+    /// All that matches, shown as briefly as can be.
+    pub(super) fn count(selector: String) -> FindRequest {
         let mut request = FindRequest::new(selector);
         request.limit = u64::MAX;
         request.fields.push("_id".to_owned());
-        Query::new(db, request)
+        request
     }
 
-    /// Brings the index up to date, and begins. Blocks.
+    /// Brings the index up to date, unless it is to be left as it is.
+    pub(super) async fn refresh(&self, app: &App, db: &Database) -> Result<()> {
+        match &self.plan.source {
+            Source::Index { index, .. } if self.request.update && !self.plan.nothing => {
+                let opened = views::open(app, db, format!("_design/{}", index.ddoc)).await?;
+                views::refresh(app, &opened).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins. Blocks.
     pub(super) fn search(&self, app: &App, db: &Database) -> Result<Search> {
         let request = &self.request;
         let index = match &self.plan.source {
             Source::Documents(_) => None,
-            Source::Index { index, .. } => {
-                let index = app.views.indexes.index(db, index.design.as_ref().clone())?;
-                if request.update {
-                    index.update()?;
-                }
-                Some(index)
-            }
+            Source::Index { index, .. } => Some(app.views.indexes.index(db, index.design.as_ref().clone())?),
         };
         let shown = Shown::new(&request.fields, request.conflicts).map_err(Refusal::from)?;
         let search = Search::new(

@@ -1,0 +1,209 @@
+//! Looking through documents in the order in which they lie, on several threads, for those that come first by id.
+//!
+//! To read documents by id costs a look-up for each; to read them as they lie costs next to nothing. So where few of many
+//! match, all are looked through, and the ids of the first that match are kept.
+
+use super::documents::DESIGN;
+use crate::Error;
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use trunkline_core::Seq;
+use trunkline_core::limits::INDEX_MAP_THREADS_MAX;
+use trunkline_core::selector::Selector;
+use trunkline_store::{ChangeRow, ChangesScan, Database, DocsScan};
+use trunkline_wire::document::{Pieces, attached};
+
+/// A look through all documents, stretch by stretch.
+pub(super) struct Sweep {
+    /// Which ids.
+    pub(super) ids: DocsScan,
+    first: First,
+    since: Seq,
+    /// What was there when it began.
+    until: Seq,
+    done: bool,
+}
+
+/// The first ids of those that match.
+#[derive(Clone, Debug)]
+struct First {
+    ids: BTreeSet<String>,
+    most: usize,
+    descending: bool,
+}
+
+/// Changes that one thread looks through before the next look at whether anyone still waits: some dozen milliseconds.
+const STRETCH: Seq = 16_384;
+
+impl Sweep {
+    /// For at most so many of the documents of a scan.
+    pub(super) fn new(db: &Database, ids: DocsScan, most: usize) -> Result<Sweep, Error> {
+        Ok(Sweep {
+            first: First {
+                ids: BTreeSet::new(),
+                most,
+                descending: ids.descending,
+            },
+            ids,
+            since: 0,
+            until: db.last_seq()?,
+            done: false,
+        })
+    }
+
+    /// Whether all was looked through.
+    pub(super) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// The ids, the last one first; and whether there may be more.
+    pub(super) fn into_ids(self) -> (Vec<String>, bool) {
+        let more = self.first.ids.len() >= self.first.most;
+        let mut ids: Vec<String> = self.first.ids.into_iter().collect();
+        if !self.first.descending {
+            ids.reverse();
+        }
+        (ids, more)
+    }
+
+    /// Goes on; answers how many documents were looked at.
+    pub(super) fn step(&mut self, db: &Database, selector: &Selector) -> Result<u64, Error> {
+        if self.since >= self.until {
+            // Documents that were edited meanwhile have moved behind everything: one snapshot shows the last of them.
+            let before = self.since;
+            let scan = changes(before, Seq::MAX);
+            let mut looked = 0;
+            let end = db.changes(&scan, &mut |row| {
+                looked += 1;
+                self.first.look(&self.ids, selector, &row);
+                ControlFlow::Continue(())
+            })?;
+            self.since = end.last.unwrap_or(before);
+            self.done = end.done;
+            return Ok(looked);
+        }
+        let threads = std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(INDEX_MAP_THREADS_MAX) as Seq;
+        let stretches: Vec<(Seq, Seq)> = (0..threads)
+            .map(|thread| self.since + thread * STRETCH)
+            .take_while(|since| *since < self.until)
+            .map(|since| (since, (since + STRETCH).min(self.until)))
+            .collect();
+        let (ids, first) = (&self.ids, &self.first);
+        let found = std::thread::scope(|scope| {
+            let threads: Vec<_> = stretches
+                .iter()
+                .map(|stretch| scope.spawn(move || look_through(db, *stretch, ids, selector, first.clone())))
+                .collect();
+            let joined = threads.into_iter().map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            joined.collect::<Result<Vec<_>, Error>>()
+        })?;
+        let mut looked = 0;
+        for (of_stretch, documents) in found {
+            looked += documents;
+            of_stretch.ids.into_iter().for_each(|id| self.first.add(id));
+        }
+        self.since = stretches.last().map_or(self.until, |(_, until)| *until);
+        Ok(looked)
+    }
+}
+
+fn changes(since: Seq, until: Seq) -> ChangesScan {
+    ChangesScan {
+        since,
+        until,
+        descending: false,
+        bodies: true,
+        limit: usize::MAX,
+    }
+}
+
+fn look_through(
+    db: &Database,
+    (mut since, until): (Seq, Seq),
+    ids: &DocsScan,
+    selector: &Selector,
+    mut first: First,
+) -> Result<(First, u64), Error> {
+    let mut looked = 0;
+    loop {
+        let end = db.changes(&changes(since, until), &mut |row| {
+            looked += 1;
+            first.look(ids, selector, &row);
+            ControlFlow::Continue(())
+        })?;
+        match end.last {
+            Some(last) if !end.done => since = last,
+            _ => return Ok((first, looked)),
+        }
+    }
+}
+
+impl First {
+    /// Keeps the id of a document if it matches and is among the first.
+    fn look(&mut self, ids: &DocsScan, selector: &Selector, row: &ChangeRow<'_>) {
+        let mut leaves = row.leaves.clone();
+        let (Some((rev, false)), Some(winner)) = (leaves.next(), &row.winner) else {
+            return;
+        };
+        if row.id.starts_with(DESIGN) || !holds(ids, row.id) || !self.wants(row.id) {
+            return;
+        }
+        let doc = Pieces {
+            id: row.id,
+            rev: &rev,
+            deleted: false,
+            body: winner.body,
+            attachments: &winner.attachments,
+        };
+        let is_match = selector.matches_parts(doc.id, doc.rev, false, doc.body, || {
+            let leaves: Vec<_> = row.leaves.clone().filter(|(_, deleted)| !deleted).collect();
+            attached(doc, &leaves)
+        });
+        if is_match {
+            self.add(row.id.to_owned());
+        }
+    }
+
+    fn wants(&self, id: &str) -> bool {
+        let last = if self.descending {
+            self.ids.first()
+        } else {
+            self.ids.last()
+        };
+        self.ids.len() < self.most
+            || last.is_some_and(|last| match self.descending {
+                true => id > last.as_str(),
+                false => id < last.as_str(),
+            })
+    }
+
+    fn add(&mut self, id: String) {
+        self.ids.insert(id);
+        while self.ids.len() > self.most {
+            match self.descending {
+                true => self.ids.pop_first(),
+                false => self.ids.pop_last(),
+            };
+        }
+    }
+}
+
+/// Whether an id is in a scan.
+fn holds(scan: &DocsScan, id: &str) -> bool {
+    let before = |a: &str, b: &str| if scan.descending { a > b } else { a < b };
+    let starts = scan
+        .start
+        .as_deref()
+        .is_none_or(|start| before(start, id) || start == id && !scan.after_start);
+    let ends = scan
+        .end
+        .as_deref()
+        .is_none_or(|end| before(id, end) || end == id && scan.inclusive_end);
+    starts && ends
+}
