@@ -18,6 +18,7 @@ mod document;
 mod exchange;
 mod find;
 mod find_index;
+mod listed;
 mod local;
 mod local_docs;
 mod maintenance;

@@ -2,17 +2,16 @@
 
 mod listing;
 
+use super::listed::{self, Listed, finish};
 use crate::app::App;
 use crate::body::JsonBody;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::request::docs_range::DocsRange;
 use crate::request::{Db, Query};
-use crate::respond::{self, Chunks, Gone};
+use crate::respond;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use listing::Listing;
-use trunkline_core::limits::SCAN_CHUNK_BYTES;
 use trunkline_store::Database;
 use trunkline_wire::all_docs as wire;
 
@@ -95,17 +94,8 @@ async fn one(app: App, db: Database, kind: Kind, range: DocsRange) -> Result<Res
         listing.chunk(&mut out)?;
         Ok((listing, out))
     });
-    let (listing, mut out) = opened.await?;
-    if listing.is_done() {
-        listing.close(&mut out);
-        return Ok(respond::json(StatusCode::OK, out));
-    }
-    let (chunks, body) = respond::chunks();
-    tokio::spawn(async move {
-        let _ = finish(&app, &mut out, listing, &chunks).await;
-        let _ = chunks.send(out).await;
-    });
-    Ok(respond::streamed(body))
+    let (listing, out) = opened.await?;
+    Ok(listed::answer(app, listing, out))
 }
 
 /// Several listings, one after the other, as elements of `results`.
@@ -138,29 +128,4 @@ async fn many(app: App, db: Database, kind: Kind, ranges: Vec<DocsRange>) -> Res
         let _ = chunks.send(out).await;
     });
     Ok(respond::streamed(body))
-}
-
-/// Sends what is left of a listing, but for its last bytes, which stay in `out`.
-async fn finish(app: &App, out: &mut Vec<u8>, mut listing: Listing, chunks: &Chunks) -> Result<(), Gone> {
-    while !listing.is_done() {
-        if out.len() >= SCAN_CHUNK_BYTES / 2 {
-            chunks.send(std::mem::take(out)).await?;
-        }
-        let mut text = std::mem::take(out);
-        let rendered = app.scan(move || {
-            text.reserve(SCAN_CHUNK_BYTES);
-            listing.chunk(&mut text)?;
-            Ok((listing, text))
-        });
-        match rendered.await {
-            Ok(rendered) => (listing, *out) = rendered,
-            Err(error) => {
-                let error: Error = error;
-                chunks.fail(error).await;
-                return Err(Gone);
-            }
-        }
-    }
-    listing.close(out);
-    Ok(())
 }

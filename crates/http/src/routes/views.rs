@@ -4,20 +4,20 @@ mod documents;
 pub(super) mod index;
 mod listing;
 
+use super::listed::{self, Listed, finish};
 use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::request::view_query::{Update, ViewQuery};
 use crate::request::{Query, captures, database, header_value, matches_etag};
-use crate::respond::{self, Chunks, Gone};
+use crate::respond;
 use crate::views::{Opened, open, refresh};
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use listing::Listing;
 use std::sync::Arc;
-use trunkline_core::limits::SCAN_CHUNK_BYTES;
 use trunkline_store::Database;
 use trunkline_wire::all_docs as wire;
 
@@ -142,51 +142,16 @@ async fn answer(app: App, named: Named, asked: ViewQuery, headers: &HeaderMap) -
         listing.chunk(&mut out)?;
         Ok((listing, etag, out))
     });
-    let (listing, etag, mut out) = first.await?;
+    let (listing, etag, out) = first.await?;
     if lazy {
         refresh_later(app.clone(), opened);
     }
     if matches_etag(headers, &etag) {
         return Err(Error::not_modified(&etag));
     }
-    let mut response = if listing.is_done() {
-        listing.close(&mut out);
-        respond::json(StatusCode::OK, out)
-    } else {
-        let (chunks, body) = respond::chunks();
-        tokio::spawn(async move {
-            let _ = finish(&app, &mut out, listing, &chunks).await;
-            let _ = chunks.send(out).await;
-        });
-        respond::streamed(body)
-    };
+    let mut response = listed::answer(app, listing, out);
     if let Some(etag) = header_value(&etag) {
         response.headers_mut().insert(header::ETAG, etag);
     }
     Ok(response)
-}
-
-/// Sends what is left of a listing, but for its last bytes, which stay in `out`.
-async fn finish(app: &App, out: &mut Vec<u8>, mut listing: Listing, chunks: &Chunks) -> Result<(), Gone> {
-    while !listing.is_done() {
-        if out.len() >= SCAN_CHUNK_BYTES / 2 {
-            chunks.send(std::mem::take(out)).await?;
-        }
-        let mut text = std::mem::take(out);
-        let rendered = app.scan(move || {
-            text.reserve(SCAN_CHUNK_BYTES);
-            listing.chunk(&mut text)?;
-            Ok((listing, text))
-        });
-        match rendered.await {
-            Ok(rendered) => (listing, *out) = rendered,
-            Err(error) => {
-                let error: Error = error;
-                chunks.fail(error).await;
-                return Err(Gone);
-            }
-        }
-    }
-    listing.close(out);
-    Ok(())
 }

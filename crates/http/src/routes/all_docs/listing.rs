@@ -4,6 +4,7 @@ use super::Kind;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::request::docs_range::DocsRange;
+use crate::routes::listed::Listed;
 use crate::show::RowDoc;
 use std::ops::ControlFlow;
 use trunkline_core::rev::Rev;
@@ -33,6 +34,30 @@ enum Source {
     /// Keys still to look up, the next one last.
     Keys(Vec<String>),
     Done,
+}
+
+impl Listed for Listing {
+    fn is_done(&self) -> bool {
+        self.limit == 0 || matches!(self.source, Source::Done)
+    }
+
+    fn chunk(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        if self.is_done() {
+            return Ok(());
+        }
+        match std::mem::replace(&mut self.source, Source::Done) {
+            Source::Scan(scan) => self.scan(scan, out),
+            Source::Keys(keys) => self.look_up(keys, out),
+            Source::Done => Ok(()),
+        }
+    }
+
+    fn close(self, out: &mut Vec<u8>) {
+        self.writer.close(out, self.update_seq.as_deref());
+        if out.last() != Some(&b'\n') {
+            out.push(b'\n');
+        }
+    }
 }
 
 impl Listing {
@@ -89,30 +114,6 @@ impl Listing {
             update_seq,
             inline_bytes_max,
         })
-    }
-
-    pub(super) fn is_done(&self) -> bool {
-        self.limit == 0 || matches!(self.source, Source::Done)
-    }
-
-    /// Appends the end of a listing.
-    pub(super) fn close(self, out: &mut Vec<u8>) {
-        self.writer.close(out, self.update_seq.as_deref());
-        if out.last() != Some(&b'\n') {
-            out.push(b'\n');
-        }
-    }
-
-    /// Appends the next rows: about a chunk of them.
-    pub(super) fn chunk(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        if self.is_done() {
-            return Ok(());
-        }
-        match std::mem::replace(&mut self.source, Source::Done) {
-            Source::Scan(scan) => self.scan(scan, out),
-            Source::Keys(keys) => self.look_up(keys, out),
-            Source::Done => Ok(()),
-        }
     }
 
     fn scan(&mut self, mut scan: DocsScan, out: &mut Vec<u8>) -> Result<()> {

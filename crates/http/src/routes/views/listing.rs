@@ -4,6 +4,7 @@ use super::documents;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::request::view_query::ViewQuery;
+use crate::routes::listed::Listed;
 use crate::views::Opened;
 use md5::{Digest, Md5};
 use std::ops::{ControlFlow, Range};
@@ -52,6 +53,30 @@ impl Ranges {
             end: Some(key),
             ..self.one.clone().unwrap_or_default()
         })
+    }
+}
+
+impl Listed for Listing {
+    fn is_done(&self) -> bool {
+        self.limit == 0 || self.done
+    }
+
+    fn chunk(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        if self.is_done() {
+            return Ok(());
+        }
+        let Some(snapshot) = self.index.snapshot()? else {
+            self.done = true;
+            return Ok(());
+        };
+        match self.grouping {
+            None => self.rows(&snapshot, out),
+            Some(grouping) => self.groups(&snapshot, grouping, out),
+        }
+    }
+
+    fn close(self, out: &mut Vec<u8>) {
+        self.writer.close(out);
     }
 }
 
@@ -114,30 +139,6 @@ impl Listing {
             index,
         };
         Ok((listing, etag))
-    }
-
-    pub(super) fn is_done(&self) -> bool {
-        self.limit == 0 || self.done
-    }
-
-    /// Appends the end of a listing.
-    pub(super) fn close(self, out: &mut Vec<u8>) {
-        self.writer.close(out);
-    }
-
-    /// Appends the next rows: about a chunk of them.
-    pub(super) fn chunk(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        if self.is_done() {
-            return Ok(());
-        }
-        let Some(snapshot) = self.index.snapshot()? else {
-            self.done = true;
-            return Ok(());
-        };
-        match self.grouping {
-            None => self.rows(&snapshot, out),
-            Some(grouping) => self.groups(&snapshot, grouping, out),
-        }
     }
 
     /// What is to be read next.

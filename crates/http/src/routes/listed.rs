@@ -1,0 +1,61 @@
+//! Listings on their way to a client: rendered chunk by chunk, in one piece when the first holds it all.
+
+use crate::app::App;
+use crate::error::Result;
+use crate::respond::{self, Chunks, Gone};
+use axum::http::StatusCode;
+use axum::response::Response;
+use trunkline_core::limits::SCAN_CHUNK_BYTES;
+
+/// A listing that holds nothing between two chunks.
+pub(super) trait Listed: Send + Sized + 'static {
+    /// Whether only the end is left.
+    fn is_done(&self) -> bool;
+    /// Appends the next rows: about a chunk of them. Blocks.
+    fn chunk(&mut self, out: &mut Vec<u8>) -> Result<()>;
+    /// Appends the end.
+    fn close(self, out: &mut Vec<u8>);
+}
+
+/// The answer of a listing whose beginning is in `out`.
+pub(super) fn answer(app: App, listing: impl Listed, mut out: Vec<u8>) -> Response {
+    if listing.is_done() {
+        listing.close(&mut out);
+        return respond::json(StatusCode::OK, out);
+    }
+    let (chunks, body) = respond::chunks();
+    tokio::spawn(async move {
+        let _ = finish(&app, &mut out, listing, &chunks).await;
+        let _ = chunks.send(out).await;
+    });
+    respond::streamed(body)
+}
+
+/// Sends what is left of a listing, but for its last bytes, which stay in `out`.
+pub(super) async fn finish(
+    app: &App,
+    out: &mut Vec<u8>,
+    mut listing: impl Listed,
+    chunks: &Chunks,
+) -> Result<(), Gone> {
+    while !listing.is_done() {
+        if out.len() >= SCAN_CHUNK_BYTES / 2 {
+            chunks.send(std::mem::take(out)).await?;
+        }
+        let mut text = std::mem::take(out);
+        let rendered = app.scan(move || {
+            text.reserve(SCAN_CHUNK_BYTES);
+            listing.chunk(&mut text)?;
+            Ok((listing, text))
+        });
+        match rendered.await {
+            Ok(rendered) => (listing, *out) = rendered,
+            Err(error) => {
+                chunks.fail(error).await;
+                return Err(Gone);
+            }
+        }
+    }
+    listing.close(out);
+    Ok(())
+}
