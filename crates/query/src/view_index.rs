@@ -24,8 +24,12 @@ pub struct ViewIndex {
     /// Held by whoever brings it up to date.
     pass: Mutex<()>,
     mapped: AtomicU64,
+    passes: AtomicU64,
     pub(crate) used: AtomicU64,
 }
+
+/// Passes of which one is made durable: until then what they replace takes room in the file.
+const PASSES_PER_SYNC: u64 = 32;
 
 impl ViewIndex {
     pub(crate) fn new(db: &Database, design: Design) -> ViewIndex {
@@ -36,6 +40,7 @@ impl ViewIndex {
             file: RwLock::default(),
             pass: Mutex::default(),
             mapped: AtomicU64::new(0),
+            passes: AtomicU64::new(0),
             used: AtomicU64::new(0),
         }
     }
@@ -91,6 +96,7 @@ impl ViewIndex {
                 &index,
                 &mut self.reducers(),
                 &|documents| self.count(documents),
+                self.passes.fetch_add(1, Ordering::Relaxed) % PASSES_PER_SYNC == PASSES_PER_SYNC - 1,
             ) {
                 Err(Error::Outdated | Error::Damaged) => {}
                 updated => return updated,

@@ -3,6 +3,9 @@
 //! An index that has rows is brought up to date by batches, each in one commit. One that has none yet is built: rows are
 //! sorted in runs, merged, and written once. Either way each document is mapped once, as it was when it was read, and
 //! whatever changed meanwhile is the business of the next pass.
+//!
+//! An index never outlives what it was made of: the database is made durable first, since a document that a crash takes
+//! back has no change that would take its rows out.
 
 mod documents;
 mod pipeline;
@@ -43,6 +46,7 @@ pub(crate) fn build(
         Ok(())
     })?;
     write_runs(index, runs, reduce)?;
+    db.flush()?;
     index.finish(&state, reduce)
 }
 
@@ -85,13 +89,14 @@ fn write_runs(index: &Index, runs: Vec<Run>, reduce: &mut dyn Reduce) -> Result<
 }
 
 /// Brings an index up to date. An index of another incarnation of the database, or one that cannot know any more what was
-/// purged, is [`Error::Outdated`] and has to be built anew.
+/// purged, is [`Error::Outdated`] and has to be built anew. What is not made `durable` is mapped again after a crash.
 pub(crate) fn update(
     db: &Database,
     mapping: &Mapping,
     index: &Index,
     reduce: &mut dyn Reduce,
     count: &(dyn Fn(u64) + Sync),
+    durable: bool,
 ) -> Result<(), Error> {
     let from = index.state()?;
     let to = state_of(db)?;
@@ -114,10 +119,16 @@ pub(crate) fn update(
         Ok(rows)
     };
     // Until the last batch is in, the index tells that it is where it was: a crash costs mapping again.
+    let mut bytes = 0;
     pipeline::run(db, mapping, pass, count, sorted, |rows| {
+        bytes += rows.bytes();
         index.apply(&rows, &from, reduce, true)
     })?;
-    index.apply(&Rows::default(), &to, reduce, true)
+    let durable = durable || bytes >= INDEX_COMMIT_BYTES;
+    if durable {
+        db.flush()?;
+    }
+    index.apply(&Rows::default(), &to, reduce, !durable)
 }
 
 /// Takes out what documents emitted that were purged wholly. Those that were not have a new seq.
