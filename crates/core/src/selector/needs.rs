@@ -79,7 +79,7 @@ impl<'a> FieldRange<'a> {
         let inclusive = matches!(comparison, Comparison::Lte | Comparison::Eq | Comparison::Gte);
         let limit = Limit { value, inclusive };
         if matches!(comparison, Comparison::Eq | Comparison::Gt | Comparison::Gte) {
-            narrow(&mut self.low, limit, |new, old| order(new, old));
+            narrow(&mut self.low, limit, order);
         }
         if matches!(comparison, Comparison::Eq | Comparison::Lt | Comparison::Lte) {
             narrow(&mut self.high, limit, |new, old| order(old, new));
