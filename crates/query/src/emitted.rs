@@ -30,6 +30,17 @@ impl Emitted {
         &self.list
     }
 
+    /// Where it is now, to come back to.
+    pub(crate) fn mark(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Forgets the rows of a view that came since a mark before its first.
+    pub(crate) fn back_to(&mut self, view: ViewNumber, mark: usize) {
+        self.list.truncate(mark);
+        self.numbers.remove(&view);
+    }
+
     /// Adds a row.
     pub(crate) fn row(
         &mut self,

@@ -74,7 +74,10 @@ macro_rules! from_redb {
     ($($cause:ty),*) => {
         $(impl From<$cause> for Error {
             fn from(cause: $cause) -> Error {
-                Error::Io(Arc::new(redb::Error::from(cause)))
+                match redb::Error::from(cause) {
+                    redb::Error::Corrupted(_) => Error::Damaged,
+                    cause => Error::Io(Arc::new(cause)),
+                }
             }
         })*
     };

@@ -99,8 +99,11 @@ impl Mapper {
                 for ((view, map), collation) in (0..).zip(maps).zip(&self.collations) {
                     let mut key = String::new();
                     if map.as_ref().is_some_and(|map| map.key(doc, &mut key)) {
-                        let row = emitted.row(view, *collation, id, [&key, "null"], rows);
-                        row.map_err(|_| Error::Damaged)?;
+                        let mark = (rows.mark(), emitted.mark());
+                        if emitted.row(view, *collation, id, [&key, "null"], rows).is_err() {
+                            rows.back_to(mark.0);
+                            emitted.back_to(view, mark.1);
+                        }
                     }
                 }
                 return Ok(());
@@ -122,8 +125,9 @@ impl Mapper {
                 .get(usize::from(view))
                 .copied()
                 .unwrap_or_default();
+            let mark = (rows.mark(), emitted.mark());
             let mut pair = [""; 2];
-            json::elements(&of_view, |row| {
+            let taken = json::elements(&of_view, |row| {
                 let mut at = 0;
                 json::elements(row, |part| {
                     if let Some(place) = pair.get_mut(at) {
@@ -133,8 +137,13 @@ impl Mapper {
                     Ok::<_, json::JsonError>(())
                 })?;
                 emitted.row(view, collation, id, pair, rows)
-            })
-            .map_err(|_| Error::Damaged)?;
+            });
+            // Nested too deep, as a rule.
+            if let Err(error) = taken {
+                rows.back_to(mark.0);
+                emitted.back_to(view, mark.1);
+                tracing::info!(id, view, %error, "what a map function emits cannot be kept");
+            }
         }
         Ok(())
     }

@@ -101,7 +101,10 @@ impl Places {
         order: Collation,
     ) -> Result<(), JsonError> {
         let mut sort_key = Vec::new();
-        order.sort_key(key, &mut sort_key)?;
+        // All rows are one group, whatever its key.
+        if grouping != Grouping::All {
+            order.sort_key(key, &mut sort_key)?;
+        }
         let length = match grouping {
             Grouping::All => 0,
             Grouping::Elements(level) => sort_key_group_length(&sort_key, level).unwrap_or_default(),

@@ -99,6 +99,11 @@ impl ViewIndex {
                 self.passes.fetch_add(1, Ordering::Relaxed) % PASSES_PER_SYNC == PASSES_PER_SYNC - 1,
             ) {
                 Err(Error::Outdated | Error::Damaged) => {}
+                Err(Error::Io(cause)) => {
+                    // redb takes nothing more after a failure: the file is opened anew by whoever comes next.
+                    *self.file.write() = None;
+                    return Err(Error::Io(cause));
+                }
                 updated => return updated,
             }
         }
@@ -182,7 +187,11 @@ impl ViewIndex {
     }
 
     fn build(&self) -> Result<(), Error> {
-        std::fs::create_dir_all(&self.dir)?;
+        // Not what it is in: a database that was deleted meanwhile must not come back as a directory.
+        match std::fs::create_dir(&self.dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
+            _ => {}
+        }
         let building = self.path().with_extension("building");
         // Left by a process that did not come to its end.
         let _ = std::fs::remove_file(&building);
@@ -195,6 +204,17 @@ impl ViewIndex {
             &mut self.reducers(),
             &|documents| self.count(documents),
         );
+        let built = built.and_then(|()| {
+            let count = |documents| self.count(documents);
+            build::update(
+                &self.db,
+                &self.mapping(),
+                &index,
+                &mut self.reducers(),
+                &count,
+                true,
+            )
+        });
         drop(index);
         if let Err(error) = built {
             let _ = std::fs::remove_file(&building);
@@ -205,5 +225,16 @@ impl ViewIndex {
         std::fs::rename(&building, self.path())?;
         *file = Some(Arc::new(self.open(self.path())?));
         Ok(())
+    }
+}
+
+impl Drop for ViewIndex {
+    fn drop(&mut self) {
+        // To close the file makes it durable, and it must not outlive what it was made of.
+        if self.file.get_mut().is_some()
+            && let Err(error) = self.db.flush()
+        {
+            tracing::debug!(%error, "an index is closed whose database is gone");
+        }
     }
 }

@@ -158,3 +158,52 @@ fn an_index_that_was_kept_up_to_date_is_as_one_built_now() {
         }
     });
 }
+
+#[test]
+fn what_is_edited_during_a_pass_is_not_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let db = store.create(&DbName::parse("calls").unwrap()).unwrap();
+    let put = |number: u64, parent| {
+        let edit = InteractiveEdit {
+            id: DocId::parse(&format!("doc-{number}")).unwrap(),
+            parent,
+            deleted: false,
+            body: Body::from_stored(format!("{{\"n\":{number},\"filler\":\"{}\"}}", "x".repeat(500))),
+            attachments: Vec::new(),
+        };
+        let batch = Batch {
+            edits: vec![Edit::Interactive(edit)],
+            durability: Durability::Relaxed,
+            ..Batch::default()
+        };
+        db.update(batch).unwrap().remove(0).unwrap().rev
+    };
+    const DOCS: u64 = 3000;
+    let mut revs: Vec<_> = (0..DOCS).map(|number| put(number, None)).collect();
+    let indexes = Indexes::default();
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // The documents that a pass comes to last move away from it.
+            for number in (0..DOCS).rev().cycle() {
+                if ended.load(std::sync::atomic::Ordering::Relaxed) {
+                    break;
+                }
+                let rev = &mut revs[number as usize];
+                *rev = put(number, Some(rev.clone()));
+            }
+        });
+        let mut seen = Vec::new();
+        for salt in 0..5 {
+            let map = format!("function (doc) {{ /* {salt} */ emit(doc._id); }}");
+            let body = serde_json::json!({"views": {"all": {"map": map}}});
+            let design = Design::new(&design_doc::parse(&body.to_string()).unwrap());
+            let index = indexes.index(&db, design).unwrap();
+            index.update().unwrap();
+            seen.push(rows(&index, "all", false).len() as u64);
+        }
+        ended.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(seen, [DOCS; 5]);
+    });
+}

@@ -70,8 +70,15 @@ impl Documents {
         self.bytes.len() + self.spans.len() * size_of::<Span>()
     }
 
-    /// Adds what each document emits to `rows`; with `first`, those that emit nothing are not mentioned.
-    pub(super) fn map(&self, mapper: &mut Mapper, first: bool, rows: &mut Rows) -> Result<(), Error> {
+    /// Adds what each document emits to `rows`, which `after` may take away after each of them; with `first`, those that
+    /// emit nothing are not mentioned.
+    pub(super) fn map(
+        &self,
+        mapper: &mut Mapper,
+        first: bool,
+        rows: &mut Rows,
+        after: &mut dyn FnMut(&mut Rows) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let mut emitted = Emitted::default();
         for span in &self.spans {
             let text = |from, to| {
@@ -86,6 +93,7 @@ impl Documents {
             if !first || !emitted.is_empty() {
                 rows.push_document(id, emitted.list());
             }
+            after(rows)?;
         }
         Ok(())
     }

@@ -2,7 +2,8 @@
 //!
 //! An index that has rows is brought up to date by batches, each in one commit. One that has none yet is built: rows are
 //! sorted in runs, merged, and written once. Either way each document is mapped once, as it was when it was read, and
-//! whatever changed meanwhile is the business of the next pass.
+//! what changed meanwhile is left to the next pass. The last one is so short that it reads a single snapshot, so that in
+//! the end nothing is left out.
 //!
 //! An index never outlives what it was made of: the database is made durable first, since a document that a crash takes
 //! back has no change that would take its rows out.
@@ -98,17 +99,38 @@ pub(crate) fn update(
     count: &(dyn Fn(u64) + Sync),
     durable: bool,
 ) -> Result<(), Error> {
-    let from = index.state()?;
-    let to = state_of(db)?;
-    if from.database != to.database || from.seq > to.seq || from.purge_seq > to.purge_seq {
-        return Err(Error::Outdated);
+    let mut durable = durable;
+    loop {
+        let from = index.state()?;
+        let to = state_of(db)?;
+        if from.database != to.database || from.seq > to.seq || from.purge_seq > to.purge_seq {
+            return Err(Error::Outdated);
+        }
+        if from.purge_seq < to.purge_seq {
+            purge(db, index, &from, reduce)?;
+        }
+        if let Some((rows, last)) = pipeline::rest(db, mapping, from.seq, count)? {
+            if durable {
+                db.flush()?;
+            }
+            let seq = last.map_or(to.seq, |last| last.max(to.seq));
+            return index.apply(&rows, &IndexState { seq, ..to }, reduce, !durable);
+        }
+        durable |= pass(db, mapping, index, &from, &to, reduce, count)?;
     }
-    if from.purge_seq < to.purge_seq {
-        purge(db, index, &from, reduce)?;
-    }
-    if from.seq == to.seq && from.purge_seq == to.purge_seq {
-        return Ok(());
-    }
+}
+
+/// Maps what changed between two moments. A document that is changed meanwhile is left out, whatever it was before: the
+/// next pass has it, which is shorter. Answers whether it was much.
+fn pass(
+    db: &Database,
+    mapping: &Mapping,
+    index: &Index,
+    from: &IndexState,
+    to: &IndexState,
+    reduce: &mut dyn Reduce,
+    count: &(dyn Fn(u64) + Sync),
+) -> Result<bool, Error> {
     let pass = Pass {
         since: from.seq,
         until: to.seq,
@@ -122,13 +144,10 @@ pub(crate) fn update(
     let mut bytes = 0;
     pipeline::run(db, mapping, pass, count, sorted, |rows| {
         bytes += rows.bytes();
-        index.apply(&rows, &from, reduce, true)
+        index.apply(&rows, from, reduce, true)
     })?;
-    let durable = durable || bytes >= INDEX_COMMIT_BYTES;
-    if durable {
-        db.flush()?;
-    }
-    index.apply(&Rows::default(), &to, reduce, !durable)
+    index.apply(&Rows::default(), to, reduce, true)?;
+    Ok(bytes >= INDEX_COMMIT_BYTES)
 }
 
 /// Takes out what documents emitted that were purged wholly. Those that were not have a new seq.

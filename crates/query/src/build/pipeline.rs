@@ -39,7 +39,12 @@ pub(super) fn run<T: Send>(
         // What is little is sooner done here than handed over.
         let mut mapper = mapping.mapper()?;
         let mut rows = Rows::default();
-        first.map(&mut mapper, pass.first, &mut rows)?;
+        first.map(&mut mapper, pass.first, &mut rows, &mut |rows| {
+            if rows.bytes() < INDEX_ROWS_BYTES {
+                return Ok(());
+            }
+            take(done(std::mem::take(rows))?)
+        })?;
         count(first.len() as u64);
         return take(done(rows)?);
     }
@@ -78,6 +83,38 @@ pub(super) fn run<T: Send>(
         // Whoever waits for what the other will not send any more only says that it ended.
         taken.and(mapped).and(joined(reader))
     })
+}
+
+/// Maps all documents changed after `since`, when they are so few that one snapshot shows them: sorted rows, and the seq of
+/// the last. `None` when there are more.
+pub(super) fn rest(
+    db: &Database,
+    mapping: &Mapping,
+    since: Seq,
+    count: &(dyn Fn(u64) + Sync),
+) -> Result<Option<(Rows, Option<Seq>)>, Error> {
+    let mut documents = Documents::default();
+    let scan = ChangesScan {
+        since,
+        until: Seq::MAX,
+        descending: false,
+        bodies: true,
+        limit: usize::MAX,
+    };
+    let end = db.changes(&scan, &mut |row| {
+        documents.push(mapping, row);
+        ControlFlow::Continue(())
+    })?;
+    if !end.done {
+        return Ok(None);
+    }
+    let mut rows = Rows::default();
+    if documents.len() > 0 {
+        documents.map(&mut mapping.mapper()?, false, &mut rows, &mut |_| Ok(()))?;
+    }
+    count(documents.len() as u64);
+    rows.sort();
+    Ok(Some((rows, end.last)))
 }
 
 fn read_all(
@@ -144,11 +181,13 @@ fn map_all<T>(
         let mut mapper = mapping.mapper()?;
         let mut rows = Rows::default();
         while let Some(batch) = next(waiting) {
-            batch.map(&mut mapper, pass.first, &mut rows)?;
+            batch.map(&mut mapper, pass.first, &mut rows, &mut |rows| {
+                if rows.bytes() >= INDEX_ROWS_BYTES {
+                    let _ = finished.send(done(std::mem::take(rows))?);
+                }
+                Ok(())
+            })?;
             count(batch.len() as u64);
-            if rows.bytes() >= INDEX_ROWS_BYTES {
-                let _ = finished.send(done(std::mem::take(&mut rows))?);
-            }
         }
         if !rows.is_empty() {
             let _ = finished.send(done(rows)?);

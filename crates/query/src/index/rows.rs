@@ -68,6 +68,19 @@ impl Rows {
         });
     }
 
+    /// How many there are now, to come back to.
+    pub fn mark(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Forgets those that came since.
+    pub fn back_to(&mut self, mark: usize) {
+        if let Some(first) = self.spans.get(mark) {
+            self.bytes.truncate(first.start);
+            self.spans.truncate(mark);
+        }
+    }
+
     /// Sorts by place.
     pub fn sort(&mut self) {
         let bytes = &self.bytes;

@@ -61,10 +61,10 @@ pub(super) fn places(view: ViewNumber, columns: &[String], prefix: &Prefix<'_>) 
             break;
         }
         if !low_ends {
-            low_ends = !extend(&mut low, range.low, &mut start, |key| behind(&key));
+            low_ends = !extend(&mut low, range.low, &mut start, |key| key, |key| behind(&key));
         }
         if !high_ends {
-            high_ends = !extend(&mut high, range.high, &mut end, |key| key);
+            high_ends = !extend(&mut high, range.high, &mut end, |key| behind(&key), |key| key);
         }
     }
     if !low_ends {
@@ -82,6 +82,7 @@ fn extend(
     key: &mut Vec<u8>,
     limit: Option<Limit<'_>>,
     end: &mut Vec<u8>,
+    open: impl FnOnce(Vec<u8>) -> Vec<u8>,
     excluded: impl FnOnce(Vec<u8>) -> Vec<u8>,
 ) -> bool {
     let so_far = key.clone();
@@ -93,7 +94,7 @@ fn extend(
             limit.inclusive
         }
         _ => {
-            *key = so_far;
+            *end = open(so_far);
             false
         }
     }

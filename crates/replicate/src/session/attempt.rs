@@ -203,6 +203,7 @@ impl Attempt<'_> {
 
     /// Rows were read; their batch may still have to wait for room.
     fn comes(&mut self, oldest_ms: Option<u64>) {
+        self.pending.comes();
         self.run.under_way.push_back(oldest_ms);
         self.lacks_what_is_under_way(|progress| progress.waiting_for = None);
     }
@@ -348,6 +349,11 @@ async fn prepare(run: &mut Run) -> Result<Prepared, PeerError> {
     };
     if let Some(filter) = &mut run.spec.filter {
         filter.code = Some(run.source.filter_code(filter).await?);
+    }
+    if run.spec.filter.is_some() && run.spec.attachments != AttachmentMode::Eager {
+        let reason =
+            "attachments other than eager do not go with a filter function; a selector can take its place";
+        return Err(PeerError::new(run.source.label(), PeerErrorKind::Invalid, reason));
     }
     let ends = Arc::new(Ends::new(source, target, &run.spec));
     if run.spec.attachments != AttachmentMode::Eager && !ends.exchange() {

@@ -93,7 +93,10 @@ impl Budget {
         // Until somebody who holds nothing must wait: those behind would take what it waits for.
         let mut is_next = true;
         waiting.retain(|_, waiter| {
-            if !is_next && state.reserved >= self.reserve {
+            if waiter.sender.as_ref().is_none_or(oneshot::Sender::is_closed) {
+                return false;
+            }
+            if !is_next && state.reserved >= self.reserve && waiter.units > 0 {
                 return true;
             }
             let Some(held) = self.lend(state, waiter, is_next) else {
@@ -113,7 +116,7 @@ impl Budget {
     fn lend(&'static self, state: &mut State, waiter: &Waiter, is_next: bool) -> Option<Held> {
         let &Waiter { ref share, units, .. } = waiter;
         let has = share.held();
-        let reserved = if is_next && has + units <= self.left(state) {
+        let reserved = if units == 0 || is_next && has + units <= self.left(state) {
             0
         } else if has == 0 && units <= self.small && state.reserved + units <= self.reserve {
             units

@@ -163,6 +163,13 @@ impl Pending {
         self.told(false)
     }
 
+    /// Rows came: the feed is not quiet any more.
+    pub(super) fn comes(&mut self) {
+        if std::mem::take(&mut self.settles) {
+            self.due = None;
+        }
+    }
+
     /// Waits for an answer that is under way, or due.
     pub(super) async fn answered(&mut self) -> Told {
         if self.answer.is_none() {
@@ -201,14 +208,17 @@ impl Pending {
         };
         let since_asked = self.rows - self.asked_rows;
         self.left = left.map(|left| left.saturating_sub(since_asked)).or(self.left);
-        // The nearest, and the newest.
-        self.goals.truncate(1);
-        self.goals.push_back(Goal {
-            asked_ms: self.asked_ms,
-            rows: left.map_or(u64::MAX, |left| self.asked_rows.saturating_add(left)),
-            number: answer.newest,
-        });
+        if left.is_some() || answer.newest.is_some() {
+            // The nearest, and the newest.
+            self.goals.truncate(1);
+            self.goals.push_back(Goal {
+                asked_ms: self.asked_ms,
+                rows: left.map_or(u64::MAX, |left| self.asked_rows.saturating_add(left)),
+                number: answer.newest,
+            });
+        }
         if since_asked > 0 {
+            self.loose |= left.is_none();
             return false;
         }
         let at_newest =
@@ -230,15 +240,15 @@ impl Pending {
     }
 
     fn told(&mut self, nothing: bool) -> Told {
-        let mut level_ms = None;
-        while let Some(goal) = self.goals.front() {
+        // What reaches a later one has reached those before it, even where they could not tell.
+        let reached = |goal: &Goal| {
             let passed = matches!((goal.number, self.number), (Some(goal), Some(number)) if number >= goal);
-            if !nothing && !passed && self.rows < goal.rows {
-                break;
-            }
-            level_ms = Some(goal.asked_ms);
-            self.goals.pop_front();
-        }
+            nothing || passed || self.rows >= goal.rows
+        };
+        let last = self.goals.iter().rposition(reached);
+        let level_ms = last
+            .and_then(|last| self.goals.drain(..=last).next_back())
+            .map(|goal| goal.asked_ms);
         Told {
             left: self.left,
             nothing,

@@ -186,11 +186,11 @@ impl Feed {
         }
     }
 
-    /// Waits for the next bytes. On HTTP/2 a continuous feed is silent for long: the connection asks whether its other end
+    /// Waits for the next bytes. On HTTP/2 a feed may be silent for long: the connection asks whether its other end
     /// lives, and the feed only has to tell that this is still the peer.
     async fn fill(&mut self) -> Result<(), PeerError> {
         let Some(open) = &mut self.open else { return Ok(()) };
-        let limit = match self.ask.continuous && open.http2 {
+        let limit = match open.http2 {
             true => Duration::from_millis(EXCHANGE_SILENCE_MS),
             false => SILENCE,
         };
