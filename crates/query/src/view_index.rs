@@ -110,7 +110,7 @@ impl ViewIndex {
         self.build()
     }
 
-    /// What it holds now; `None` before it was built. Reducers are of the calling thread.
+    /// What it holds now; `None` before it was built.
     pub fn snapshot(&self) -> Result<Option<Snapshot>, Error> {
         match self.file()? {
             Some(index) => Snapshot::of(index).map(Some),
