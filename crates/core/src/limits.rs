@@ -168,6 +168,12 @@ pub const REDUCE_CAUSE_BYTES_MAX: usize = 1000;
 /// Values of `_top_N` and `_bottom_N`: CouchDB's number.
 pub const RANKED_VALUES_MAX: usize = 100;
 
+// Snapshots.
+
+/// Milliseconds for which one moment of a database can be read: meanwhile its file grows by all that is written, which is
+/// some ten gigabytes on a very busy node.
+pub const SNAPSHOT_AGE_MAX_MS: u64 = 600_000;
+
 // Indexes.
 
 /// A block of an index begins to look for a good place to end at so many bytes: shorter ones cost more heads than they

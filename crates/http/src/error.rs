@@ -69,6 +69,8 @@ pub(crate) enum Error {
     BadAttachment(String),
     /// The database takes only replicated changes.
     Mirror,
+    /// The snapshot that was asked about is no longer kept.
+    SnapshotEnded,
     /// Attachment bytes that documents name have not come yet; whose, where that is known.
     ContentAbsent(Option<Box<Absent>>),
     /// An upload is to go on where none was cut off; how many bytes one left.
@@ -183,6 +185,7 @@ impl Error {
                 "method_not_allowed",
                 format!("Only {allowed} allowed").into(),
             ),
+            Error::SnapshotEnded => (S::GONE, "snapshot_ended", reasons::SNAPSHOT_ENDED.into()),
             Error::Mirror => (S::FORBIDDEN, "forbidden", reasons::MIRROR.into()),
             Error::UploadElsewhere(begun) => (
                 S::CONFLICT,
@@ -293,6 +296,7 @@ impl From<store::Error> for Error {
             store::Error::DatabaseMissing(_) => Error::DatabaseMissing,
             store::Error::DatabaseExists(_) => Error::DatabaseExists,
             store::Error::Closed => Error::Closing,
+            store::Error::SnapshotEnded => Error::SnapshotEnded,
             store::Error::Busy => Error::Busy,
             store::Error::ContentAbsent(_) => Error::ContentAbsent(None),
             store::Error::Refused(refused) => Error::refused(refused, ""),
@@ -386,6 +390,7 @@ mod reasons {
     pub(super) const DATABASE_MISSING: &str = "Database does not exist.";
     pub(super) const DISCONNECTED: &str = "The request ended before its body did.";
     pub(super) const MD5_MISMATCH: &str = "Possible message corruption.";
+    pub(super) const SNAPSHOT_ENDED: &str = "The snapshot has ended. Make another one and ask again.";
     pub(super) const MIRROR: &str = "The database is a mirror: it takes replicated changes only.";
     pub(super) const RANGE: &str = "Requested range not satisfiable";
     pub(super) const TOO_LARGE: &str = "the request entity is too large";

@@ -34,7 +34,7 @@ const PASSES_PER_SYNC: u64 = 32;
 impl ViewIndex {
     pub(crate) fn new(db: &Database, design: Design) -> ViewIndex {
         ViewIndex {
-            db: db.clone(),
+            db: db.unpinned(),
             design: Arc::new(design),
             dir: db.indexes_dir(),
             file: RwLock::default(),

@@ -19,7 +19,7 @@ impl Database {
         scan: &DocsScan,
         row: &mut dyn FnMut(DocRow<'_>) -> ControlFlow<()>,
     ) -> Result<ScanEnd<String>, Error> {
-        let snapshot = Snapshot::of(self.file()?)?;
+        let snapshot = self.snapshot()?;
         let Some(bounds) = scan.bounds() else {
             return Ok(ScanEnd {
                 last: None,
@@ -81,7 +81,7 @@ impl Database {
             (true, false) => (Bound::Excluded(start), Bound::Unbounded),
             (true, true) => (Bound::Included(start), Bound::Unbounded),
         };
-        let snapshot = Snapshot::of(self.file()?)?;
+        let snapshot = self.snapshot()?;
         let mut count = 0;
         for row in snapshot.docs.range::<&[u8]>(before)? {
             let (_, state) = DocsRow::decode(row?.1.value())?.tree()?.winner();

@@ -36,7 +36,7 @@ impl Database {
                 done: true,
             });
         }
-        let snapshot = Snapshot::of(self.file()?)?;
+        let snapshot = self.snapshot()?;
         let mut range = snapshot.by_seq.range::<&[u8; 8]>((from.as_ref(), to.as_ref()))?;
         let mut last = None;
         loop {
@@ -64,7 +64,7 @@ impl Database {
 
     /// The seqs of documents, in no order; documents that were never here have none.
     pub fn seqs_of<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> Result<Vec<Seq>, Error> {
-        let snapshot = Snapshot::of(self.file()?)?;
+        let snapshot = self.snapshot()?;
         let mut seqs = Vec::new();
         for id in ids {
             if let Some(row) = snapshot.docs.get(id.as_bytes())? {
@@ -83,7 +83,7 @@ impl Database {
         row: &mut dyn FnMut(ChangeRow<'_>) -> ControlFlow<()>,
     ) -> Result<ScanEnd<Seq>, Error> {
         let mut chunk = Chunk::new(usize::MAX);
-        let snapshot = Snapshot::of(self.file()?)?;
+        let snapshot = self.snapshot()?;
         let mut last = None;
         for &seq in seqs {
             if chunk.is_full() {
@@ -105,7 +105,7 @@ impl Database {
     /// When the first change after a seq was first committed, on whichever node made it: ms since 1970 by this node's
     /// clock. `None` when nothing comes after it. A look-up.
     pub fn oldest_after(&self, since: Seq) -> Result<Option<u64>, Error> {
-        let snapshot = Snapshot::of(self.file()?)?;
+        let snapshot = self.snapshot()?;
         let key = since.to_be_bytes();
         let mut rows = snapshot
             .by_seq
@@ -118,7 +118,7 @@ impl Database {
 
     /// The last seq committed at or before a wall-clock time (ms since 1970); 0 when all came later. A look-up.
     pub fn seq_at(&self, time_ms: u64) -> Result<Seq, Error> {
-        let snapshot = Snapshot::of(self.file()?)?;
+        let snapshot = self.snapshot()?;
         // Everything up to `early` came in time, everything from `late` on came later: times never decrease with seq.
         let mut early = 0;
         let mut late = Seq::MAX;

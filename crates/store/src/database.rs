@@ -63,6 +63,7 @@ impl Inner {
         let file = slot.take();
         if let Some(file) = &file {
             file.unreferenced.lock().clear();
+            file.pins.end();
         }
         drop(slot);
         self.discard_staged();
@@ -79,6 +80,7 @@ impl Inner {
         let Some(file) = self.slot.lock().take() else {
             return Ok(());
         };
+        file.pins.end();
         file.wait_for_commit()?;
         file.finish()
     }
@@ -157,6 +159,9 @@ impl Database {
     /// The newest seq that readers see; no disk access once the database was used.
     pub fn last_seq(&self) -> Result<Seq, Error> {
         self.check_alive()?;
+        if let Some(pinned) = &self.pinned {
+            return Ok(pinned.state.update_seq);
+        }
         match self.inner.last_seq.load(Ordering::Acquire) {
             UNKNOWN => Ok(self.file()?.state.lock().update_seq),
             seq => Ok(seq),
@@ -173,7 +178,7 @@ impl Database {
         self.store.shared.database_dir(&self.inner.name)
     }
 
-    fn check_alive(&self) -> Result<(), Error> {
+    pub(crate) fn check_alive(&self) -> Result<(), Error> {
         self.store.shared.check_open()?;
         if self.inner.is_deleted() {
             return Err(Error::DatabaseMissing(self.inner.name.clone()));

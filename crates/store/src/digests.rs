@@ -1,6 +1,6 @@
 //! Ranges of documents boiled down to digests, by which two databases find where they differ.
 
-use crate::read::{Snapshot, text};
+use crate::read::text;
 use crate::tables::DocsRow;
 use crate::tables::bytes::Malformed;
 use crate::{Database, Error, IdLeaves, IdRange, RangeDigest};
@@ -98,7 +98,7 @@ impl Database {
             {
                 return Ok(());
             }
-            let snapshot = Snapshot::of(self.file()?)?;
+            let snapshot = self.snapshot()?;
             let mut bytes = 0;
             let mut last = None;
             for next in snapshot.docs.range::<&[u8]>((from, to))? {

@@ -120,6 +120,7 @@ impl Store {
         Ok(Database {
             store: self.clone(),
             inner,
+            pinned: None,
         })
     }
 
@@ -130,6 +131,7 @@ impl Store {
         Ok(Database {
             store: self.clone(),
             inner: inner.ok_or_else(|| Error::DatabaseMissing(name.clone()))?,
+            pinned: None,
         })
     }
 

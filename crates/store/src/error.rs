@@ -15,6 +15,8 @@ pub enum Error {
     DatabaseExists(DbName),
     /// The store was closed.
     Closed,
+    /// The moment that a handle was to read is no longer kept.
+    SnapshotEnded,
     /// Too many bytes wait to be written; the same call will do later.
     Busy,
     /// Another process holds the directory.
@@ -72,6 +74,7 @@ impl fmt::Display for Error {
             Error::DatabaseMissing(name) => write!(f, "there is no database {}", name.as_str()),
             Error::DatabaseExists(name) => write!(f, "there is a database {} already", name.as_str()),
             Error::Busy => f.write_str("more writes are waiting than memory should hold; try again later"),
+            Error::SnapshotEnded => f.write_str("the snapshot has ended; make another one and ask again"),
             Error::Closed => f.write_str("the store is closed"),
             Error::Locked(dir) => write!(f, "{} is in use by another process", dir.display()),
             Error::Corrupt(what) => write!(f, "damaged or written by a newer version: {what}"),

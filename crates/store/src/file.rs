@@ -34,6 +34,7 @@ pub(crate) struct OpenFile {
     /// Whether interactive edits are refused.
     pub(crate) mirror: AtomicBool,
     pub(crate) post: crate::guard::Post,
+    pub(crate) pins: crate::pinned::Pins,
     /// Attachment files without a row, and the commit that dropped the row: unlinked once that is durable.
     pub(crate) unreferenced: Mutex<BTreeMap<ContentHash, u64>>,
     /// Counts commits since the file was opened.
@@ -103,6 +104,7 @@ impl OpenFile {
             purged_infos_limit: limit(meta::PURGED_INFOS_LIMIT, PURGED_INFOS_LIMIT_DEFAULT)?,
             mirror: AtomicBool::new(number(meta::MIRROR)?.is_some_and(|number| number != 0)),
             post: crate::guard::Post::default(),
+            pins: crate::pinned::Pins::default(),
             unreferenced: Mutex::default(),
             commits: AtomicU64::new(0),
             durable: AtomicU64::new(0),
@@ -141,6 +143,7 @@ impl OpenFile {
     /// Called when the file is given up: another of the same name may have content that this one dropped.
     pub(crate) fn retire(&self) {
         self.unreferenced.lock().clear();
+        self.pins.end();
         if !self.is_durable() {
             tracing::error!("relaxed writes to {} may be lost", self.dir.display());
         }

@@ -12,6 +12,7 @@
 //! | `guard` | who else decides which edits are taken |
 //! | `read`, `changes`, `pending`, `all_docs`, `local` | reading, each call on a fresh snapshot |
 //! | `attachments`, `contents`, `content_reader` | attachment bytes in; which are here, and which to come; out |
+//! | `pinned` | reading one moment, call after call |
 //! | `digests` | what two databases compare |
 //! | `compact`, `check` | giving space back; verifying every invariant |
 
@@ -32,6 +33,7 @@ mod flush;
 mod guard;
 mod local;
 mod pending;
+mod pinned;
 mod read;
 mod tables;
 mod types;
@@ -60,4 +62,6 @@ pub struct Store {
 pub struct Database {
     store: Store,
     inner: Arc<database::Inner>,
+    /// The moment that it reads, if it is not whatever is there.
+    pinned: Option<Arc<pinned::Pinned>>,
 }

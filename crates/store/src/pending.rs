@@ -65,7 +65,7 @@ impl Database {
     /// answers; nothing at all while no document was edited twice.
     pub fn count_changes(&self, since: Seq) -> Result<u64, Error> {
         let file = self.file()?;
-        let snapshot = Snapshot::of(file.clone())?;
+        let snapshot = self.snapshot()?;
         let total = snapshot.by_seq.len()?;
         let newest = snapshot.by_seq.last()?;
         let newest = newest.map_or(0, |(key, _)| Seq::from_be_bytes(*key.value()));

@@ -148,7 +148,7 @@ impl Database {
     /// Counts, sizes and seqs.
     pub fn info(&self) -> Result<Info, Error> {
         let file = self.file()?;
-        let state = *file.state.lock();
+        let state = self.state(&file);
         let file_bytes =
             std::fs::metadata(file.dir.join(crate::file::FILE_NAME)).map_or(0, |data| bytes_on_disk(&data));
         Ok(Info {
@@ -204,7 +204,7 @@ impl Database {
     /// One leaf of a document: the winner, or `rev` when it is a leaf. `None` when there is no such leaf (a tombstone
     /// is a leaf).
     pub fn get(&self, id: &str, rev: Option<&Rev>) -> Result<Option<Leaf>, Error> {
-        let snapshot = Snapshot::of(self.file()?)?;
+        let snapshot = self.snapshot()?;
         let Some(row) = snapshot.docs.get(id.as_bytes())? else {
             return Ok(None);
         };
@@ -226,18 +226,18 @@ impl Database {
 
     /// The document's whole tree and its seq; `None` when the document was never here.
     pub fn tree(&self, id: &str) -> Result<Option<Tree>, Error> {
-        Snapshot::of(self.file()?)?.tree(id)
+        self.snapshot()?.tree(id)
     }
 
     /// Several documents' leaves from one snapshot, in order: what `_bulk_get` and `open_revs` ask.
     pub fn bulk_get(&self, wants: &[Want]) -> Result<Vec<Option<Found>>, Error> {
-        let snapshot = Snapshot::of(self.file()?)?;
+        let snapshot = self.snapshot()?;
         wants.iter().map(|want| snapshot.find(want)).collect()
     }
 
     /// `_revs_diff` for several documents from one snapshot, in order: (missing, possible ancestors).
     pub fn revs_diff(&self, asked: &[(DocId, Vec<Rev>)]) -> Result<Vec<RevsDiff>, Error> {
-        let snapshot = Snapshot::of(self.file()?)?;
+        let snapshot = self.snapshot()?;
         let diffs = asked.iter().map(|(id, revs)| {
             let Some(row) = snapshot.docs.get(id.as_str().as_bytes())? else {
                 return Ok((revs.clone(), Vec::new()));

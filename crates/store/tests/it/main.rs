@@ -18,5 +18,6 @@ mod fixture;
 mod guard;
 mod lifecycle;
 mod model;
+mod pinned;
 mod support;
 mod together;
