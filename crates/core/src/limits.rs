@@ -174,6 +174,12 @@ pub const RANKED_VALUES_MAX: usize = 100;
 /// some ten gigabytes on a very busy node.
 pub const SNAPSHOT_AGE_MAX_MS: u64 = 600_000;
 
+/// Seconds for which a snapshot is kept that asks for nothing else: a report of some questions, with time to spare.
+pub const SNAPSHOT_SECONDS_DEFAULT: u64 = 60;
+
+/// Snapshots that a server keeps at once: each makes files grow, and keeps one open.
+pub const SNAPSHOTS_MAX: usize = 32;
+
 // Indexes.
 
 /// A block of an index begins to look for a good place to end at so many bytes: shorter ones cost more heads than they

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::reads::Reads;
 use crate::room::{Room, Rooms};
 use crate::routes::Uploads;
+use crate::snapshots::Snapshots;
 use crate::views::Views;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) uploads: Uploads,
     /// Indexes, and who brings them up to date.
     pub(crate) views: Views,
+    /// Moments that clients ask several questions about.
+    pub(crate) snapshots: Snapshots,
     /// Cancelled at the shutdown signal: feeds send their `last_seq` and end.
     pub(crate) stopping: CancellationToken,
     /// Databases being compacted, and since when (seconds since 1970).
@@ -64,6 +67,7 @@ impl App {
             scans: Threads::per_core(),
             uploads: Uploads::default(),
             views: Views::default(),
+            snapshots: Snapshots::default(),
             stopping: CancellationToken::new(),
             compactions: parking_lot::Mutex::default(),
             boot: uuid::Uuid::new_v4()

@@ -71,6 +71,8 @@ pub(crate) enum Error {
     Mirror,
     /// The snapshot that was asked about is no longer kept.
     SnapshotEnded,
+    /// As many snapshots are kept as may be.
+    TooManySnapshots,
     /// Attachment bytes that documents name have not come yet; whose, where that is known.
     ContentAbsent(Option<Box<Absent>>),
     /// An upload is to go on where none was cut off; how many bytes one left.
@@ -186,6 +188,11 @@ impl Error {
                 format!("Only {allowed} allowed").into(),
             ),
             Error::SnapshotEnded => (S::GONE, "snapshot_ended", reasons::SNAPSHOT_ENDED.into()),
+            Error::TooManySnapshots => (
+                S::SERVICE_UNAVAILABLE,
+                "too_many_snapshots",
+                reasons::TOO_MANY_SNAPSHOTS.into(),
+            ),
             Error::Mirror => (S::FORBIDDEN, "forbidden", reasons::MIRROR.into()),
             Error::UploadElsewhere(begun) => (
                 S::CONFLICT,
@@ -256,6 +263,7 @@ impl IntoResponse for Error {
                 | Error::Busy
                 | Error::ContentAbsent(_)
                 | Error::Closing
+                | Error::TooManySnapshots
                 | Error::Function(..)
         );
         if status.is_server_error() && is_failure {
@@ -271,7 +279,7 @@ impl IntoResponse for Error {
                     response.headers_mut().insert(header::ALLOW, value);
                 }
             }
-            Error::Busy | Error::ContentAbsent(None) => {
+            Error::Busy | Error::ContentAbsent(None) | Error::TooManySnapshots => {
                 let headers = response.headers_mut();
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
@@ -390,6 +398,8 @@ mod reasons {
     pub(super) const DATABASE_MISSING: &str = "Database does not exist.";
     pub(super) const DISCONNECTED: &str = "The request ended before its body did.";
     pub(super) const MD5_MISMATCH: &str = "Possible message corruption.";
+    pub(super) const TOO_MANY_SNAPSHOTS: &str =
+        "As many snapshots are kept as may be. End one with DELETE, or wait until one ends.";
     pub(super) const SNAPSHOT_ENDED: &str = "The snapshot has ended. Make another one and ask again.";
     pub(super) const MIRROR: &str = "The database is a mirror: it takes replicated changes only.";
     pub(super) const RANGE: &str = "Requested range not satisfiable";

@@ -26,6 +26,7 @@ mod room;
 mod routes;
 mod server;
 mod show;
+mod snapshots;
 mod tasks;
 mod unread;
 mod upload;

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use trunkline_core::db_name::DbName;
@@ -23,6 +23,29 @@ impl FromRequestParts<App> for Db {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Db> {
         let (_, name) = captures(parts, app).await?.into_iter().next().unwrap_or_default();
         Ok(Db(database(app, &name)?))
+    }
+}
+
+/// The database named in the path, as it was at the moment that `snapshot` names, or else as it is.
+pub(crate) struct Moment(pub(crate) Database);
+
+impl FromRequestParts<App> for Moment {
+    type Rejection = Error;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Moment> {
+        let Db(db) = Db::from_request_parts(parts, app).await?;
+        Ok(Moment(moment(parts, app, db)?))
+    }
+}
+
+/// A database at the moment that the request's `snapshot` names, or else as it is.
+pub(crate) fn moment(parts: &Parts, app: &App, db: Database) -> Result<Database> {
+    let query = parts.uri.query().filter(|query| query.contains("snapshot"));
+    let Some(query) = query.map(Query::parse).transpose()? else {
+        return Ok(db);
+    };
+    match query.text("snapshot") {
+        Some(token) => Ok(app.snapshots.find(db.name(), token)?.db),
+        None => Ok(db),
     }
 }
 
@@ -63,7 +86,11 @@ impl FromRequestParts<App> for Target {
             }
         }
         match (db, path) {
-            (Some(db), Some(path)) => Ok(Target { db, path, attachment }),
+            (Some(db), Some(path)) => {
+                let reads = matches!(parts.method, Method::GET | Method::HEAD);
+                let db = if reads { moment(parts, app, db)? } else { db };
+                Ok(Target { db, path, attachment })
+            }
             _ => Err(Error::Internal("a route without database or document".to_owned())),
         }
     }

@@ -30,6 +30,7 @@ mod security;
 mod server;
 mod session;
 mod settings;
+mod snapshot;
 mod uuids;
 mod views;
 
@@ -131,6 +132,11 @@ fn database_level() -> Router<App> {
             get(settings::revs_limit).put(settings::set_revs_limit),
         )
         .route("/{db}/_security", get(security::show).put(security::set))
+        .route("/{db}/_snapshot", post(snapshot::make))
+        .route(
+            "/{db}/_snapshot/{token}",
+            get(snapshot::show).delete(snapshot::end),
+        )
         .route("/{db}/_sync_shards", post(maintenance::nothing_to_do))
         .route("/{db}/_view_cleanup", post(views::index::clean))
         .route("/{db}/_count", post(find::count))

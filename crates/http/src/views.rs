@@ -253,6 +253,9 @@ impl From<trunkline_query::Error> for Error {
         match error {
             E::Store(error) => error.into(),
             E::Script(error) => Error::Design("compilation_error", error.to_string()),
+            E::NotPinned => Error::bad(
+                "The snapshot was made without that index. Name its design document in `ddocs` when you make one.",
+            ),
             E::Language(_) => Error::Design("unknown_query_language", error.to_string()),
             other => Error::Internal(other.to_string()),
         }

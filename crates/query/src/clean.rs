@@ -27,7 +27,7 @@ impl Indexes {
             let mut of_database = Vec::new();
             for ((incarnation, signature), index) in open.iter() {
                 if *incarnation == uuid {
-                    match index.hold() {
+                    match index.try_hold() {
                         Some(held) => of_database.push((*signature, held)),
                         None => {
                             keep.insert(signature.to_string());

@@ -12,6 +12,8 @@ pub enum Error {
     Damaged,
     /// The index is of another incarnation of the database, or purges that it lacks were forgotten: it will be made anew.
     Outdated,
+    /// It was not pinned with the moment of the database that is asked about.
+    NotPinned,
     /// Nothing here runs functions in that language.
     Language(String),
     /// A function of the design document cannot be compiled, or its sandbox not be made.
@@ -27,6 +29,7 @@ impl fmt::Display for Error {
         match self {
             Error::Damaged => f.write_str("the index file is damaged or of another version"),
             Error::Outdated => f.write_str("the index is not of the database as it is now"),
+            Error::NotPinned => f.write_str("the snapshot was made without that index"),
             Error::Language(name) => write!(f, "there is no query server for the language {name}"),
             Error::Script(error) => error.fmt(f),
             Error::Store(error) => error.fmt(f),
@@ -38,7 +41,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Damaged | Error::Outdated | Error::Language(_) => None,
+            Error::Damaged | Error::Outdated | Error::NotPinned | Error::Language(_) => None,
             Error::Script(error) => std::error::Error::source(error),
             Error::Store(error) => std::error::Error::source(error),
             Error::Io(cause) => Some(&**cause),

@@ -16,11 +16,13 @@ use trunkline_store::Database;
 
 /// The open indexes of a store. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Indexes(Arc<Shared>);
+pub struct Indexes(pub(crate) Arc<Shared>);
 
 #[derive(Debug, Default)]
-struct Shared {
+pub(crate) struct Shared {
     open: Mutex<HashMap<Key, Arc<ViewIndex>>>,
+    /// Those of pinned moments, by their numbers.
+    pub(crate) pinned: Mutex<HashMap<u64, HashMap<Signature, Arc<ViewIndex>>>>,
     uses: AtomicU64,
 }
 
@@ -28,8 +30,14 @@ struct Shared {
 pub(crate) type Key = (String, Signature);
 
 impl Indexes {
-    /// The index of a design document; nothing is built or read yet.
+    /// The index of a design document; nothing is built or read yet. Where the handle is of one moment, the index is as it
+    /// was then, if it was pinned with it; else it is [`Error::NotPinned`].
     pub fn index(&self, db: &Database, design: Design) -> Result<Arc<ViewIndex>, Error> {
+        if let Some(number) = db.pin_number() {
+            let pinned = self.0.pinned.lock();
+            let index = pinned.get(&number).and_then(|of| of.get(&design.signature));
+            return index.cloned().ok_or(Error::NotPinned);
+        }
         let key = (db.info()?.uuid, design.signature);
         let now = self.0.uses.fetch_add(1, Ordering::Relaxed);
         let mut open = self.0.open.lock();

@@ -12,6 +12,7 @@
 //! | `clean`, `remembered` | files of indexes that are gone, and what was there before a change |
 //! | `mapper`, `emitted`, `reducers` | map and reduce functions |
 //! | `mango` | finding documents by what they say |
+//! | `pinned` | indexes as they were at one moment |
 //! | `update` | update functions |
 //! | `validate`, `validator` | what `validate_doc_update` lets pass |
 //! | `view` | asking a view |
@@ -28,6 +29,7 @@ pub mod index;
 mod indexes;
 pub mod mango;
 mod mapper;
+mod pinned;
 mod reducers;
 mod remembered;
 mod update;

@@ -21,6 +21,8 @@ pub struct ViewIndex {
     dir: PathBuf,
     /// The file, once it is whole.
     file: RwLock<Option<Arc<Index>>>,
+    /// What it shows, when that is one moment.
+    pinned: Option<Arc<Snapshot>>,
     /// Held by whoever brings it up to date.
     pass: Mutex<()>,
     mapped: AtomicU64,
@@ -38,6 +40,7 @@ impl ViewIndex {
             design: Arc::new(design),
             dir: db.indexes_dir(),
             file: RwLock::default(),
+            pinned: None,
             pass: Mutex::default(),
             mapped: AtomicU64::new(0),
             passes: AtomicU64::new(0),
@@ -78,20 +81,25 @@ impl ViewIndex {
     pub fn rebuild(&self) -> Result<(), Error> {
         let _pass = self.pass.lock();
         self.mapped.store(0, Ordering::Relaxed);
-        self.build()
+        self.build(&self.db)
     }
 
     /// Brings it up to date with what the database has when this is called, building it if need be.
     pub fn update(&self) -> Result<(), Error> {
         let goal = self.goal()?;
         let _pass = self.pass.lock();
+        self.bring_up(&self.db, &goal)
+    }
+
+    /// Brings it up to a moment of its database, for whoever holds up other passes.
+    pub(crate) fn bring_up(&self, db: &Database, goal: &IndexState) -> Result<(), Error> {
         self.mapped.store(0, Ordering::Relaxed);
         if let Some(index) = self.file()? {
-            if self.reached(&goal)? {
+            if self.reached(goal)? {
                 return Ok(());
             }
             match build::update(
-                &self.db,
+                db,
                 &self.mapping(),
                 &index,
                 &mut self.reducers(),
@@ -107,19 +115,33 @@ impl ViewIndex {
                 updated => return updated,
             }
         }
-        self.build()
+        self.build(db)
     }
 
     /// What it holds now; `None` before it was built.
-    pub fn snapshot(&self) -> Result<Option<Snapshot>, Error> {
+    pub fn snapshot(&self) -> Result<Option<Arc<Snapshot>>, Error> {
+        if self.pinned.is_some() {
+            return Ok(self.pinned.clone());
+        }
         match self.file()? {
-            Some(index) => Snapshot::of(index).map(Some),
+            Some(index) => Ok(Some(Arc::new(Snapshot::of(index)?))),
             None => Ok(None),
         }
     }
 
+    /// The same index as it is now, whatever becomes of it; `db` is its database at that moment.
+    pub(crate) fn pinned(&self, db: Database) -> Result<ViewIndex, Error> {
+        let mut pinned = ViewIndex::new(&db, self.design.as_ref().clone());
+        pinned.pinned = self.snapshot()?;
+        pinned.db = db;
+        Ok(pinned)
+    }
+
     /// Up to where it is; `None` before it was built.
     pub fn state(&self) -> Result<Option<IndexState>, Error> {
+        if let Some(pinned) = &self.pinned {
+            return Ok(Some(pinned.state().clone()));
+        }
         self.file()?.map(|index| index.state()).transpose()
     }
 
@@ -146,8 +168,13 @@ impl ViewIndex {
     }
 
     /// Holds up passes; `None` while one runs.
-    pub(crate) fn hold(&self) -> Option<MutexGuard<'_, ()>> {
+    pub(crate) fn try_hold(&self) -> Option<MutexGuard<'_, ()>> {
         self.pass.try_lock()
+    }
+
+    /// Holds up passes, once the one that runs has ended.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.pass.lock()
     }
 
     pub(crate) fn reducers(&self) -> Reducers {
@@ -186,7 +213,7 @@ impl ViewIndex {
         Index::open(&path, views, INDEX_CACHE_BYTES)
     }
 
-    fn build(&self) -> Result<(), Error> {
+    fn build(&self, db: &Database) -> Result<(), Error> {
         // Not what it is in: a database that was deleted meanwhile must not come back as a directory.
         match std::fs::create_dir(&self.dir) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
@@ -197,7 +224,7 @@ impl ViewIndex {
         let _ = std::fs::remove_file(&building);
         let index = self.open(building.clone())?;
         let built = build::build(
-            &self.db,
+            db,
             &self.mapping(),
             &index,
             &self.dir,
@@ -206,14 +233,7 @@ impl ViewIndex {
         );
         let built = built.and_then(|()| {
             let count = |documents| self.count(documents);
-            build::update(
-                &self.db,
-                &self.mapping(),
-                &index,
-                &mut self.reducers(),
-                &count,
-                true,
-            )
+            build::update(db, &self.mapping(), &index, &mut self.reducers(), &count, true)
         });
         drop(index);
         if let Err(error) = built {

@@ -9,12 +9,17 @@ use crate::tables::{State, meta};
 use crate::{Database, Error};
 use parking_lot::Mutex;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use trunkline_core::limits::SNAPSHOT_AGE_MAX_MS;
 
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
 /// One moment of a database.
 pub(crate) struct Pinned {
+    /// Differs from those of all others of this process.
+    number: u64,
     pub(crate) state: State,
     until: Instant,
     snapshot: Mutex<Option<Arc<Snapshot>>>,
@@ -79,6 +84,7 @@ impl Database {
             .unwrap_or_default();
         state.update_seq = state.update_seq.max(seen);
         let pinned = Arc::new(Pinned {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             state,
             until: Instant::now() + Duration::from_millis(SNAPSHOT_AGE_MAX_MS),
             snapshot: Mutex::new(Some(Arc::new(snapshot))),
@@ -104,9 +110,9 @@ impl Database {
         }
     }
 
-    /// Whether it reads one moment only.
-    pub fn is_pinned(&self) -> bool {
-        self.pinned.is_some()
+    /// Which moment it reads, if it is one: no other of this process has that number.
+    pub fn pin_number(&self) -> Option<u64> {
+        self.pinned.as_ref().map(|pinned| pinned.number)
     }
 
     /// What one read sees.

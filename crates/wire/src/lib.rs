@@ -44,4 +44,5 @@ mod rev_text;
 pub mod revs_diff;
 pub mod seq;
 pub mod snapshot;
+pub mod snapshot_request;
 pub mod view;

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::Result;
 use crate::request::docs_range::DocsRange;
-use crate::request::{Db, Query};
+use crate::request::{Moment, Query};
 use crate::respond;
 use axum::extract::State;
 use axum::response::Response;
@@ -22,13 +22,13 @@ enum Kind {
     Designs,
 }
 
-pub(super) async fn all(State(app): State<App>, Db(db): Db, query: Query) -> Result<Response> {
+pub(super) async fn all(State(app): State<App>, Moment(db): Moment, query: Query) -> Result<Response> {
     one(app, db, Kind::All, DocsRange::parse(&query, None)?).await
 }
 
 pub(super) async fn all_posted(
     State(app): State<App>,
-    Db(db): Db,
+    Moment(db): Moment,
     query: Query,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
@@ -43,20 +43,20 @@ pub(super) async fn all_posted(
 
 pub(super) async fn all_queries(
     State(app): State<App>,
-    Db(db): Db,
+    Moment(db): Moment,
     query: Query,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
     many(app, db, Kind::All, ranges(&query, &body)?).await
 }
 
-pub(super) async fn designs(State(app): State<App>, Db(db): Db, query: Query) -> Result<Response> {
+pub(super) async fn designs(State(app): State<App>, Moment(db): Moment, query: Query) -> Result<Response> {
     one(app, db, Kind::Designs, DocsRange::parse(&query, None)?).await
 }
 
 pub(super) async fn designs_posted(
     State(app): State<App>,
-    Db(db): Db,
+    Moment(db): Moment,
     query: Query,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
@@ -71,7 +71,7 @@ pub(super) async fn designs_posted(
 
 pub(super) async fn designs_queries(
     State(app): State<App>,
-    Db(db): Db,
+    Moment(db): Moment,
     query: Query,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {

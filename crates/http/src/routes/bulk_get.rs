@@ -4,7 +4,7 @@ use super::document::{item, part_json, random, readable, sent};
 use crate::app::{App, blocking};
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
-use crate::request::{Db, Query, accepts, header_value};
+use crate::request::{Moment, Query, accepts, header_value};
 use crate::respond::{self, Chunks};
 use crate::show::{self, Members, ReadOptions};
 use axum::extract::State;
@@ -20,7 +20,7 @@ type Asked = std::result::Result<Ask, BadAsk>;
 
 pub(super) async fn read(
     State(app): State<App>,
-    Db(db): Db,
+    Moment(db): Moment,
     query: Query,
     headers: HeaderMap,
     JsonBody(body, _room): JsonBody,

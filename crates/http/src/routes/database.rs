@@ -6,7 +6,7 @@ use crate::app::{App, blocking};
 use crate::body::JsonBody;
 use crate::edit;
 use crate::error::{Error, Result};
-use crate::request::{Db, DocPath, Query, captures, location};
+use crate::request::{Db, DocPath, Moment, Query, captures, location};
 use crate::respond;
 use crate::tasks::Compaction;
 use axum::extract::{FromRequestParts, State};
@@ -54,7 +54,7 @@ pub(super) async fn create(
     Ok(response)
 }
 
-pub(super) async fn show(State(app): State<App>, Db(db): Db) -> Result<Response> {
+pub(super) async fn show(State(app): State<App>, Moment(db): Moment) -> Result<Response> {
     let compacting = Compaction::runs(&app, db.name().as_str());
     let mut info = blocking(move || info(&db)).await?;
     if let (true, Some(member)) = (compacting, info.get_mut("compact_running")) {
@@ -82,7 +82,7 @@ pub(super) fn info(db: &Database) -> Result<Value> {
 }
 
 /// A seq as it stands in a value.
-fn seq_text(seq: Seq, uuid: &str) -> String {
+pub(super) fn seq_text(seq: Seq, uuid: &str) -> String {
     wire::seq::json(seq, wire::seq::suffix(uuid))
         .trim_matches('"')
         .to_owned()

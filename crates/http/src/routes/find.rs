@@ -9,7 +9,7 @@ pub(super) use explain::explain;
 use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::Result;
-use crate::request::Db;
+use crate::request::Moment;
 use crate::respond::{self, Chunks, Gone};
 use answer::Answer;
 use axum::extract::State;
@@ -23,7 +23,7 @@ use trunkline_wire::find::{self as wire, FindRequest};
 
 pub(super) async fn find(
     State(app): State<App>,
-    Db(db): Db,
+    Moment(db): Moment,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
     let request = wire::parse(&body)?;
@@ -92,7 +92,7 @@ async fn step(app: &App, mut answer: Answer, mut out: Vec<u8>) -> Result<(Answer
 
 pub(super) async fn count(
     State(app): State<App>,
-    Db(db): Db,
+    Moment(db): Moment,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
     let request = Query::count(wire::parse_count(&body)?);

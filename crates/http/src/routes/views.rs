@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::request::view_query::{Update, ViewQuery};
-use crate::request::{Query, captures, database, header_value, matches_etag};
+use crate::request::{Query, captures, database, header_value, matches_etag, moment};
 use crate::respond;
 use crate::views::{Opened, open, refresh};
 use axum::extract::{FromRequestParts, State};
@@ -41,6 +41,7 @@ impl FromRequestParts<App> for Named {
             }
         }
         let db = db.ok_or_else(|| Error::Internal("a route without database".to_owned()))?;
+        let db = moment(parts, app, db)?;
         Ok(Named { db, id, view })
     }
 }

@@ -32,6 +32,7 @@ mod replications;
 mod rooms;
 mod server;
 mod shutdown;
+mod snapshots;
 mod updates;
 mod validate;
 mod views;

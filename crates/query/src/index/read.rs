@@ -66,6 +66,12 @@ pub fn behind(start: &[u8]) -> Vec<u8> {
     end
 }
 
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Snapshot").field(self.state()).finish()
+    }
+}
+
 impl Snapshot {
     /// Of an index as it is now.
     pub fn of(index: Arc<Index>) -> Result<Snapshot, Error> {

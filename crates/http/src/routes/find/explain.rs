@@ -4,7 +4,7 @@ use super::query::Query;
 use crate::app::blocking;
 use crate::body::JsonBody;
 use crate::error::Result;
-use crate::request::Db;
+use crate::request::Moment;
 use crate::respond;
 use crate::routes::find_index::shown;
 use axum::http::StatusCode;
@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 use trunkline_query::mango::Source;
 use trunkline_wire::find as wire;
 
-pub(in crate::routes) async fn explain(Db(db): Db, JsonBody(body, _room): JsonBody) -> Result<Response> {
+pub(in crate::routes) async fn explain(
+    Moment(db): Moment,
+    JsonBody(body, _room): JsonBody,
+) -> Result<Response> {
     let request = wire::parse(&body)?;
     let name = db.name().as_str().to_owned();
     let query = blocking(move || Query::new(&db, request)).await?;

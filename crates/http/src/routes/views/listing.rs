@@ -100,7 +100,7 @@ impl Listing {
             )));
         }
         let snapshot = index.snapshot()?;
-        let etag = etag(opened, name, &asked, snapshot.as_ref())?;
+        let etag = etag(opened, name, &asked, snapshot.as_deref())?;
         let mut keys = asked.keys.take();
         if let Some(keys) = &mut keys {
             keys.reverse();
@@ -112,7 +112,7 @@ impl Listing {
         let mut head = Head::default();
         if grouping.is_none() {
             head.counts = Some(counts(
-                snapshot.as_ref(),
+                snapshot.as_deref(),
                 view,
                 order,
                 ranges.clone(),

@@ -1,0 +1,102 @@
+//! `_snapshot`: one moment of a database, for several questions whose answers are to agree.
+
+use super::database::seq_text;
+use crate::app::{App, blocking};
+use crate::background;
+use crate::body::JsonBody;
+use crate::error::{Error, Result};
+use crate::request::Db;
+use crate::respond;
+use crate::snapshots::{Kept, end_in_time};
+use crate::views::{Opened, open, refresh};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use trunkline_core::limits::{SNAPSHOT_AGE_MAX_MS, SNAPSHOT_SECONDS_DEFAULT};
+use trunkline_store::Database;
+use trunkline_wire::snapshot_request as wire;
+
+pub(super) async fn make(
+    State(app): State<App>,
+    Db(db): Db,
+    JsonBody(body, _room): JsonBody,
+) -> Result<Response> {
+    let asked = wire::parse(&body)?;
+    let seconds = asked.expires_in.unwrap_or(SNAPSHOT_SECONDS_DEFAULT);
+    if seconds > SNAPSHOT_AGE_MAX_MS / 1000 {
+        let most = SNAPSHOT_AGE_MAX_MS / 1000;
+        return Err(Error::bad(format!(
+            "A snapshot is kept for at most {most} seconds."
+        )));
+    }
+    let opened = indexes(&app, &db, asked.designs).await?;
+    // Waited for as views wait; what comes after that is little, and is done while others are held up.
+    for opened in &opened {
+        refresh(&app, opened).await?;
+    }
+    let making = app.clone();
+    let designs = opened.iter().map(|opened| opened.design.clone()).collect();
+    let made = blocking(move || {
+        making
+            .snapshots
+            .make(&making.views.indexes, &db, designs, seconds)
+    });
+    let (token, kept) = made.await?;
+    end_in_time(app, token.clone(), &kept);
+    let shown = blocking(move || shown(&token, &kept)).await?;
+    Ok(respond::value(StatusCode::CREATED, &shown))
+}
+
+/// The indexes of the design documents asked for. Of all, those that cannot be opened are left out: they answer nothing.
+async fn indexes(app: &App, db: &Database, asked: Option<Vec<String>>) -> Result<Vec<Arc<Opened>>> {
+    let all = asked.is_none();
+    let ids = match asked {
+        Some(ids) => ids,
+        None => {
+            let db = db.clone();
+            app.scan(move || background::designs(&db)).await?
+        }
+    };
+    let mut found = Vec::new();
+    for id in ids {
+        match open(app, db, id).await {
+            Ok(opened) if opened.design.maps.is_empty() => {}
+            Ok(opened) => found.push(opened),
+            Err(_) if all => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    Db(db): Db,
+    Path((_, token)): Path<(String, String)>,
+) -> Result<Response> {
+    let kept = app.snapshots.find(db.name(), &token)?;
+    let shown = blocking(move || shown(&token, &kept)).await?;
+    Ok(respond::value(StatusCode::OK, &shown))
+}
+
+fn shown(token: &str, kept: &Kept) -> Result<Value> {
+    let info = kept.db.info()?;
+    Ok(json!({
+        "snapshot": token,
+        "update_seq": seq_text(info.update_seq, &info.uuid),
+        "doc_count": info.doc_count,
+        "expires_in": kept.seconds(),
+    }))
+}
+
+pub(super) async fn end(
+    State(app): State<App>,
+    Db(db): Db,
+    Path((_, token)): Path<(String, String)>,
+) -> Result<Response> {
+    app.snapshots.find(db.name(), &token)?;
+    app.snapshots.end(&app.views.indexes, &token);
+    Ok(respond::ok(StatusCode::OK))
+}
