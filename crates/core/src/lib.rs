@@ -15,10 +15,13 @@
 //! | [`collate`] | CouchDB's orders of JSON values, and keys that sort in them |
 //! | [`selector`] | Mango selectors: parse once, match many |
 //! | [`reduce`] | built-in reduce functions of views |
+//! | [`aggregate`] | groups of documents, and counts, sums, percentiles of each |
+//! | [`time`] | times as texts tell them |
 //! | [`checkpoint`] | where two replication logs agree |
 //! | [`varint`] | integers as bytes |
 //! | [`limits`] | every bound, with unit and reason |
 
+pub mod aggregate;
 pub mod attachment;
 pub mod checkpoint;
 pub mod collate;
@@ -32,6 +35,7 @@ pub mod rev;
 pub mod revid;
 pub mod revtree;
 pub mod selector;
+pub mod time;
 pub mod varint;
 
 /// A place in a database's order of changes. The first edit gets 1; 0 means "before everything".

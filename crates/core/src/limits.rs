@@ -239,3 +239,18 @@ pub const INDEX_BACKGROUND_PASSES_MAX: usize = 2;
 
 /// Milliseconds after a write until that begins: writes come in swarms, and one pass sees to many.
 pub const INDEX_BACKGROUND_WAIT_MS: u64 = 1000;
+
+// Aggregates.
+
+/// Groups, values and shown fields of one aggregate: more than a table on paper has.
+pub const AGGREGATE_COLUMNS_MAX: usize = 100;
+
+/// Bytes of the groups of one aggregate, over all threads that gather them: some 300 000 groups of a few sums each. A
+/// report of more rows is an export.
+pub const AGGREGATE_BYTES_MAX: usize = 128 << 20;
+
+/// Aggregates that a server gathers or sends at once: each uses all cores, and holds memory.
+pub const AGGREGATES_MAX: usize = 4;
+
+/// Milliseconds that an aggregate waits for its turn among them: clients wait longer before they give up.
+pub const AGGREGATE_WAIT_MS: u64 = 10_000;

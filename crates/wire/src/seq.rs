@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::Write;
 use trunkline_core::Seq;
-use trunkline_core::json;
+use trunkline_core::{json, time};
 
 /// The value of `since` (or `Last-Event-ID`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub fn parse(text: &str) -> Result<Since, InvalidSince> {
         Some((seq, suffix)) => (seq, Some(suffix.into())),
         None => (&*unquoted, None),
     };
-    let seq = digits(seq).ok_or_else(invalid)?;
+    let seq = time::digits(seq).ok_or_else(invalid)?;
     Ok(match suffix {
         None if seq == 0 => Since::Start,
         suffix => Since::Seq { seq, suffix },
@@ -90,39 +90,8 @@ pub fn parse(text: &str) -> Result<Since, InvalidSince> {
 /// Reads an RFC 3339 time into ms since 1970 (earlier times are 0). A space may stand for the `T`, and for the `+` of
 /// an offset, which an URL turns into one.
 pub fn parse_time(text: &str) -> Option<u64> {
-    let (date, time) = text.split_at_checked(10)?;
-    let mut date = date.splitn(3, '-');
-    let year = date.next().filter(|year| year.len() == 4).and_then(digits)?;
-    let month = date.next().filter(|month| month.len() == 2).and_then(digits)?;
-    let day = date.next().filter(|day| day.len() == 2).and_then(digits)?;
-    let time = time.strip_prefix(['T', 't', ' '])?;
-    let (clock, zone) = time.split_at_checked(8)?;
-    let [hour, minute, second] = [clock.get(0..2)?, clock.get(3..5)?, clock.get(6..8)?].map(digits);
-    let (hour, minute, second) = (hour?, minute?, second?);
-    if clock.get(2..3) != Some(":") || clock.get(5..6) != Some(":") {
-        return None;
-    }
-    let (millis, zone) = match zone.strip_prefix('.') {
-        Some(fraction) => {
-            let end = fraction.find(|c: char| !c.is_ascii_digit())?;
-            let (fraction, zone) = fraction.split_at_checked(end)?;
-            let thousandths = format!("{fraction:0<3}");
-            (digits(thousandths.get(..3).filter(|_| end > 0)?)?, zone)
-        }
-        None => (0, zone),
-    };
-    let offset_minutes = offset_minutes(zone)?;
-    if !(1..=12).contains(&month) || day == 0 || day > days_in_month(year, month) {
-        return None;
-    }
-    // 23:59:60 is a leap second.
-    if hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let seconds = days_since_1970(year, month, day) * 86_400
-        + i64::try_from(hour * 3600 + minute * 60 + second).ok()?
-        - offset_minutes * 60;
-    let millis = seconds * 1000 + i64::try_from(millis).ok()?;
+    let time = time::parse(text).filter(|time| time.zoned)?;
+    let millis = time.seconds * 1000 + i64::from(time.millis);
     Some(u64::try_from(millis).unwrap_or(0))
 }
 
@@ -134,51 +103,6 @@ fn is_suffix(text: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte))
         && !date(text.as_bytes())
-}
-
-fn digits(text: &str) -> Option<u64> {
-    let only_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| only_digits)
-}
-
-fn offset_minutes(zone: &str) -> Option<i64> {
-    if matches!(zone, "Z" | "z") {
-        return Some(0);
-    }
-    let sign = match zone.bytes().next()? {
-        b'+' | b' ' => 1,
-        b'-' => -1,
-        _ => return None,
-    };
-    let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-    let two = |text: &str| digits(text).filter(|_| text.len() == 2);
-    let (hours, minutes) = (two(hours)?, two(minutes)?);
-    let minutes = (hours <= 23 && minutes <= 59).then_some(hours * 60 + minutes)?;
-    Some(sign * i64::try_from(minutes).ok()?)
-}
-
-fn is_leap(year: u64) -> bool {
-    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-}
-
-fn days_in_month(year: u64, month: u64) -> u64 {
-    match month {
-        2 if is_leap(year) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days of the Gregorian calendar; `year` has four digits.
-fn days_since_1970(year: u64, month: u64, day: u64) -> i64 {
-    let days_before_year = |year: u64| {
-        let past = year.saturating_sub(1);
-        year * 365 + past / 4 - past / 100 + past / 400 + u64::from(year > 0)
-    };
-    let days_before_month: u64 = (1..month).map(|month| days_in_month(year, month)).sum();
-    let days = days_before_year(year) + days_before_month + day - 1;
-    days.cast_signed() - days_before_year(1970).cast_signed()
 }
 
 #[cfg(test)]

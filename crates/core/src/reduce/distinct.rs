@@ -13,24 +13,21 @@ const SPARSE_BYTES: usize = 3;
 
 /// Each register has the longest run of leading zeros of the hashes that chose it, and one more.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Distinct(Vec<u8>);
+pub(crate) struct Distinct(Vec<u8>);
 
 impl Distinct {
-    pub(super) fn new() -> Distinct {
+    pub(crate) fn new() -> Distinct {
         Distinct(vec![0; REGISTERS])
     }
 
-    /// Keys are one and the same when their values are equal, strings byte for byte. What is no JSON is not counted.
-    pub(super) fn add(&mut self, key: &str) {
-        let mut bytes = Vec::new();
-        if Collation::Raw.sort_key(key, &mut bytes).is_err() {
-            return;
+    /// Adds the key of a row; what is no JSON is not counted.
+    pub(crate) fn add(&mut self, key: &str) {
+        if let Some(hash) = hash(key) {
+            self.add_hash(hash);
         }
-        let md5: [u8; 16] = Md5::digest(&bytes).into();
-        let hash = md5
-            .iter()
-            .take(8)
-            .fold(0, |hash, byte| hash << 8 | u64::from(*byte));
+    }
+
+    pub(crate) fn add_hash(&mut self, hash: u64) {
         let rest = hash << PRECISION | 1 << (PRECISION - 1);
         self.raise(
             (hash >> (u64::BITS - PRECISION)) as usize,
@@ -44,12 +41,12 @@ impl Distinct {
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Distinct) {
+    pub(crate) fn merge(&mut self, other: &Distinct) {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a = *b.max(a));
     }
 
     /// Appends all registers, or place and value of those that are not zero when that is shorter.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let set = || (0_u16..).zip(&self.0).filter(|(_, rank)| **rank != 0);
         if set().count() * SPARSE_BYTES >= REGISTERS {
             return out.extend(&self.0);
@@ -60,7 +57,7 @@ impl Distinct {
         }
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Option<Distinct> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Distinct> {
         let mut distinct = Distinct::new();
         if bytes.len() == REGISTERS {
             distinct.0.copy_from_slice(bytes);
@@ -82,7 +79,7 @@ impl Distinct {
     }
 
     /// How many different keys were added: Ertl's estimator, which needs no correction for few or for many.
-    pub(super) fn estimate(&self) -> u64 {
+    pub(crate) fn estimate(&self) -> u64 {
         let mut counts = [0.0_f64; RANK_MAX as usize + 1];
         for rank in &self.0 {
             if let Some(count) = counts.get_mut(usize::from(*rank)) {
@@ -98,6 +95,18 @@ impl Distinct {
         indicator += registers * sigma(zeros / registers);
         (registers * registers / (2.0 * std::f64::consts::LN_2 * indicator)).round() as u64
     }
+}
+
+/// Keys are one and the same when their values are equal, strings byte for byte.
+pub(crate) fn hash(key: &str) -> Option<u64> {
+    let mut bytes = Vec::new();
+    Collation::Raw.sort_key(key, &mut bytes).ok()?;
+    let md5: [u8; 16] = Md5::digest(&bytes).into();
+    Some(
+        md5.iter()
+            .take(8)
+            .fold(0, |hash, byte| hash << 8 | u64::from(*byte)),
+    )
 }
 
 /// What the registers that are zero still tell: the sum of `x^(2^k) × 2^(k-1)`, and `x`.

@@ -5,7 +5,7 @@
 //! integers are added exactly, whatever they grow to. Rows that cannot be reduced make an error of every state they are
 //! in, which whoever asks for the result gets.
 
-mod distinct;
+pub(crate) mod distinct;
 mod error;
 mod number;
 mod stats;

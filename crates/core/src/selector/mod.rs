@@ -10,6 +10,7 @@ mod needles;
 mod needs;
 mod normal;
 mod parse;
+mod pick;
 
 use crate::doc::Body;
 use crate::json;
@@ -17,6 +18,7 @@ use crate::rev::Rev;
 pub use field::FieldPath;
 pub use needles::Glance;
 pub use needs::{FieldRange, Limit};
+pub use pick::Picker;
 use regex::Regex;
 use std::fmt;
 
@@ -194,7 +196,7 @@ impl fmt::Display for InvalidSelector {
 impl std::error::Error for InvalidSelector {}
 
 /// `text` as a JSON string.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = Vec::with_capacity(text.len() + 2);
     json::quote(text, &mut quoted);
     String::from_utf8(quoted).unwrap_or_default()

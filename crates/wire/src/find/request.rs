@@ -193,7 +193,7 @@ pub(super) fn string(value: &str) -> Result<String, Refusal> {
 }
 
 /// The texts of an array's elements; `None` when it is no array.
-fn elements(value: &str) -> Result<Option<Vec<&str>>, Refusal> {
+pub(super) fn elements(value: &str) -> Result<Option<Vec<&str>>, Refusal> {
     if Reader::new(value).peek() != Some(b'[') {
         return Ok(None);
     }
