@@ -180,6 +180,20 @@ pub const SNAPSHOT_SECONDS_DEFAULT: u64 = 60;
 /// Snapshots that a server keeps at once: each makes files grow, and keeps one open.
 pub const SNAPSHOTS_MAX: usize = 32;
 
+// Named feeds.
+
+/// Named feeds of a database: each costs every write a glance at the document.
+pub const FEEDS_MAX: usize = 256;
+
+/// Chunks of changes that one step of building a feed reads at most: what a crash makes it read again.
+pub const FEED_STEP_CHUNKS: usize = 400;
+
+/// Rows that one step puts into a feed or takes out: writers wait for that long, some 100 ms.
+pub const FEED_STEP_ROWS: usize = 20_000;
+
+/// Bytes of the documents that one step moves, for the same reason.
+pub const FEED_STEP_BYTES: usize = 4 << 20;
+
 // Indexes.
 
 /// A block of an index begins to look for a good place to end at so many bytes: shorter ones cost more heads than they

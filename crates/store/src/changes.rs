@@ -177,7 +177,7 @@ impl Chunk {
     }
 }
 
-fn show(
+pub(crate) fn show(
     snapshot: &Snapshot,
     seq: Seq,
     bytes: &[u8],

@@ -85,6 +85,7 @@ impl Check<'_> {
         self.all_bodies(&state)?;
         self.attachments()?;
         self.others(&state)?;
+        crate::feeds::check(self.snapshot, &state, &mut self.wrong)?;
         self.compare(&state);
         Ok(())
     }

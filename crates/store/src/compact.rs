@@ -5,6 +5,7 @@ use crate::contents::absent_table;
 use crate::directory::sync_dir;
 use crate::file::{ATTACHMENTS_NAME, COMPACTED_NAME, FILE_NAME, OpenFile, content_path};
 use crate::tables::content::{ContentBytes, ContentRow};
+use crate::tables::feed::{FEED_ROWS, FEEDS, opened};
 use crate::write::Work;
 use crate::{Database, Durability, Error, tables};
 use redb::{Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value, WriteTransaction};
@@ -99,6 +100,12 @@ fn copy_tables(file: &OpenFile, path: &Path) -> Result<(), Error> {
     }
     if absent_table(&from)?.is_some() {
         copy_table(&from, &to, tables::ABSENT)?;
+    }
+    if opened(&from, FEEDS)?.is_some() {
+        copy_table(&from, &to, FEEDS)?;
+    }
+    if opened(&from, FEED_ROWS)?.is_some() {
+        copy_table(&from, &to, FEED_ROWS)?;
     }
     to.commit()?;
     Ok(())

@@ -31,6 +31,8 @@ pub(crate) struct Inner {
     last_used: AtomicU64,
     last_seq: AtomicU64,
     pub(crate) queue: Queue,
+    /// Held for one step of building a feed.
+    pub(crate) building: Mutex<()>,
     pub(crate) changed: Event,
     pub(crate) staged: Mutex<HashMap<ContentHash, Staged>>,
     /// Whether the flusher is to come. It says no before it looks, so that a commit is either seen or brings it again.
@@ -46,6 +48,7 @@ impl Inner {
             last_used: AtomicU64::new(0),
             last_seq: AtomicU64::new(UNKNOWN),
             queue: Queue::default(),
+            building: Mutex::default(),
             changed: Event::new(),
             staged: Mutex::default(),
             watched: AtomicBool::new(false),

@@ -29,6 +29,10 @@ pub enum Error {
     Refused(Refused),
     /// Documents name these attachment bytes, but they have not come yet.
     ContentAbsent(ContentHash),
+    /// No design document declares a feed of that name.
+    FeedMissing(String),
+    /// The feed of that name is yet to be built; see [`crate::Database::build_feed`].
+    FeedUnbuilt(String),
 }
 
 /// Why one edit (or local document, or staged attachment) was refused. A value, not a failure: others go on.
@@ -80,6 +84,8 @@ impl fmt::Display for Error {
             Error::Corrupt(what) => write!(f, "damaged or written by a newer version: {what}"),
             Error::Io(doing, _) => write!(f, "{doing} failed"),
             Error::Refused(refused) => refused.fmt(f),
+            Error::FeedMissing(name) => write!(f, "no design document declares a feed {name}"),
+            Error::FeedUnbuilt(name) => write!(f, "the feed {name} is yet to be built"),
             Error::ContentAbsent(hash) => {
                 write!(
                     f,

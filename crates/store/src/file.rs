@@ -1,6 +1,7 @@
 //! One database's redb file while it is open, and how a new one is made.
 
 use crate::backend::{BackendSeam, Held, Image, Watched, open_backend};
+use crate::feeds::Feeds;
 use crate::pending::Marks;
 use crate::tables::{self, Incarnation, State, meta};
 use crate::{Error, StoreOptions};
@@ -34,6 +35,8 @@ pub(crate) struct OpenFile {
     /// Whether interactive edits are refused.
     pub(crate) mirror: AtomicBool,
     pub(crate) post: crate::guard::Post,
+    /// As of the newest commit. Only the leader writes them.
+    pub(crate) feeds: Mutex<Feeds>,
     pub(crate) pins: crate::pinned::Pins,
     /// Attachment files without a row, and the commit that dropped the row: unlinked once that is durable.
     pub(crate) unreferenced: Mutex<BTreeMap<ContentHash, u64>>,
@@ -104,6 +107,7 @@ impl OpenFile {
             purged_infos_limit: limit(meta::PURGED_INFOS_LIMIT, PURGED_INFOS_LIMIT_DEFAULT)?,
             mirror: AtomicBool::new(number(meta::MIRROR)?.is_some_and(|number| number != 0)),
             post: crate::guard::Post::default(),
+            feeds: Mutex::new(crate::feeds::load(&txn)?),
             pins: crate::pinned::Pins::default(),
             unreferenced: Mutex::default(),
             commits: AtomicU64::new(0),

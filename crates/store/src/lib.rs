@@ -9,6 +9,7 @@
 //! | `directory`, `database` | the store directory; which redb files are open, and which may be closed |
 //! | `file`, `backend`, `tables` | the redb file of a database; every table and row of the file format |
 //! | `write` | the one door: queue, leader, decisions, the commit |
+//! | `feeds` | which changes named feeds have, known when they are written |
 //! | `guard` | who else decides which edits are taken |
 //! | `read`, `changes`, `pending`, `all_docs`, `local` | reading, each call on a fresh snapshot |
 //! | `attachments`, `contents`, `content_reader` | attachment bytes in; which are here, and which to come; out |
@@ -28,6 +29,7 @@ mod database;
 mod digests;
 mod directory;
 mod error;
+mod feeds;
 mod file;
 mod flush;
 mod guard;
@@ -45,6 +47,7 @@ pub use attachments::Staging;
 pub use backend::BackendSeam;
 pub use content_reader::ContentReader;
 pub use error::{Error, Refused};
+pub use feeds::FeedState;
 pub use guard::{Candidate, Guard, GuardMaker, Guarded};
 pub use types::*;
 pub use write::Leader;

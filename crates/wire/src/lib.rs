@@ -30,6 +30,7 @@ pub mod digests;
 pub mod document;
 pub mod exchange;
 pub mod fault;
+pub mod feeds;
 pub mod find;
 pub mod functions;
 pub mod info;

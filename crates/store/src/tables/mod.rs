@@ -7,6 +7,7 @@ pub(crate) mod attachment;
 pub(crate) mod by_seq;
 pub(crate) mod bytes;
 pub(crate) mod content;
+pub(crate) mod feed;
 
 use bytes::{Malformed, Reader, put_bytes};
 use redb::TableDefinition;

@@ -4,6 +4,7 @@ use super::commit::Tables;
 use super::entry::{Entry, Now, Old};
 use super::queue::{Answer, Prepared, Work};
 use super::refs::Refs;
+use crate::feeds::Feeds;
 use crate::file::OpenFile;
 use crate::guard::{DESIGN, Guard};
 use crate::tables::{self, State, meta};
@@ -31,6 +32,9 @@ pub(super) struct Commit<'a, 't> {
     pub(super) refs: Refs,
     /// Contents that may be named before their bytes come, and how many those are.
     pub(super) later: HashMap<ContentHash, u64>,
+    /// As this commit leaves them, and whether that is as it found them.
+    pub(super) feeds: Feeds,
+    pub(super) feeds_changed: bool,
     /// Whether anything was written.
     pub(super) wrote: bool,
 }
@@ -42,6 +46,8 @@ pub(super) struct Applied {
     pub(super) wrote: bool,
     /// Whether design documents were among those edited.
     pub(super) designs: bool,
+    /// The feeds, where they changed.
+    pub(super) feeds: Option<Feeds>,
     pub(super) unreferenced: Vec<ContentHash>,
     /// Seqs of the by_seq rows that newer ones replaced, and how many rows were added.
     pub(super) replaced: Vec<Seq>,
@@ -88,6 +94,9 @@ impl Database {
         works.iter().try_for_each(|(work, _)| file.note_setting(work))?;
         if applied.designs {
             file.post.forget();
+        }
+        if let Some(feeds) = &applied.feeds {
+            *file.feeds.lock() = feeds.clone();
         }
         self.publish(&file, &applied, durability);
         Ok(applied.answers)
@@ -136,6 +145,7 @@ fn ids_of(work: &Work) -> Box<dyn Iterator<Item = &str> + '_> {
     match work {
         Work::Edits { edits, .. } => Box::new(edits.iter().map(|prepared| id_of(&prepared.edit).as_str())),
         Work::Purge(purges) => Box::new(purges.iter().map(|(id, _)| id.as_str())),
+        Work::Feed(step) => Box::new(step.moved.iter().map(|(id, _)| &**id)),
         _ => Box::new(std::iter::empty()),
     }
 }
@@ -184,6 +194,8 @@ impl<'a, 't> Commit<'a, 't> {
             last_id,
             refs: Refs::default(),
             later: HashMap::new(),
+            feeds: file.feeds.lock().clone(),
+            feeds_changed: false,
             wrote: false,
         })
     }
@@ -201,6 +213,10 @@ impl<'a, 't> Commit<'a, 't> {
                 }
                 Work::Meta { key, value } => {
                     self.put_meta(key, value)?;
+                    Answer::Done
+                }
+                Work::Feed(step) => {
+                    self.feed_step(step)?;
                     Answer::Done
                 }
                 Work::Supply(content) => {
@@ -222,6 +238,7 @@ impl<'a, 't> Commit<'a, 't> {
             state: self.state,
             wrote: self.wrote,
             designs: self.edits_designs(),
+            feeds: self.feeds_changed.then(|| self.feeds.clone()),
             unreferenced: rows.unreferenced,
             replaced: rows.replaced,
             added: rows.added,

@@ -1,9 +1,10 @@
 //! The rows of a commit, written table by table in key order, which redb is fastest at.
 
 use super::apply::Commit;
-use super::plan::{Planned, PlannedBody, Replaced};
+use super::plan::{Planned, Replaced};
 use crate::Error;
 use crate::tables::by_seq::{BodyRow, RowBody, SeqRow};
+use crate::tables::feed::FeedRows;
 use crate::tables::{self, Numbered, Rows, meta};
 use redb::{AccessGuard, ReadableTable, WriteTransaction};
 use std::ops::Bound;
@@ -21,6 +22,8 @@ pub(super) struct Tables<'t> {
     absent: Option<Rows<'t>>,
     local: Option<Rows<'t>>,
     purges: Option<Numbered<'t>>,
+    feeds: Option<Rows<'t>>,
+    feed_rows: Option<FeedRows<'t>>,
 }
 
 impl<'t> Tables<'t> {
@@ -35,6 +38,8 @@ impl<'t> Tables<'t> {
             absent: None,
             local: None,
             purges: None,
+            feeds: None,
+            feed_rows: None,
         })
     }
 
@@ -68,6 +73,16 @@ impl<'t> Tables<'t> {
 
     pub(super) fn purges(&mut self) -> Result<&mut Numbered<'t>, Error> {
         opened(&mut self.purges, || self.txn.open_table(tables::PURGES))
+    }
+
+    pub(super) fn feeds(&mut self) -> Result<&mut Rows<'t>, Error> {
+        opened(&mut self.feeds, || self.txn.open_table(tables::feed::FEEDS))
+    }
+
+    pub(super) fn feed_rows(&mut self) -> Result<&mut FeedRows<'t>, Error> {
+        opened(&mut self.feed_rows, || {
+            self.txn.open_table(tables::feed::FEED_ROWS)
+        })
     }
 }
 
@@ -103,6 +118,8 @@ impl<'a> Commit<'a, '_> {
         self.remove_replaced(&replaced)?;
         planned.sort_unstable_by_key(|planned| planned.seq);
         self.append_by_seq(&planned)?;
+        self.define_feeds(&planned)?;
+        self.write_feed_rows(&planned, &replaced)?;
         let unreferenced = self.write_refs()?;
         if self.wrote {
             self.tables
@@ -179,7 +196,7 @@ impl<'a> Commit<'a, '_> {
     }
 
     fn remove_replaced(&mut self, replaced: &[Replaced]) -> Result<(), Error> {
-        for Replaced { seq, winner_gone } in replaced {
+        for Replaced { seq, winner_gone, .. } in replaced {
             let row = self.tables.by_seq.remove(&seq.to_be_bytes())?;
             let row = row.ok_or_else(|| Error::Corrupt("a document's by_seq row is missing".into()))?;
             let row = row.value();
@@ -211,11 +228,11 @@ impl<'a> Commit<'a, '_> {
                 id: entry.id.as_bytes(),
                 leaves: &plan.leaves,
                 attachments: &plan.attachments,
-                body: match &plan.body {
-                    PlannedBody::Inline(body) => RowBody::Inline(body),
-                    PlannedBody::Elsewhere { number, length } => RowBody::Elsewhere {
-                        number: *number,
-                        length: *length,
+                body: match plan.elsewhere {
+                    None => RowBody::Inline(plan.body.as_bytes()),
+                    Some(number) => RowBody::Elsewhere {
+                        number,
+                        length: plan.body.len() as u64,
                     },
                 },
             }

@@ -5,6 +5,7 @@ mod apply;
 mod commit;
 mod decide;
 mod entry;
+mod feeds;
 mod guarded;
 mod plan;
 mod purge;
@@ -13,6 +14,7 @@ mod refs;
 mod settings;
 mod stubs;
 
+pub(crate) use feeds::FeedStep;
 pub use queue::Leader;
 pub(crate) use queue::{Answer, Queue, Work};
 

@@ -3,6 +3,7 @@
 use super::apply::Commit;
 use super::entry::{Tree, owned_leaves};
 use crate::Error;
+use crate::read::text;
 use crate::tables::by_seq::{BodyRow, RowBody, SeqRow, attachments_bytes, put_leaf};
 use crate::tables::bytes::Malformed;
 use crate::tables::{self, State};
@@ -20,24 +21,23 @@ pub(super) struct Planned<'a> {
     pub(super) deleted: bool,
     pub(super) leaves: Vec<u8>,
     pub(super) attachments: Vec<u8>,
-    pub(super) body: PlannedBody<'a>,
-}
-
-pub(super) enum PlannedBody<'a> {
-    Inline(Cow<'a, [u8]>),
-    Elsewhere { number: u64, length: u64 },
+    pub(super) body: Cow<'a, str>,
+    /// Its number in the bodies table, where it is there.
+    pub(super) elsewhere: Option<u64>,
 }
 
 /// A by_seq row that a newer one replaces.
 pub(super) struct Replaced {
     pub(super) seq: Seq,
+    /// Of its document.
+    pub(super) index: usize,
     /// Whether its winner is no leaf any more and is yet to be counted out.
     pub(super) winner_gone: bool,
 }
 
 /// Body and encoded attachments of a leaf.
 struct Stored<'a> {
-    pub(super) body: Cow<'a, [u8]>,
+    pub(super) body: Cow<'a, str>,
     pub(super) attachments: Vec<u8>,
 }
 
@@ -59,6 +59,7 @@ impl<'a> Commit<'a, '_> {
         if let Some(old) = &entry.old {
             replaced.push(Replaced {
                 seq: old.seq,
+                index,
                 winner_gone: linear,
             });
             let (_, state) = old.winner()?;
@@ -101,24 +102,20 @@ impl<'a> Commit<'a, '_> {
         let mut leaves = Vec::with_capacity(24);
         put_leaf(&mut leaves, &rev, state);
         let attachments = attachments_bytes(&fresh.attachments);
-        let body = fresh.body.as_bytes();
+        let body = fresh.body;
         self.state.external_bytes += body.len() as u64 + self.refs.count(&fresh.attachments, 1);
-        let body = if state.body == 0 {
-            PlannedBody::Inline(Cow::Borrowed(body))
-        } else {
-            self.write_body(state.body, &attachments, body)?;
-            PlannedBody::Elsewhere {
-                number: state.body,
-                length: body.len() as u64,
-            }
-        };
+        let elsewhere = (state.body != 0).then_some(state.body);
+        if let Some(number) = elsewhere {
+            self.write_body(number, &attachments, body.as_bytes())?;
+        }
         Ok(Some(Planned {
             seq,
             index,
             deleted: state.deleted,
             leaves,
             attachments,
-            body,
+            body: Cow::Borrowed(body),
+            elsewhere,
         }))
     }
 
@@ -174,7 +171,7 @@ impl<'a> Commit<'a, '_> {
                 self.remove_body(state.body)?;
             }
             if number != 0 && (fresh || state.body == 0) {
-                self.write_body(number, &stored.attachments, &stored.body)?;
+                self.write_body(number, &stored.attachments, stored.body.as_bytes())?;
             }
             if number != state.body {
                 moved.push((rev.clone(), number));
@@ -191,13 +188,8 @@ impl<'a> Commit<'a, '_> {
             deleted,
             leaves: leaves_bytes(&leaves),
             attachments: stored.attachments,
-            body: match number {
-                0 => PlannedBody::Inline(stored.body),
-                number => PlannedBody::Elsewhere {
-                    number,
-                    length: stored.body.len() as u64,
-                },
-            },
+            body: stored.body,
+            elsewhere: (number != 0).then_some(number),
         }))
     }
 
@@ -211,7 +203,7 @@ impl<'a> Commit<'a, '_> {
         let fresh = self.entries.get(index).and_then(|entry| entry.fresh(state.body));
         if let Some(fresh) = fresh {
             let stored = Stored {
-                body: Cow::Borrowed(fresh.body.as_bytes()),
+                body: Cow::Borrowed(fresh.body),
                 attachments: attachments_bytes(&fresh.attachments),
             };
             return Ok((true, stored));
@@ -227,7 +219,7 @@ impl<'a> Commit<'a, '_> {
                 return Err(Malformed.into());
             };
             Stored {
-                body: Cow::Owned(body.to_vec()),
+                body: Cow::Owned(text(body)?.to_owned()),
                 attachments: row.attachments.to_vec(),
             }
         } else {
@@ -235,7 +227,7 @@ impl<'a> Commit<'a, '_> {
             let row = row.ok_or_else(|| Error::Corrupt("a leaf's body is missing".into()))?;
             let row = BodyRow::decode(row.value())?;
             Stored {
-                body: Cow::Owned(row.body.to_vec()),
+                body: Cow::Owned(text(row.body)?.to_owned()),
                 attachments: row.attachments.to_vec(),
             }
         };

@@ -5,6 +5,7 @@
 //! code has found a thread for it, any blocked writer that comes takes the duty over: all the threads that could run
 //! the leader may be blocked as writers.
 
+use super::feeds::FeedStep;
 use crate::{Database, Durability, Error, LocalWrite, Outcome, Refused};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -31,6 +32,8 @@ pub(crate) enum Work {
         given: u64,
         body: Option<String>,
     },
+    /// A step of building a named feed.
+    Feed(FeedStep),
     /// Gives absent content its staged bytes.
     Supply(Content),
     /// Writes one row of the meta table.
@@ -412,6 +415,10 @@ impl Work {
             Work::Purge(purges) => purges.len() * OVERHEAD,
             Work::Local { body, .. } => OVERHEAD + body.as_ref().map_or(0, String::len),
             Work::Meta { value, .. } => OVERHEAD + value.len(),
+            Work::Feed(step) => {
+                let seqs = step.remove.len() + step.insert.len();
+                OVERHEAD + size_of::<trunkline_core::Seq>() * seqs + OVERHEAD * step.moved.len()
+            }
             Work::Supply(_) | Work::Flush | Work::Compact => OVERHEAD,
         }
     }

@@ -13,7 +13,7 @@ use trunkline_store::{BackendSeam, Batch, Durability, Error, LocalWrite, Store, 
 use trunkline_testkit::crash::Disk;
 use trunkline_testkit::seed::with_seeds;
 
-fn store_on(disk: &Disk, dir: &Path) -> Store {
+pub(crate) fn store_on(disk: &Disk, dir: &Path) -> Store {
     let disk = disk.clone();
     let options = StoreOptions {
         backend: Some(BackendSeam(Arc::new(move |_| Ok(disk.backend())))),

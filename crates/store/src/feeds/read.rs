@@ -1,0 +1,115 @@
+//! Reading a feed: its rows name changes, in their order.
+
+use super::{Feed, FeedState};
+use crate::changes::{Chunk, show};
+use crate::read::Snapshot;
+use crate::tables::feed::{FEED_ROWS, StoredFeedRows, key, opened, seq_of};
+use crate::{ChangeRow, ChangesScan, Database, Error, ScanEnd};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use trunkline_core::Seq;
+
+impl Database {
+    /// The feeds that design documents declare.
+    pub fn feeds(&self) -> Result<Vec<FeedState>, Error> {
+        let feeds = self.file()?.feeds.lock().clone();
+        Ok(feeds.iter().filter_map(|feed| feed.state()).collect())
+    }
+
+    /// One of them; [`Error::FeedMissing`] where there is none of that name.
+    pub fn feed(&self, name: &str) -> Result<FeedState, Error> {
+        let state = self.known_feed(name)?.state();
+        state.ok_or_else(|| Error::FeedMissing(name.to_owned()))
+    }
+
+    /// How many documents after a seq are in a feed, deleted ones too. Counts them one by one.
+    pub fn count_feed(&self, name: &str, since: Seq) -> Result<u64, Error> {
+        let feed = self.known_feed(name)?;
+        let Some(rows) = opened(&self.snapshot()?.txn, FEED_ROWS)? else {
+            return Ok(0);
+        };
+        let Some(first) = since.checked_add(1) else {
+            return Ok(0);
+        };
+        let mut count = 0;
+        for row in rows.range::<&[u8; 12]>(&key(feed.number, first)..=&key(feed.number, Seq::MAX))? {
+            row?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// One chunk of the changes that are in a feed, as [`Database::changes`] shows one of all. [`Error::FeedMissing`]
+    /// where there is no such feed, [`Error::FeedUnbuilt`] before it is built.
+    pub fn feed_changes(
+        &self,
+        name: &str,
+        scan: &ChangesScan,
+        row: &mut dyn FnMut(ChangeRow<'_>) -> ControlFlow<()>,
+    ) -> Result<ScanEnd<Seq>, Error> {
+        // Looked at before the snapshot is taken: one that is built stays so, or is built again behind every seq.
+        let feed = self.known_feed(name)?;
+        if !feed.is_built() {
+            return Err(Error::FeedUnbuilt(name.to_owned()));
+        }
+        let (first, last) = match scan.descending {
+            true => (0, scan.since),
+            false => (scan.since.saturating_add(1), scan.until),
+        };
+        let over = ScanEnd {
+            last: None,
+            done: true,
+        };
+        if first > last {
+            return Ok(over);
+        }
+        let snapshot = self.snapshot()?;
+        let Some(rows) = opened(&snapshot.txn, FEED_ROWS)? else {
+            return Ok(over);
+        };
+        chunk(
+            &snapshot,
+            &rows,
+            (key(feed.number, first), key(feed.number, last)),
+            scan,
+            row,
+        )
+    }
+
+    pub(super) fn known_feed(&self, name: &str) -> Result<Arc<Feed>, Error> {
+        let file = self.file()?;
+        let feeds = file.feeds.lock();
+        let mut known = feeds.iter().filter(|feed| feed.selector.is_some());
+        let found = known.find(|feed| *feed.name == *name).cloned();
+        found.ok_or_else(|| Error::FeedMissing(name.to_owned()))
+    }
+}
+
+fn chunk(
+    snapshot: &Snapshot,
+    rows: &StoredFeedRows,
+    (first, last): ([u8; 12], [u8; 12]),
+    scan: &ChangesScan,
+    row: &mut dyn FnMut(ChangeRow<'_>) -> ControlFlow<()>,
+) -> Result<ScanEnd<Seq>, Error> {
+    let mut range = rows.range::<&[u8; 12]>(&first..=&last)?;
+    let mut chunk = Chunk::new(scan.limit);
+    let mut last = None;
+    while !chunk.is_full() {
+        let next = match scan.descending {
+            true => range.next_back(),
+            false => range.next(),
+        };
+        let Some(next) = next else {
+            return Ok(ScanEnd { last, done: true });
+        };
+        let seq = seq_of(next?.0.value());
+        let value = snapshot.by_seq_row(seq)?;
+        let flow = show(snapshot, seq, value.value(), scan.bodies, &mut chunk, row)?;
+        last = Some(seq);
+        if flow.is_break() {
+            break;
+        }
+    }
+    Ok(ScanEnd { last, done: false })
+}
