@@ -10,7 +10,7 @@ async fn snapshot(server: &Server, asked: Value) -> Value {
     made.json()
 }
 
-fn named<'a>(made: &'a Value) -> &'a str {
+fn named(made: &Value) -> &str {
     made["snapshot"].as_str().unwrap()
 }
 
