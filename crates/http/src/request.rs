@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use trunkline_core::db_name::DbName;
 use trunkline_core::doc_id::DocId;
 use trunkline_store::{self as store, Database};
+use trunkline_wire::format::Format;
 
 /// The database named in the path, which exists.
 pub(crate) struct Db(pub(crate) Database);
@@ -175,6 +176,12 @@ impl Query {
     pub(crate) fn is_true(&self, name: &str) -> bool {
         self.text(name) == Some("true")
     }
+}
+
+/// A format by its name.
+pub(crate) fn format(name: &str) -> Result<Format> {
+    let known = Format::parse(name);
+    known.ok_or_else(|| Error::QueryParse("`format` must be json, ndjson or csv.".to_owned()))
 }
 
 /// A header's text; `None` when absent or not text.

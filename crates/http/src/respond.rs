@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream;
 use tokio::sync::mpsc;
+use trunkline_wire::format::Format;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -84,6 +85,13 @@ pub(crate) fn chunks() -> (Chunks, Body) {
 pub(crate) fn streamed(body: Body) -> Response {
     let mut response = live(body);
     response.extensions_mut().insert(Compressible);
+    response
+}
+
+/// An answer whose rows are written in a format.
+pub(crate) fn formatted(mut response: Response, format: Format) -> Response {
+    let content_type = HeaderValue::from_static(format.content_type());
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
 }
 

@@ -32,6 +32,7 @@ pub mod exchange;
 pub mod fault;
 pub mod feeds;
 pub mod find;
+pub mod format;
 pub mod functions;
 pub mod info;
 pub mod invalid;

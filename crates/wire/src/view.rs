@@ -1,6 +1,7 @@
 //! Answers of views: rows as their map functions emitted them, or what groups of them come to.
 
 use crate::document::AppendDoc;
+use crate::format::{Format, csv_texts, csv_values};
 use std::io::Write;
 use trunkline_core::json::{self, JsonError, Reader};
 
@@ -8,6 +9,7 @@ use trunkline_core::json::{self, JsonError, Reader};
 #[derive(Clone, Debug)]
 pub struct Writer {
     rows: u64,
+    format: Format,
 }
 
 /// What stands before the rows.
@@ -17,11 +19,26 @@ pub struct Head {
     pub counts: Option<(u64, u64)>,
     /// `update_seq`, JSON text, where asked for.
     pub update_seq: Option<String>,
+    /// Whether rows are shown with documents.
+    pub docs: bool,
 }
 
 impl Writer {
     /// Appends the head.
-    pub fn open(out: &mut Vec<u8>, head: &Head) -> Writer {
+    pub fn open(out: &mut Vec<u8>, head: &Head, format: Format) -> Writer {
+        match format {
+            Format::Json => Writer::head(out, head),
+            Format::Ndjson => {}
+            Format::Csv => {
+                let rows = head.counts.map(|_| "id").into_iter();
+                let docs = head.docs.then_some("doc");
+                csv_texts(rows.chain(["key", "value"]).chain(docs), out);
+            }
+        }
+        Writer { rows: 0, format }
+    }
+
+    fn head(out: &mut Vec<u8>, head: &Head) {
         out.push(b'{');
         // Writing to a Vec cannot fail.
         if let Some((total, offset)) = head.counts {
@@ -31,7 +48,6 @@ impl Writer {
             let _ = write!(out, "\"update_seq\":{update_seq},");
         }
         out.extend_from_slice(b"\"rows\":[");
-        Writer { rows: 0 }
     }
 
     /// Appends a row; key and value are JSON texts. `doc` appends the text of a document, where asked for.
@@ -42,6 +58,9 @@ impl Writer {
         (key, value): (&[u8], &[u8]),
         doc: Option<AppendDoc<'_>>,
     ) {
+        if self.format == Format::Csv {
+            return csv_row(out, id, (key, value), doc);
+        }
         self.separate(out);
         out.extend_from_slice(b"{\"id\":");
         json::quote(id, out);
@@ -54,23 +73,52 @@ impl Writer {
             doc(out);
         }
         out.push(b'}');
+        self.end(out);
     }
 
     /// Appends what a group comes to; key and value are JSON texts.
     pub fn group(&mut self, out: &mut Vec<u8>, key: &str, value: &str) {
+        if self.format == Format::Csv {
+            return csv_values([Some(key), Some(value)], out);
+        }
         self.separate(out);
         let _ = write!(out, "{{\"key\":{key},\"value\":{value}}}");
+        self.end(out);
     }
 
     /// Appends the end.
     pub fn close(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"\r\n]}\n");
+        if self.format == Format::Json {
+            out.extend_from_slice(b"\r\n]}\n");
+        }
+    }
+
+    fn end(&self, out: &mut Vec<u8>) {
+        if self.format == Format::Ndjson {
+            out.push(b'\n');
+        }
     }
 
     fn separate(&mut self, out: &mut Vec<u8>) {
+        if self.format != Format::Json {
+            return;
+        }
         out.extend_from_slice(if self.rows > 0 { b",\r\n" } else { b"\r\n" });
         self.rows += 1;
     }
+}
+
+fn csv_row(out: &mut Vec<u8>, id: &str, (key, value): (&[u8], &[u8]), doc: Option<AppendDoc<'_>>) {
+    let mut quoted = Vec::new();
+    json::quote(id, &mut quoted);
+    let mut text = Vec::new();
+    let has_doc = doc.is_some();
+    if let Some(doc) = doc {
+        doc(&mut text);
+    }
+    let cells = [&quoted, key, value, &text].map(String::from_utf8_lossy);
+    let shown = cells.iter().take(if has_doc { 4 } else { 3 });
+    csv_values(shown.map(|cell| Some(&**cell)), out);
 }
 
 /// What stands for a group: `null` for all rows, else the key of one of its rows, an array cut to `level` elements.
@@ -167,8 +215,9 @@ mod tests {
         let head = Head {
             counts: Some((7, 2)),
             update_seq: Some("\"9-x\"".to_owned()),
+            docs: false,
         };
-        let mut writer = Writer::open(&mut out, &head);
+        let mut writer = Writer::open(&mut out, &head, Format::Json);
         writer.row(&mut out, "a", (b"[1]", b"null"), None);
         writer.row(
             &mut out,
@@ -185,10 +234,38 @@ mod tests {
         ];
         assert_eq!(String::from_utf8(out).unwrap(), expected.join("\r\n"));
         let mut out = Vec::new();
-        let mut writer = Writer::open(&mut out, &Head::default());
+        let mut writer = Writer::open(&mut out, &Head::default(), Format::Json);
         writer.group(&mut out, "null", "3");
         writer.close(&mut out);
         assert_eq!(out, b"{\"rows\":[\r\n{\"key\":null,\"value\":3}\r\n]}\n");
+    }
+
+    #[test]
+    fn lines() {
+        let head = Head {
+            counts: Some((1, 0)),
+            docs: true,
+            ..Head::default()
+        };
+        let write = |format: Format| {
+            let mut out = Vec::new();
+            let mut writer = Writer::open(&mut out, &head, format);
+            let doc: AppendDoc<'_> = &mut |out| out.extend_from_slice(br#"{"a":1}"#);
+            writer.row(&mut out, "x,1", (b"[1]", b"null"), Some(doc));
+            writer.close(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let row = r#"{"id":"x,1","key":[1],"value":null,"doc":{"a":1}}"#;
+        assert_eq!(write(Format::Ndjson), format!("{row}\n"));
+        assert_eq!(
+            write(Format::Csv),
+            "id,key,value,doc\r\n\"x,1\",[1],,\"{\"\"a\"\":1}\"\r\n"
+        );
+        let mut out = Vec::new();
+        let mut writer = Writer::open(&mut out, &Head::default(), Format::Csv);
+        writer.group(&mut out, "\"a\"", "3");
+        writer.close(&mut out);
+        assert_eq!(out, b"key,value\r\na,3\r\n");
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Options of a view: from the body of a POST, and from the query string, which wins.
 
-use super::Query;
 use super::range::{boolean, count};
+use super::{Query, format};
 use crate::body::INVALID_JSON;
 use crate::error::{Error, Result};
 use trunkline_core::json;
 use trunkline_query::index::Grouping;
 use trunkline_query::view::Keys;
 use trunkline_wire::all_docs;
+use trunkline_wire::format::Format;
 
 /// Which rows, in which order, reduced or not, and what of each.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,8 @@ pub(crate) struct ViewQuery {
     pub(crate) att_encoding_info: bool,
     pub(crate) update_seq: bool,
     pub(crate) update: Update,
+    /// How rows are written.
+    pub(crate) format: Format,
 }
 
 /// Whether the index is brought up to date.
@@ -53,6 +56,11 @@ impl ViewQuery {
         let mut asked = ViewQuery::default();
         asked.set_queried(query)?;
         asked.set_posted(Some(posted))?;
+        if asked.format != Format::Json {
+            return Err(Error::QueryParse(
+                "`format` is for one query at a time.".to_owned(),
+            ));
+        }
         Ok(asked)
     }
 
@@ -149,6 +157,7 @@ impl ViewQuery {
             "attachments" => self.attachments = boolean(value)?,
             "att_encoding_info" => self.att_encoding_info = boolean(value)?,
             "update_seq" => self.update_seq = boolean(value)?,
+            "format" => self.format = format(value)?,
             "sorted" => drop(boolean(value)?),
             "update" | "stale" | "stable" => self.set_update(name, value)?,
             "partition" => {

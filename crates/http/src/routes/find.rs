@@ -9,7 +9,7 @@ pub(super) use explain::explain;
 use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::Result;
-use crate::request::Moment;
+use crate::request::{Moment, Query as Asked, format};
 use crate::respond::{self, Chunks, Gone};
 use answer::Answer;
 use axum::extract::State;
@@ -20,26 +20,32 @@ use serde_json::json;
 use trunkline_core::limits::SCAN_CHUNK_BYTES;
 use trunkline_store::Database;
 use trunkline_wire::find::{self as wire, FindRequest};
+use trunkline_wire::format::Format;
 
 pub(super) async fn find(
     State(app): State<App>,
     Moment(db): Moment,
+    asked: Asked,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
-    let request = wire::parse(&body)?;
+    let format = asked.text("format").map_or(Ok(Format::Json), format)?;
+    let request = match format {
+        Format::Json => wire::parse(&body)?,
+        Format::Ndjson | Format::Csv => wire::parse_export(&body)?,
+    };
     let query = plan(&app, &db, request).await?;
     let opening = app.clone();
     let opened = app.scan(move || {
         let search = query.search(&opening, &db)?;
         let mut out = Vec::with_capacity(1024);
-        let mut answer = Answer::open(query, search, &mut out);
+        let mut answer = Answer::open(query, search, format, &mut out)?;
         answer.chunk(&mut out)?;
         Ok((answer, out))
     });
     let (mut answer, mut out) = opened.await?;
     if answer.is_done() {
         answer.close(&mut out);
-        return Ok(respond::json(StatusCode::OK, out));
+        return Ok(respond::formatted(respond::json(StatusCode::OK, out), format));
     }
     // What was found decides what is sent first: an error before that is an error of the whole.
     while !answer.is_done() && out.len() < SCAN_CHUNK_BYTES / 2 {
@@ -47,13 +53,13 @@ pub(super) async fn find(
     }
     if answer.is_done() {
         answer.close(&mut out);
-        return Ok(respond::json(StatusCode::OK, out));
+        return Ok(respond::formatted(respond::json(StatusCode::OK, out), format));
     }
     let (chunks, body) = respond::chunks();
     tokio::spawn(async move {
         let _ = finish(&app, answer, out, &chunks).await;
     });
-    Ok(respond::streamed(body))
+    Ok(respond::formatted(respond::streamed(body), format))
 }
 
 /// Chooses an index, and has it brought up to date.

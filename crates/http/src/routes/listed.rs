@@ -6,11 +6,16 @@ use crate::respond::{self, Chunks, Gone};
 use axum::http::StatusCode;
 use axum::response::Response;
 use trunkline_core::limits::SCAN_CHUNK_BYTES;
+use trunkline_wire::format::Format;
 
 /// A listing that holds nothing between two chunks.
 pub(super) trait Listed: Send + Sized + 'static {
     /// Whether only the end is left.
     fn is_done(&self) -> bool;
+    /// How rows are written.
+    fn format(&self) -> Format {
+        Format::Json
+    }
     /// Appends the next rows: about a chunk of them. Blocks.
     fn chunk(&mut self, out: &mut Vec<u8>) -> Result<()>;
     /// Appends the end.
@@ -19,16 +24,17 @@ pub(super) trait Listed: Send + Sized + 'static {
 
 /// The answer of a listing whose beginning is in `out`.
 pub(super) fn answer(app: App, listing: impl Listed, mut out: Vec<u8>) -> Response {
+    let format = listing.format();
     if listing.is_done() {
         listing.close(&mut out);
-        return respond::json(StatusCode::OK, out);
+        return respond::formatted(respond::json(StatusCode::OK, out), format);
     }
     let (chunks, body) = respond::chunks();
     tokio::spawn(async move {
         let _ = finish(&app, &mut out, listing, &chunks).await;
         let _ = chunks.send(out).await;
     });
-    respond::streamed(body)
+    respond::formatted(respond::streamed(body), format)
 }
 
 /// Sends what is left of a listing, but for its last bytes, which stay in `out`.

@@ -22,6 +22,7 @@ mod exchange;
 mod filters;
 mod find;
 mod find_index;
+mod formats;
 mod forms;
 mod harness;
 mod live_feeds;

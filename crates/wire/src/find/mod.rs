@@ -10,4 +10,4 @@ pub use index::{
     BulkDelete, Definition, NewIndex, add_index, parse_bulk_delete, parse_index, parse_map, remove_index,
 };
 pub use refusal::Refusal;
-pub use request::{FindRequest, Sort, parse, parse_count};
+pub use request::{FindRequest, Sort, parse, parse_count, parse_export};

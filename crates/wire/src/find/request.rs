@@ -82,7 +82,17 @@ impl FindRequest {
 
 /// Reads the body of `_find` and `_explain`.
 pub fn parse(text: &[u8]) -> Result<FindRequest, Refusal> {
+    parse_into(FindRequest::new(String::new()), text)
+}
+
+/// Reads the body of a `_find` that is exported: where no limit is given there is none.
+pub fn parse_export(text: &[u8]) -> Result<FindRequest, Refusal> {
     let mut request = FindRequest::new(String::new());
+    request.limit = u64::MAX;
+    parse_into(request, text)
+}
+
+fn parse_into(mut request: FindRequest, text: &[u8]) -> Result<FindRequest, Refusal> {
     members(text, |name, value| {
         match name {
             "selector" => request.selector = selector(value)?,

@@ -15,6 +15,7 @@ use trunkline_query::design::View;
 use trunkline_query::index::{Grouping, Row, Snapshot, whole};
 use trunkline_query::view::{Keys, Places};
 use trunkline_query::{ReduceFailure, ViewIndex};
+use trunkline_wire::format::Format;
 use trunkline_wire::seq;
 use trunkline_wire::view::{self as wire, Head, Writer};
 
@@ -59,6 +60,10 @@ impl Ranges {
 impl Listed for Listing {
     fn is_done(&self) -> bool {
         self.limit == 0 || self.done
+    }
+
+    fn format(&self) -> Format {
+        self.asked.format
     }
 
     fn chunk(&mut self, out: &mut Vec<u8>) -> Result<()> {
@@ -109,7 +114,10 @@ impl Listing {
             keys,
             one: Some(asked.range.clone()),
         };
-        let mut head = Head::default();
+        let mut head = Head {
+            docs: asked.include_docs,
+            ..Head::default()
+        };
         if grouping.is_none() {
             head.counts = Some(counts(
                 snapshot.as_deref(),
@@ -133,8 +141,8 @@ impl Listing {
             done: snapshot.is_none(),
             skip: asked.skip,
             limit: asked.limit.unwrap_or(u64::MAX),
+            writer: Writer::open(out, &head, asked.format),
             asked,
-            writer: Writer::open(out, &head),
             inline_bytes_max: app.config.request_buffer_bytes_max as u64,
             index,
         };
