@@ -9,8 +9,10 @@ use crate::snapshots::Snapshots;
 use crate::views::Views;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::db_name::DbName;
+use trunkline_core::limits::AGGREGATES_MAX;
 use trunkline_replicate::Replications;
 use trunkline_replicate::{Threads, commit};
 use trunkline_store::{Batch, Database, Outcome, Store};
@@ -36,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) views: Views,
     /// Moments that clients ask several questions about.
     pub(crate) snapshots: Snapshots,
+    /// Turns of aggregates.
+    pub(crate) aggregates: Arc<Semaphore>,
     /// Cancelled at the shutdown signal: feeds send their `last_seq` and end.
     pub(crate) stopping: CancellationToken,
     /// Databases being compacted, and since when (seconds since 1970).
@@ -67,6 +71,7 @@ impl App {
             scans: Threads::per_core(),
             uploads: Uploads::default(),
             views: Views::default(),
+            aggregates: Arc::new(Semaphore::new(AGGREGATES_MAX)),
             snapshots: Snapshots::default(),
             stopping: CancellationToken::new(),
             compactions: parking_lot::Mutex::default(),

@@ -3,6 +3,7 @@
 //! Methods that a row does not name get 405 with the row's own in `Allow`; HEAD is answered wherever GET is.
 
 mod active_tasks;
+mod aggregate;
 mod all_dbs;
 mod all_docs;
 mod attachment;
@@ -139,6 +140,7 @@ fn database_level() -> Router<App> {
         )
         .route("/{db}/_sync_shards", post(maintenance::nothing_to_do))
         .route("/{db}/_view_cleanup", post(views::index::clean))
+        .route("/{db}/_aggregate", post(aggregate::aggregate))
         .route("/{db}/_count", post(find::count))
         .route("/{db}/_explain", post(find::explain))
         .route("/{db}/_find", post(find::find))

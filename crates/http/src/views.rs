@@ -5,6 +5,7 @@
 
 use crate::app::{App, blocking};
 use crate::error::{Error, Result};
+use axum::http::StatusCode;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -252,6 +253,11 @@ impl From<trunkline_query::Error> for Error {
         use trunkline_query::Error as E;
         match error {
             E::Store(error) => error.into(),
+            E::Aggregate(invalid) => Error::Mango(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_many_groups",
+                invalid.to_string(),
+            ),
             E::Script(error) => Error::Design("compilation_error", error.to_string()),
             E::NotPinned => Error::bad(
                 "The snapshot was made without that index. Name its design document in `ddocs` when you make one.",

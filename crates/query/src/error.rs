@@ -3,6 +3,7 @@
 use crate::index::Malformed;
 use std::fmt;
 use std::sync::Arc;
+use trunkline_core::aggregate::InvalidAggregate;
 
 /// A call failed as a whole.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub enum Error {
     Language(String),
     /// A function of the design document cannot be compiled, or its sandbox not be made.
     Script(trunkline_js::Error),
+    /// An aggregate cannot go on.
+    Aggregate(InvalidAggregate),
     /// Reading the database failed.
     Store(trunkline_store::Error),
     /// The file system or redb failed.
@@ -32,6 +35,7 @@ impl fmt::Display for Error {
             Error::NotPinned => f.write_str("the snapshot was made without that index"),
             Error::Language(name) => write!(f, "there is no query server for the language {name}"),
             Error::Script(error) => error.fmt(f),
+            Error::Aggregate(error) => error.fmt(f),
             Error::Store(error) => error.fmt(f),
             Error::Io(_) => f.write_str("reading or writing an index failed"),
         }
@@ -41,7 +45,11 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Damaged | Error::Outdated | Error::NotPinned | Error::Language(_) => None,
+            Error::Damaged
+            | Error::Outdated
+            | Error::NotPinned
+            | Error::Language(_)
+            | Error::Aggregate(_) => None,
             Error::Script(error) => std::error::Error::source(error),
             Error::Store(error) => std::error::Error::source(error),
             Error::Io(cause) => Some(&**cause),

@@ -15,7 +15,7 @@ use answer::Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use query::Query;
+pub(super) use query::Query;
 use serde_json::json;
 use trunkline_core::limits::SCAN_CHUNK_BYTES;
 use trunkline_store::Database;
@@ -63,7 +63,7 @@ pub(super) async fn find(
 }
 
 /// Chooses an index, and has it brought up to date.
-async fn plan(app: &App, db: &Database, request: FindRequest) -> Result<Query> {
+pub(super) async fn plan(app: &App, db: &Database, request: FindRequest) -> Result<Query> {
     let planned = db.clone();
     let query = app.scan(move || Query::new(&planned, request)).await?;
     query.refresh(app, db).await?;

@@ -9,6 +9,7 @@
 )]
 
 mod absent;
+mod aggregate;
 mod all_docs;
 mod attachments;
 mod bulk;

@@ -10,9 +10,11 @@
 //! | `fields` | their map function |
 //! | `plan`, `bounds` | which index, and which of its rows |
 //! | `search`, `rows`, `documents`, `sweep` | going through rows, or through documents |
+//! | `aggregate` | gathering groups of documents, through rows or documents |
 //! | `bookmark` | where to go on |
 //! | `shape` | fields of a document as a document of their own |
 
+mod aggregate;
 mod bookmark;
 mod bounds;
 mod catalog;
@@ -24,6 +26,7 @@ mod search;
 mod shape;
 mod sweep;
 
+pub use aggregate::Gathering;
 pub use bounds::{Ids, KeyTexts};
 pub use catalog::{Catalog, MangoIndex};
 pub(crate) use fields::FieldsMap;

@@ -10,7 +10,7 @@ use crate::view_index::ViewIndex;
 use std::sync::Arc;
 use trunkline_core::rev::Rev;
 use trunkline_core::selector::{InvalidSelector, Selector};
-use trunkline_store::{Database, Found};
+use trunkline_store::{Database, Found, Leaf};
 use trunkline_wire::document::{self, Pieces};
 
 /// A query on its way.
@@ -226,8 +226,7 @@ impl Page {
         place: impl FnOnce() -> Bookmark,
         each: &mut Each<'_>,
     ) {
-        let winner = found.and_then(|found| Some((found.leaves.into_iter().next()?, found.revs)));
-        let Some((leaf, tree)) = winner.filter(|(leaf, _)| !leaf.deleted && !self.is_full()) else {
+        let Some((leaf, conflicts)) = found.filter(|_| !self.is_full()).and_then(live) else {
             return;
         };
         let doc = Pieces {
@@ -237,11 +236,14 @@ impl Page {
             body: leaf.body.as_str(),
             attachments: &leaf.attachments,
         };
-        let others = tree.leaves().into_iter().skip(1);
-        let conflicts: Vec<Rev> = others
-            .filter(|(_, state)| !state.deleted)
-            .map(|(rev, _)| rev.clone())
-            .collect();
         self.offer(doc, &conflicts, place, each);
     }
+}
+
+/// The winner that was found, unless it is deleted, and its conflicts.
+pub(super) fn live(found: Found) -> Option<(Leaf, Vec<Rev>)> {
+    let leaf = found.leaves.into_iter().next().filter(|leaf| !leaf.deleted)?;
+    let others = found.revs.leaves().into_iter().skip(1);
+    let conflicts = others.filter(|(_, state)| !state.deleted);
+    Some((leaf, conflicts.map(|(rev, _)| rev.clone()).collect()))
 }

@@ -82,15 +82,7 @@ impl Answer {
         let stats = search.stats();
         // Writing to a Vec cannot fail.
         let _ = write!(out, "\r\n],\r\n\"bookmark\": \"{}\"", search.bookmark());
-        if query.request.execution_stats {
-            let milliseconds = query.started.elapsed().as_secs_f64() * 1000.0;
-            let _ = write!(
-                out,
-                ",\r\n\"execution_stats\": {{\"total_keys_examined\":{},\"total_docs_examined\":{},\
-                 \"total_quorum_docs_examined\":0,\"results_returned\":{},\"execution_time_ms\":{milliseconds:.3}}}",
-                stats.keys, stats.docs, stats.results
-            );
-        }
+        query.write_stats(stats, stats.results, out);
         let mut warnings = query.plan.warnings;
         if stats.docs > DOCUMENTS_PER_RESULT * stats.results.max(1) {
             warnings.push(

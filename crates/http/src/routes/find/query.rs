@@ -4,18 +4,21 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::views;
 use axum::http::StatusCode;
+use std::io::Write;
+use std::sync::Arc;
 use std::time::Instant;
 use trunkline_core::selector::Selector;
-use trunkline_query::mango::{Catalog, Plan, Search, Shown, Source, Wanted};
+use trunkline_query::ViewIndex;
+use trunkline_query::mango::{Catalog, Plan, Search, Shown, Source, Stats, Wanted};
 use trunkline_store::Database;
 use trunkline_wire::find::{FindRequest, Refusal};
 
 /// A request, and how it is to be answered.
-pub(super) struct Query {
+pub(in crate::routes) struct Query {
     pub(super) request: FindRequest,
-    pub(super) selector: Selector,
-    pub(super) plan: Plan,
-    pub(super) started: Instant,
+    pub(in crate::routes) selector: Selector,
+    pub(in crate::routes) plan: Plan,
+    started: Instant,
 }
 
 impl From<Refusal> for Error {
@@ -67,13 +70,34 @@ impl Query {
         }
     }
 
+    /// The plan's index.
+    pub(in crate::routes) fn index(&self, app: &App, db: &Database) -> Result<Option<Arc<ViewIndex>>> {
+        Ok(match &self.plan.source {
+            Source::Documents(_) => None,
+            Source::Index { index, .. } => Some(app.views.indexes.index(db, index.design.as_ref().clone())?),
+        })
+    }
+
+    /// Appends what it took, if that is to be told.
+    pub(in crate::routes) fn write_stats(&self, stats: Stats, results: u64, out: &mut Vec<u8>) {
+        if !self.request.execution_stats {
+            return;
+        }
+        let milliseconds = self.started.elapsed().as_secs_f64() * 1000.0;
+        // Writing to a Vec cannot fail.
+        let _ = write!(
+            out,
+            ",\r\n\"execution_stats\": {{\"total_keys_examined\":{},\"total_docs_examined\":{},\
+             \"total_quorum_docs_examined\":0,\"results_returned\":{results},\
+             \"execution_time_ms\":{milliseconds:.3}}}",
+            stats.keys, stats.docs
+        );
+    }
+
     /// Begins. Blocks.
     pub(super) fn search(&self, app: &App, db: &Database) -> Result<Search> {
         let request = &self.request;
-        let index = match &self.plan.source {
-            Source::Documents(_) => None,
-            Source::Index { index, .. } => Some(app.views.indexes.index(db, index.design.as_ref().clone())?),
-        };
+        let index = self.index(app, db)?;
         let shown = Shown::new(&request.fields, request.conflicts).map_err(Refusal::from)?;
         let search = Search::new(
             db,
