@@ -5,10 +5,13 @@
 //! for the one before it, and when that has come far enough there is nothing to do.
 
 use crate::Error;
+use crate::build;
 use crate::design::{Design, Signature};
 use crate::view_index::ViewIndex;
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use trunkline_core::limits::INDEXES_OPEN_MAX;
@@ -24,12 +27,35 @@ pub(crate) struct Shared {
     /// Those of pinned moments, by their numbers.
     pub(crate) pinned: Mutex<HashMap<u64, HashMap<Signature, Arc<ViewIndex>>>>,
     uses: AtomicU64,
+    seam: Option<OpenSeam>,
+}
+
+/// Gives a test its own storage in place of index files; see [`Indexes::opened_by`].
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct OpenSeam(pub Arc<Open>);
+
+type Open = dyn Fn(&Path) -> Result<redb::Database, redb::DatabaseError> + Send + Sync;
+
+impl fmt::Debug for OpenSeam {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OpenSeam")
+    }
 }
 
 /// Incarnation of the database, and what makes the rows.
 pub(crate) type Key = (String, Signature);
 
 impl Indexes {
+    /// Indexes whose files a test opens. Whether there is one is still asked of the file system.
+    #[doc(hidden)]
+    pub fn opened_by(seam: OpenSeam) -> Indexes {
+        Indexes(Arc::new(Shared {
+            seam: Some(seam),
+            ..Shared::default()
+        }))
+    }
+
     /// The index of a design document; nothing is built or read yet. Where the handle is of one moment, the index is as it
     /// was then, if it was pinned with it; else it is [`Error::NotPinned`].
     pub fn index(&self, db: &Database, design: Design) -> Result<Arc<ViewIndex>, Error> {
@@ -39,11 +65,12 @@ impl Indexes {
             return index.cloned().ok_or(Error::NotPinned);
         }
         let key = (db.info()?.uuid, design.signature);
+        let incarnation = build::uuid(&key.0);
         let now = self.0.uses.fetch_add(1, Ordering::Relaxed);
         let mut open = self.0.open.lock();
         let index = open
             .entry(key)
-            .or_insert_with(|| Arc::new(ViewIndex::new(db, design)));
+            .or_insert_with(|| Arc::new(ViewIndex::new(db, design, incarnation, self.0.seam.clone())));
         index.used.store(now, Ordering::Relaxed);
         let index = index.clone();
         if open.len() > INDEXES_OPEN_MAX {

@@ -42,7 +42,7 @@ pub use check::{Unfit, check};
 pub use error::Error;
 pub use filter::Filter;
 pub use function::FunctionError;
-pub use indexes::Indexes;
+pub use indexes::{Indexes, OpenSeam};
 pub use reducers::ReduceFailure;
 pub use remembered::{remember, remembered};
 pub use update::Update;

@@ -4,6 +4,7 @@ use crate::Error;
 use crate::build;
 use crate::design::Design;
 use crate::index::{Index, IndexState, Part, Snapshot, Step, whole};
+use crate::indexes::OpenSeam;
 use crate::mapper::Mapping;
 use crate::reducers::Reducers;
 use parking_lot::{Mutex, MutexGuard, RwLock};
@@ -19,32 +20,45 @@ pub struct ViewIndex {
     db: Database,
     design: Arc<Design>,
     dir: PathBuf,
+    /// Of the database.
+    incarnation: [u8; 16],
     /// The file, once it is whole.
     file: RwLock<Option<Arc<Index>>>,
     /// What it shows, when that is one moment.
     pinned: Option<Arc<Snapshot>>,
+    /// The index that this is a moment of: while the file is read it must not be opened a second time.
+    _of: Option<Arc<ViewIndex>>,
     /// Held by whoever brings it up to date.
     pass: Mutex<()>,
     mapped: AtomicU64,
     passes: AtomicU64,
     pub(crate) used: AtomicU64,
+    seam: Option<OpenSeam>,
 }
 
 /// Passes of which one is made durable: until then what they replace takes room in the file.
 const PASSES_PER_SYNC: u64 = 32;
 
 impl ViewIndex {
-    pub(crate) fn new(db: &Database, design: Design) -> ViewIndex {
+    pub(crate) fn new(
+        db: &Database,
+        design: Design,
+        incarnation: [u8; 16],
+        seam: Option<OpenSeam>,
+    ) -> ViewIndex {
         ViewIndex {
             db: db.unpinned(),
             design: Arc::new(design),
             dir: db.indexes_dir(),
+            incarnation,
             file: RwLock::default(),
             pinned: None,
+            _of: None,
             pass: Mutex::default(),
             mapped: AtomicU64::new(0),
             passes: AtomicU64::new(0),
             used: AtomicU64::new(0),
+            seam,
         }
     }
 
@@ -130,10 +144,11 @@ impl ViewIndex {
     }
 
     /// The same index as it is now, whatever becomes of it; `db` is its database at that moment.
-    pub(crate) fn pinned(&self, db: Database) -> Result<ViewIndex, Error> {
-        let mut pinned = ViewIndex::new(&db, self.design.as_ref().clone());
+    pub(crate) fn pinned(self: &Arc<Self>, db: Database) -> Result<ViewIndex, Error> {
+        let mut pinned = ViewIndex::new(&db, self.design.as_ref().clone(), self.incarnation, None);
         pinned.pinned = self.snapshot()?;
         pinned.db = db;
+        pinned._of = Some(self.clone());
         Ok(pinned)
     }
 
@@ -194,13 +209,25 @@ impl ViewIndex {
     }
 
     fn file(&self) -> Result<Option<Arc<Index>>, Error> {
-        if let Some(index) = &*self.file.read() {
+        if let Some(index) = &*self.file.read()
+            && !index.is_damaged()
+        {
             return Ok(Some(index.clone()));
         }
         let mut file = self.file.write();
+        if file.take_if(|index| index.is_damaged()).is_some() {
+            tracing::warn!(path = %self.path().display(), "a damaged index file is removed, to be made anew");
+            std::fs::remove_file(self.path())?;
+        }
         if file.is_none() && self.path().exists() {
-            match self.open(self.path()) {
-                Ok(index) => *file = Some(Arc::new(index)),
+            let opened = self.open(self.path());
+            let state = opened.as_ref().map(Index::state);
+            match opened {
+                // Nothing else says that a folder belongs to another incarnation of the database.
+                Ok(index) if matches!(state, Ok(Ok(state)) if state.database == self.incarnation) => {
+                    *file = Some(Arc::new(index));
+                }
+                Ok(_) => tracing::warn!("an index file is of another database, or damaged"),
                 // Made anew by the next pass.
                 Err(error) => tracing::warn!(%error, "an index file is of no use"),
             }
@@ -210,7 +237,10 @@ impl ViewIndex {
 
     fn open(&self, path: PathBuf) -> Result<Index, Error> {
         let views = u16::try_from(self.design.maps.len()).unwrap_or(u16::MAX);
-        Index::open(&path, views, INDEX_CACHE_BYTES)
+        match &self.seam {
+            Some(OpenSeam(open)) => Index::opened_by(&|| open(&path), views),
+            None => Index::open(&path, views, INDEX_CACHE_BYTES),
+        }
     }
 
     fn build(&self, db: &Database) -> Result<(), Error> {

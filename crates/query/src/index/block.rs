@@ -12,7 +12,7 @@ use trunkline_core::limits::{INDEX_BLOCK_BYTES_MAX, INDEX_BLOCK_BYTES_MIN};
 use trunkline_core::varint;
 
 /// First byte of every value of an index.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 
 /// Writes rows, which are sorted.
 pub(super) fn encode<'a>(rows: impl Iterator<Item = Row<'a>>, out: &mut Vec<u8>) {

@@ -15,6 +15,8 @@
 //! the rows that the document emitted in that view. A label is no place but lies between two; the first of a view is the
 //! view's number alone.
 //!
+//! Each value ends in a checksum of itself and its key (`seal`).
+//!
 //! An index can always be deleted and made anew, so nothing in it is migrated: a file that is of another version or
 //! damaged is.
 
@@ -25,7 +27,9 @@ mod heads;
 mod read;
 mod row;
 mod rows;
+mod seal;
 mod state;
+mod values;
 mod write;
 
 pub use groups::{EachGroup, Grouping};
@@ -35,13 +39,16 @@ pub use row::{Row, ViewNumber, put_emitted};
 pub(crate) use row::{put_id, view_of};
 pub use rows::Rows;
 pub use state::IndexState;
+pub use values::survives;
 pub use write::Reduce;
 
 use crate::Error;
 use redb::{Durability, ReadableDatabase, ReadableTable, TableDefinition};
 use row::is_document;
 use state::Stored;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use write::Writer;
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -56,7 +63,10 @@ const STATE: &[u8] = b"state";
 /// An open index file.
 #[derive(Debug)]
 pub struct Index {
-    redb: redb::Database,
+    /// Until it is closed.
+    redb: Option<redb::Database>,
+    /// Somebody found it so.
+    damaged: AtomicBool,
 }
 
 /// Bytes that are not what this version writes.
@@ -66,7 +76,19 @@ pub(crate) struct Malformed;
 impl Index {
     /// Opens a file, and makes it when it is not there, for so many views.
     pub fn open(path: &Path, views: u16, cache_bytes: usize) -> Result<Index, Error> {
-        let redb = redb::Builder::new().set_cache_size(cache_bytes).create(path)?;
+        let open = || redb::Builder::new().set_cache_size(cache_bytes).create(path);
+        Index::opened_by(&open, views)
+    }
+
+    /// As redb opens it.
+    pub(crate) fn opened_by(
+        open: &dyn Fn() -> Result<redb::Database, redb::DatabaseError>,
+        views: u16,
+    ) -> Result<Index, Error> {
+        caught(|| Index::of(open()?, views))
+    }
+
+    fn of(redb: redb::Database, views: u16) -> Result<Index, Error> {
         let txn = redb.begin_write()?;
         let made = {
             let mut meta = txn.open_table(META)?;
@@ -87,15 +109,38 @@ impl Index {
             true => txn.commit()?,
             false => txn.abort()?,
         }
-        Ok(Index { redb })
+        Ok(Index {
+            redb: Some(redb),
+            damaged: AtomicBool::new(false),
+        })
+    }
+
+    fn redb(&self) -> Result<&redb::Database, Error> {
+        self.redb.as_ref().ok_or(Error::Damaged)
+    }
+
+    /// Does something that reads the file, and remembers it if it is damaged.
+    fn watched<T>(&self, then: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let done = caught(then);
+        if let Err(Error::Damaged) = done {
+            self.damaged.store(true, Ordering::Relaxed);
+        }
+        done
+    }
+
+    /// Whether someone found that it is damaged: it has to be made anew.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     /// Up to where it has read its database.
     pub fn state(&self) -> Result<IndexState, Error> {
-        let txn = self.redb.begin_read()?;
-        let meta = txn.open_table(META)?;
-        let state = meta.get(STATE)?.ok_or(Malformed)?;
-        Ok(Stored::decode(state.value())?.state)
+        self.watched(|| {
+            let txn = self.redb()?.begin_read()?;
+            let meta = txn.open_table(META)?;
+            let state = meta.get(STATE)?.ok_or(Malformed)?;
+            Ok(Stored::decode(state.value())?.state)
+        })
     }
 
     /// Replaces what documents emitted before by what they emit now, and moves on to `state`. `rows` are sorted, and have
@@ -148,22 +193,37 @@ impl Index {
         then: impl FnOnce(&mut Writer<'_, '_>) -> Result<Option<&'s IndexState>, Error>,
         reduce: &mut dyn Reduce,
     ) -> Result<(), Error> {
-        let mut txn = self.redb.begin_write()?;
-        if relaxed {
-            txn.set_durability(Durability::None)?;
-        }
-        {
-            let mut meta = txn.open_table(META)?;
-            let before = meta.get(STATE)?.ok_or(Malformed)?.value().to_vec();
-            let before = Stored::decode(&before)?;
-            let mut writer = Writer::open(&txn, before.tops, reduce)?;
-            let stored = Stored {
-                state: then(&mut writer)?.cloned().unwrap_or(before.state),
-                tops: writer.into_tops(),
-            };
-            meta.insert(STATE, stored.encode().as_slice())?;
-        }
-        txn.commit()?;
-        Ok(())
+        self.watched(|| {
+            let mut txn = self.redb()?.begin_write()?;
+            if relaxed {
+                txn.set_durability(Durability::None)?;
+            }
+            {
+                let mut meta = txn.open_table(META)?;
+                let before = meta.get(STATE)?.ok_or(Malformed)?.value().to_vec();
+                let before = Stored::decode(&before)?;
+                let mut writer = Writer::open(&txn, before.tops, reduce)?;
+                let stored = Stored {
+                    state: then(&mut writer)?.cloned().unwrap_or(before.state),
+                    tops: writer.into_tops(),
+                };
+                meta.insert(STATE, stored.encode().as_slice())?;
+            }
+            txn.commit()?;
+            Ok(())
+        })
     }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        // redb writes when it closes, of what it read.
+        let _ = self.redb.take().map(|redb| caught(|| Ok(drop(redb))));
+    }
+}
+
+/// Does something with a file that a disk may have damaged: redb trusts what its pages say of themselves, and panics
+/// where that cannot be.
+fn caught<T>(then: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(then)).unwrap_or(Err(Error::Damaged))
 }

@@ -4,6 +4,7 @@ use super::block;
 use super::heads::{self, Head, level_end, view_end};
 use super::row::{Row, ViewNumber, view_of};
 use super::rows::Rows;
+use super::seal::unseal;
 use super::{Index, IndexState, Malformed, Stored};
 use crate::Error;
 use redb::{ReadOnlyTable, ReadableDatabase};
@@ -18,7 +19,7 @@ pub struct Snapshot {
     heads: StoredRows,
     stored: Stored,
     /// Dropped last: when the last owner of a file lets it go, redb closes it to all who read it.
-    _index: Arc<Index>,
+    index: Arc<Index>,
 }
 
 /// Some consecutive rows of a range.
@@ -75,14 +76,22 @@ impl std::fmt::Debug for Snapshot {
 impl Snapshot {
     /// Of an index as it is now.
     pub fn of(index: Arc<Index>) -> Result<Snapshot, Error> {
-        let txn = index.redb.begin_read()?;
-        let meta = txn.open_table(super::META)?;
-        let state = meta.get(super::STATE)?.ok_or(Malformed)?;
+        let (blocks, heads, stored) = index.watched(|| {
+            let txn = index.redb()?.begin_read()?;
+            let meta = txn.open_table(super::META)?;
+            let state = meta.get(super::STATE)?.ok_or(Malformed)?;
+            let stored = Stored::decode(state.value())?;
+            Ok((
+                txn.open_table(super::BLOCKS)?,
+                txn.open_table(super::HEADS)?,
+                stored,
+            ))
+        })?;
         Ok(Snapshot {
-            blocks: txn.open_table(super::BLOCKS)?,
-            heads: txn.open_table(super::HEADS)?,
-            stored: Stored::decode(state.value())?,
-            _index: index,
+            blocks,
+            heads,
+            stored,
+            index,
         })
     }
 
@@ -171,29 +180,36 @@ impl Snapshot {
             heads::key(level, &range.start),
         );
         // The head that the start is in.
-        let mut up_to = self.heads.range(first.as_slice()..=start.as_slice())?;
-        let from = match up_to.next_back().transpose()? {
-            Some((key, _)) => key.value().to_vec(),
-            None => start,
-        };
         let to = level_end(level, &range.end);
-        let mut found = self.heads.range(from.as_slice()..to.as_slice())?;
+        let mut found = self.index.watched(|| {
+            let mut up_to = self.heads.range(first.as_slice()..=start.as_slice())?;
+            let from = match up_to.next_back().transpose()? {
+                Some((key, _)) => key.value().to_vec(),
+                None => start,
+            };
+            Ok(self.heads.range(from.as_slice()..to.as_slice())?)
+        })?;
         let mut next = |backwards| {
-            if backwards {
-                found.next_back()
-            } else {
-                found.next()
-            }
+            self.index.watched(|| {
+                let next = if backwards {
+                    found.next_back()
+                } else {
+                    found.next()
+                };
+                let Some((key, value)) = next.transpose()? else {
+                    return Ok(None);
+                };
+                let head = Head::decode(unseal(key.value(), value.value())?)?;
+                Ok(Some((heads::label(key.value()), head)))
+            })
         };
         let mut end = range.end.clone();
-        let mut here = next(walk.backwards).transpose()?;
-        while let Some((key, value)) = here {
-            let label = heads::label(key.value());
-            let head = Head::decode(value.value())?;
-            here = next(walk.backwards).transpose()?;
+        let mut here = next(walk.backwards)?;
+        while let Some((label, head)) = here {
+            here = next(walk.backwards)?;
             if !walk.backwards {
                 end = match &here {
-                    Some((key, _)) => heads::label(key.value()),
+                    Some((label, _)) => label.clone(),
                     None => range.end.clone(),
                 };
             }
@@ -232,9 +248,11 @@ impl Snapshot {
         if level > 0 {
             return self.walk_level(level - 1, &stretch, walk);
         }
-        let block = self.blocks.get(label)?.ok_or(Malformed)?;
         walk.rows.clear();
-        block::decode(block.value(), &mut walk.rows)?;
+        self.index.watched(|| {
+            let block = self.blocks.get(label)?.ok_or(Malformed)?;
+            Ok(block::decode(unseal(label, block.value())?, &mut walk.rows)?)
+        })?;
         let inside = inside(&walk.rows, walk.range);
         if inside.is_empty() {
             return Ok(ControlFlow::Continue(()));

@@ -1,5 +1,6 @@
 //! What an index file says of itself.
 
+use super::seal::{seal, unseal};
 use super::{Malformed, block};
 use trunkline_core::Seq;
 use trunkline_core::varint;
@@ -30,12 +31,14 @@ impl Stored {
         varint::write(self.state.purge_seq, &mut out);
         out.extend(self.state.database);
         out.extend_from_slice(&self.tops);
+        seal(super::STATE, &mut out);
         out
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Stored, Malformed> {
         let read = || {
-            let mut rest = bytes.strip_prefix(&[block::VERSION])?;
+            let mut rest = unseal(super::STATE, bytes).ok()?;
+            rest = rest.strip_prefix(&[block::VERSION])?;
             let seq = varint::read(&mut rest)?;
             let purge_seq = varint::read(&mut rest)?;
             let (database, tops) = rest.split_first_chunk()?;

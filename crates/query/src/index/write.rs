@@ -5,6 +5,7 @@ use super::edits::Edits;
 use super::heads::{self, Head, Parts, level_end, view_end};
 use super::row::{Row, VIEW_BYTES, ViewNumber, is_document, places, view_of};
 use super::rows::Rows;
+use super::seal::{seal, unseal};
 use super::{Malformed, Table};
 use crate::Error;
 use redb::{ReadableTable, WriteTransaction};
@@ -111,10 +112,8 @@ impl<'t, 'r> Writer<'t, 'r> {
     /// Remembers what documents emitted that were not here before.
     pub(super) fn append_documents<'a>(&mut self, rows: impl Iterator<Item = Row<'a>>) -> Result<(), Error> {
         for row in rows {
-            self.buffer.clear();
-            self.buffer.push(VERSION);
-            self.buffer.extend_from_slice(row.value);
             let id = row.place.get(VIEW_BYTES..).unwrap_or_default();
+            spell_document(id, row.value, &mut self.buffer);
             self.docs.insert(id, self.buffer.as_slice())?;
         }
         Ok(())
@@ -125,15 +124,14 @@ impl<'t, 'r> Writer<'t, 'r> {
         let before = if emitted.is_empty() {
             self.docs.remove(id.as_bytes())?
         } else {
-            self.buffer.clear();
-            self.buffer.push(VERSION);
-            self.buffer.extend_from_slice(emitted);
+            spell_document(id.as_bytes(), emitted, &mut self.buffer);
             self.docs.insert(id.as_bytes(), self.buffer.as_slice())?
         };
         let Some(before) = before else {
             return Ok(Vec::new());
         };
-        let emitted = before.value().strip_prefix(&[VERSION]).ok_or(Malformed)?;
+        let emitted = unseal(id.as_bytes(), before.value())?;
+        let emitted = emitted.strip_prefix(&[VERSION]).ok_or(Malformed)?;
         Ok(places(id, emitted).ok_or(Malformed)?)
     }
 
@@ -147,7 +145,7 @@ impl<'t, 'r> Writer<'t, 'r> {
         loop {
             old.clear();
             if let Some(block) = self.blocks.get(label.as_slice())? {
-                block::decode(block.value(), &mut old)?;
+                block::decode(unseal(&label, block.value())?, &mut old)?;
             }
             self.forget_block(&label)?;
             edits.merge(&old, &stretch.end, &mut new);
@@ -180,6 +178,7 @@ impl<'t, 'r> Writer<'t, 'r> {
             block::encode(of_cut, &mut self.buffer);
             let mut head = Head::of_rows(rows, &cut, self.buffer.len());
             head.parts = self.reduce.rows(view_of(&label), rows, cut)?;
+            seal(&label, &mut self.buffer);
             self.blocks.insert(label.as_slice(), self.buffer.as_slice())?;
             self.put_head(0, &label, &head)?;
         }
@@ -187,8 +186,9 @@ impl<'t, 'r> Writer<'t, 'r> {
     }
 
     fn put_head(&mut self, level: u8, label: &[u8], head: &Head) -> Result<(), Error> {
-        self.heads
-            .insert(heads::key(level, label).as_slice(), head.encode().as_slice())?;
+        let (key, mut value) = (heads::key(level, label), head.encode());
+        seal(&key, &mut value);
+        self.heads.insert(key.as_slice(), value.as_slice())?;
         Ok(())
     }
 
@@ -303,7 +303,8 @@ impl<'t, 'r> Writer<'t, 'r> {
         let mut found = Vec::new();
         for row in self.heads.range(from.as_slice()..to.as_slice())?.take(limit) {
             let (key, value) = row?;
-            found.push((heads::label(key.value()), Head::decode(value.value())?));
+            let head = Head::decode(unseal(key.value(), value.value())?)?;
+            found.push((heads::label(key.value()), head));
         }
         Ok(found)
     }
@@ -338,6 +339,14 @@ impl<'t, 'r> Writer<'t, 'r> {
         let next = self.heads.range::<&[u8]>(after)?.next().transpose()?;
         Ok(next.map_or_else(|| view_end(view), |(key, _)| heads::label(key.value())))
     }
+}
+
+/// What is kept of a document.
+fn spell_document(id: &[u8], emitted: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    out.push(VERSION);
+    out.extend_from_slice(emitted);
+    seal(id, out);
 }
 
 /// A short label: greater than any place up to `before`, and not greater than `place`, which follows it.
