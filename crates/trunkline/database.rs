@@ -63,6 +63,11 @@ impl Database {
         Ok(self.engine.is_mirror()?)
     }
 
+    /// Whether it is partitioned; see [`Store::create_partitioned`](crate::Store::create_partitioned).
+    pub fn is_partitioned(&self) -> Result<bool> {
+        Ok(self.engine.is_partitioned()?)
+    }
+
     // ---- writing ----
 
     /// Creates a document. Refused as a conflict when there is one of that id that is not deleted.

@@ -64,6 +64,15 @@ impl Store {
         Ok(Database::from(self.engine.create(&parse_name(name)?)?))
     }
 
+    /// Creates a partitioned database that is not there: every document's id begins with the name of a partition and a
+    /// colon, and no edit brings another ([`Refused::Member`](crate::engine::Refused::Member)). Views and Mango indexes
+    /// are by partition unless their design document says otherwise.
+    pub fn create_partitioned(&self, name: &str) -> Result<Database> {
+        let options = engine::DatabaseOptions { partitioned: true };
+        let created = self.engine.create_with(&parse_name(name)?, options)?;
+        Ok(Database::from(created))
+    }
+
     /// Deletes a database, at once whatever it holds.
     pub fn delete(&self, name: &str) -> Result<()> {
         Ok(self.engine.delete(&parse_name(name)?)?)

@@ -27,6 +27,17 @@ fn open() -> (tempfile::TempDir, Store, Database) {
 }
 
 #[test]
+fn a_partitioned_store_holds_nothing_outside_of_partitions() {
+    let (_temp, store, _) = open();
+    let calls = store.create_partitioned("by_account").unwrap();
+    assert!(calls.is_partitioned().unwrap());
+    calls.put("acme:1", &cdr(1)).unwrap();
+    let refused = calls.put("1", &cdr(1)).unwrap_err();
+    assert!(refused.to_string().contains("partition:id"), "{refused}");
+    assert!(store.create_partitioned("_users").is_err());
+}
+
+#[test]
 fn what_a_store_holds_is_there_when_it_is_opened_again() {
     let (temp, store, cdrs) = open();
     cdrs.put("a", &cdr(1)).unwrap();

@@ -33,6 +33,11 @@ impl DbName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether its last part is a system database's name.
+    pub fn is_system(&self) -> bool {
+        SYSTEM.contains(&self.0.rsplit('/').next().unwrap_or_default())
+    }
 }
 
 fn is_plain(text: &str) -> bool {

@@ -25,6 +25,8 @@ pub enum InvalidDocId {
     Unnamed(&'static str),
     /// It is longer than [`crate::limits::DOC_ID_BYTES_MAX`].
     TooLong,
+    /// It names no partition, in a database that has some.
+    Unpartitioned,
 }
 
 const DESIGN: &str = "_design/";
@@ -96,6 +98,7 @@ impl fmt::Display for InvalidDocId {
             InvalidDocId::Empty => f.write_str("Document id must not be empty"),
             InvalidDocId::Reserved => f.write_str("Only reserved document ids may start with underscore."),
             InvalidDocId::Unnamed(prefix) => write!(f, "Illegal document id `{prefix}`"),
+            InvalidDocId::Unpartitioned => f.write_str("Doc id must be of form partition:id"),
             InvalidDocId::TooLong => {
                 write!(
                     f,

@@ -10,7 +10,7 @@
 //! | [`revtree`] | which revisions of a document exist, which is a leaf, which wins; merge and stem |
 //! | [`revid`] | the revision id of an edit, equal to CouchDB's byte for byte |
 //! | [`json`] | scanning, compacting and slicing JSON text without building a tree |
-//! | [`doc_id`], [`db_name`] | names that cannot hold a bad value |
+//! | [`doc_id`], [`db_name`], [`partition`] | names that cannot hold a bad value |
 //! | [`doc`], [`attachment`] | a document's body, an edit of it, what is known of its attachments |
 //! | [`collate`] | CouchDB's orders of JSON values, and keys that sort in them |
 //! | [`selector`] | Mango selectors: parse once, match many |
@@ -30,6 +30,7 @@ pub mod doc;
 pub mod doc_id;
 pub mod json;
 pub mod limits;
+pub mod partition;
 pub mod reduce;
 pub mod rev;
 pub mod revid;

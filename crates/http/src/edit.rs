@@ -36,11 +36,15 @@ impl WriteOptions {
 /// Begins the id of a design document.
 const DESIGN: &str = "_design/";
 
-/// Refuses a design document whose views cannot be run. What a replication brings is kept all the same: other nodes have
+/// Refuses a design document whose views cannot be run, or not in this database. What a replication brings is kept all the same: other nodes have
 /// it, too.
-pub(crate) fn check_design(doc: &IncomingDoc) -> Result<()> {
+pub(crate) fn check_design(db: &Database, doc: &IncomingDoc) -> Result<()> {
     let invalid = |reason| Error::Design("invalid_design_doc", reason);
     let design = design_doc::parse(doc.body.as_str()).map_err(|error| invalid(error.reason))?;
+    if design.partitioned == Some(true) && !db.is_partitioned()? {
+        let reason = "partitioned option cannot be true in a non-partitioned database.";
+        return Err(invalid(reason.to_owned()));
+    }
     trunkline_query::check(&design).map_err(|unfit| match unfit {
         Unfit::Compilation { .. } => Error::Design("compilation_error", unfit.to_string()),
         Unfit::Reduction(_) => invalid(unfit.to_string()),
@@ -72,7 +76,7 @@ pub(crate) fn build_blocking(
     interactive: bool,
 ) -> Result<Edit> {
     if interactive && !doc.deleted && id.starts_with(DESIGN) {
-        check_design(&doc)?;
+        check_design(db, &doc)?;
     }
     let attachments = std::mem::take(&mut doc.attachments);
     let staged: Result<Vec<_>> = attachments

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::borrow::Cow;
 use trunkline_core::doc_id::InvalidDocId;
+use trunkline_core::partition::{InvalidMember, InvalidPartition};
 use trunkline_core::rev::{InvalidRev, Rev};
 use trunkline_query::FunctionError;
 use trunkline_store as store;
@@ -25,6 +26,8 @@ pub(crate) enum Error {
     QueryParse(String),
     /// A document id that cannot be.
     IllegalDocId(InvalidDocId),
+    /// A partition that cannot be.
+    IllegalPartition(InvalidPartition),
     /// A database name that cannot be.
     IllegalDatabaseName(String),
     /// A database name over the limit.
@@ -140,6 +143,7 @@ impl Error {
             Refused::NotStaged(name) => Error::NotStaged(name),
             Refused::BadAttachment(reason) => Error::BadAttachment(reason),
             Refused::Mirror => Error::Mirror,
+            Refused::Member(invalid) => invalid.into(),
             Refused::Forbidden(reason) => Error::Forbidden(reason),
             Refused::Unauthorized(reason) => Error::Unauthorized(reason),
             Refused::GuardFailed(reason) => Error::Function(thrown_word(&reason), reason),
@@ -163,6 +167,9 @@ impl Error {
             Error::Disconnected => (S::BAD_REQUEST, "bad_request", reasons::DISCONNECTED.into()),
             Error::QueryParse(reason) => (S::BAD_REQUEST, "query_parse_error", reason.into()),
             Error::IllegalDocId(invalid) => (S::BAD_REQUEST, "illegal_docid", invalid.to_string().into()),
+            Error::IllegalPartition(invalid) => {
+                (S::BAD_REQUEST, "illegal_partition", invalid.to_string().into())
+            }
             Error::IllegalDatabaseName(name) => (
                 S::BAD_REQUEST,
                 "illegal_database_name",
@@ -303,6 +310,7 @@ impl From<store::Error> for Error {
         match error {
             store::Error::DatabaseMissing(_) => Error::DatabaseMissing,
             store::Error::DatabaseExists(_) => Error::DatabaseExists,
+            store::Error::PartitionedSystem(_) => Error::bad("Cannot partition a system database"),
             store::Error::Closed => Error::Closing,
             store::Error::SnapshotEnded => Error::SnapshotEnded,
             store::Error::Busy => Error::Busy,
@@ -350,6 +358,21 @@ impl From<FunctionError> for Error {
 impl From<InvalidDocId> for Error {
     fn from(invalid: InvalidDocId) -> Error {
         Error::IllegalDocId(invalid)
+    }
+}
+
+impl From<InvalidPartition> for Error {
+    fn from(invalid: InvalidPartition) -> Error {
+        Error::IllegalPartition(invalid)
+    }
+}
+
+impl From<InvalidMember> for Error {
+    fn from(invalid: InvalidMember) -> Error {
+        match invalid {
+            InvalidMember::DocId(invalid) => invalid.into(),
+            InvalidMember::Partition(invalid) => invalid.into(),
+        }
     }
 }
 

@@ -23,6 +23,7 @@ mod listed;
 mod local;
 mod local_docs;
 mod maintenance;
+mod partition;
 mod purge;
 mod replicate;
 mod revs_diff;
@@ -39,6 +40,7 @@ use crate::app::App;
 use crate::error::Error;
 use axum::Router;
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{any, delete, get, post, put};
 
 pub(crate) use exchange::Uploads;
@@ -47,6 +49,7 @@ pub(crate) fn map(app: App) -> Router {
     Router::new()
         .merge(server_level())
         .merge(database_level())
+        .merge(partition_level(&app))
         .merge(design_level())
         .merge(document_level())
         .fallback(|| async { Error::NotFound("There is nothing at this path.".into()) })
@@ -151,9 +154,47 @@ fn database_level() -> Router<App> {
             "/{db}/_index/_design/{design}/{type}/{name}",
             delete(find_index::delete),
         )
-        .route("/{db}/_partition/{*rest}", any(maintenance::no_partitions))
         .route("/{db}/_shards", any(maintenance::no_shards))
         .route("/{db}/_shards/{*rest}", any(maintenance::no_shards))
+}
+
+/// What a partition answers: the same as its database, of less.
+fn partition_level(app: &App) -> Router<App> {
+    Router::new()
+        .route(
+            "/{db}/_partition/{partition}/_all_docs",
+            get(all_docs::all).post(all_docs::all_posted),
+        )
+        .route(
+            "/{db}/_partition/{partition}/_all_docs/queries",
+            post(all_docs::all_queries),
+        )
+        .route("/{db}/_partition/{partition}/_explain", post(find::explain))
+        .route("/{db}/_partition/{partition}/_find", post(find::find))
+        .route(
+            "/{db}/_partition/{partition}/_index",
+            get(find_index::list).post(find_index::create),
+        )
+        .route(
+            "/{db}/_partition/{partition}/_design/{design}/_info",
+            get(views::index::info),
+        )
+        .route(
+            "/{db}/_partition/{partition}/_design/{design}/_view/{view}",
+            get(views::one).post(views::one_posted),
+        )
+        .route(
+            "/{db}/_partition/{partition}/_design/{design}/_view/{view}/queries",
+            post(views::queries),
+        )
+        .route("/{db}/_partition/{partition}", get(partition::info))
+        .route(
+            "/{db}/_partition/{partition}/{*rest}",
+            any(partition::nothing_there),
+        )
+        .route_layer(from_fn_with_state(app.clone(), partition::enter))
+        .route("/{db}/_partition", any(partition::unnamed))
+        .route("/{db}/_partition/", any(partition::unnamed))
 }
 
 /// What design documents answer themselves.

@@ -77,7 +77,7 @@ impl Views {
             Some(leaf) if leaf.deleted => return Err(Error::DELETED),
             Some(leaf) => leaf,
         };
-        let design = Design::new(&design_doc::parse(leaf.body.as_str())?);
+        let design = Design::of(db, &design_doc::parse(leaf.body.as_str())?)?;
         let index = self.indexes.index(db, design.clone())?;
         let body = leaf.body;
         Ok(Arc::new(Opened {
@@ -94,7 +94,9 @@ impl Views {
         let db = opened.index.database();
         let before = match opened.index.state()? {
             Some(_) => None,
-            None => remembered(db, &opened.id).filter(|design| design.views.contains_key(view)),
+            None => remembered(db, &opened.id).filter(|design| {
+                design.views.contains_key(view) && design.partitioned == opened.design.partitioned
+            }),
         };
         let Some(design) = before else {
             return Ok(opened.clone());

@@ -1,10 +1,12 @@
 //! What of a design document makes an index: its distinct map functions with their reductions, and the signature that
 //! names the index file. Design documents that say the same share it, whatever their ids, and whatever they call views.
 
+use crate::Error;
 use crate::index::ViewNumber;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use trunkline_core::collate::SORT_KEY_VERSION;
+use trunkline_store::Database;
 use trunkline_wire::design_doc::{DesignDoc, Language};
 
 /// The views of a design document.
@@ -20,6 +22,8 @@ pub struct Design {
     pub include_design: bool,
     /// Map functions see `_local_seq`.
     pub local_seq: bool,
+    /// Rows are by partition first, and only those of one are asked for.
+    pub partitioned: bool,
     /// The index is brought up to date after writes.
     pub autoupdate: bool,
     /// Distinct map functions; a view's number is its place here.
@@ -53,8 +57,20 @@ pub struct View {
 pub struct Signature([u8; 16]);
 
 impl Design {
-    /// What a design document makes an index of.
+    /// What a design document makes an index of in a database: in a partitioned one its views are by partition, unless
+    /// it says that they are not.
+    pub fn of(db: &Database, document: &DesignDoc) -> Result<Design, Error> {
+        let partitioned = document.by_partition(db.is_partitioned()?);
+        Ok(Design::with(document, partitioned))
+    }
+
+    /// What a design document makes an index of in a database that has no partitions.
     pub fn new(document: &DesignDoc) -> Design {
+        Design::with(document, false)
+    }
+
+    /// Its views are by partition, or not.
+    pub(crate) fn with(document: &DesignDoc, partitioned: bool) -> Design {
         let mut distinct = BTreeMap::<(&str, bool), BTreeSet<&str>>::new();
         for view in document.views.values() {
             let reduces = distinct.entry((&view.map, view.raw)).or_default();
@@ -80,11 +96,12 @@ impl Design {
         let views = document.views.iter();
         let views = views.filter_map(|(name, view)| Some((name.clone(), place(view)?)));
         Design {
-            signature: signature(document, &maps),
+            signature: signature(document, partitioned, &maps),
             language: document.language.clone(),
             lib: document.lib.clone(),
             include_design: document.include_design,
             local_seq: document.local_seq,
+            partitioned,
             autoupdate: document.autoupdate,
             views: views.collect(),
             maps,
@@ -92,7 +109,7 @@ impl Design {
     }
 }
 
-fn signature(document: &DesignDoc, maps: &[Map]) -> Signature {
+fn signature(document: &DesignDoc, partitioned: bool, maps: &[Map]) -> Signature {
     let mut hasher = blake3::Hasher::new();
     let mut text = |text: &str| {
         hasher.update(&(text.len() as u64).to_be_bytes());
@@ -113,6 +130,9 @@ fn signature(document: &DesignDoc, maps: &[Map]) -> Signature {
         text(if map.raw { "raw" } else { "" });
         text(&map.reduces.len().to_string());
         map.reduces.iter().for_each(|reduce| text(reduce));
+    }
+    if partitioned {
+        text("partitioned");
     }
     let mut signature = [0; 16];
     hasher.finalize_xof().fill(&mut signature);

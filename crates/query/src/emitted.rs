@@ -2,7 +2,7 @@
 
 use crate::index::{Rows, ViewNumber, put_emitted};
 use std::collections::BTreeMap;
-use trunkline_core::collate::Collation;
+use trunkline_core::collate::{Collation, text_sort_key};
 use trunkline_core::json::JsonError;
 
 /// What one document has emitted so far, for when it changes.
@@ -12,11 +12,17 @@ pub(crate) struct Emitted {
     /// How many rows it has in each view.
     numbers: BTreeMap<ViewNumber, u32>,
     sort_key: Vec<u8>,
+    /// Stands before every key: of the document's partition.
+    before: Vec<u8>,
 }
 
 impl Emitted {
-    /// For the next document.
-    pub(crate) fn begin(&mut self) {
+    /// For the next document, and its partition in an index that knows them.
+    pub(crate) fn begin(&mut self, partition: Option<&str>) {
+        self.before.clear();
+        if let Some(partition) = partition {
+            text_sort_key(partition, &mut self.before);
+        }
         self.list.clear();
         self.numbers.clear();
     }
@@ -51,6 +57,7 @@ impl Emitted {
         rows: &mut Rows,
     ) -> Result<(), JsonError> {
         self.sort_key.clear();
+        self.sort_key.extend_from_slice(&self.before);
         collation.sort_key(key, &mut self.sort_key)?;
         let number = self.numbers.entry(view).or_default();
         rows.push(

@@ -40,7 +40,12 @@ impl Mapping {
     }
 
     pub(crate) fn include_design(&self) -> bool {
-        self.design.include_design
+        self.design.include_design && !self.design.partitioned
+    }
+
+    /// Whether rows are by partition first. Design documents are in none.
+    pub(crate) fn partitioned(&self) -> bool {
+        self.design.partitioned
     }
 
     pub(crate) fn local_seq(&self) -> bool {

@@ -29,7 +29,7 @@ pub fn remember(db: &Database, id: &str, body: &str) -> Result<(), Error> {
 pub fn remembered(db: &Database, id: &str) -> Option<Design> {
     let body = std::fs::read_to_string(path(&db.indexes_dir(), id)).ok()?;
     let document = design_doc::parse(&body).ok()?;
-    Some(Design::new(&document))
+    Design::of(db, &document).ok()
 }
 
 pub(crate) fn path(dir: &Path, id: &str) -> PathBuf {

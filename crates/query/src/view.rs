@@ -7,12 +7,15 @@ use crate::reducers::{ReduceFailure, Reducers};
 use crate::view_index::ViewIndex;
 use std::cmp::Ordering;
 use std::ops::{ControlFlow, Range};
-use trunkline_core::collate::{Collation, sort_key_group_length};
+use trunkline_core::collate::{Collation, sort_key_group_length, text_sort_key};
 use trunkline_core::json::JsonError;
+use trunkline_core::partition::Partition;
 
 /// A range of rows as CouchDB's options say it. Keys are JSON texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys {
+    /// Only rows of this partition; of a partitioned index it names one.
+    pub partition: Option<Partition>,
     /// Where it starts, in the direction of `descending`.
     pub start: Option<String>,
     /// Of rows with that key, those from this document on.
@@ -34,14 +37,34 @@ pub struct Places {
     pub range: Range<Vec<u8>>,
     /// Whether they are read from the end.
     pub descending: bool,
+    /// Where emitted keys begin in each place: behind the view, and the partition if there is one.
+    pub(crate) keys_from: usize,
+}
+
+/// What the places of a view begin with, or of a partition in it.
+pub(crate) fn common(view: ViewNumber, partition: Option<&Partition>) -> Vec<u8> {
+    let mut place = view.to_be_bytes().to_vec();
+    if let Some(partition) = partition {
+        text_sort_key(partition.as_str(), &mut place);
+    }
+    place
+}
+
+/// All places that begin with what [`common`] says.
+pub(crate) fn all(common: &[u8]) -> Range<Vec<u8>> {
+    match <[u8; 2]>::try_from(common) {
+        Ok(view) => whole(ViewNumber::from_be_bytes(view)),
+        Err(_) => common.to_vec()..behind(common),
+    }
 }
 
 impl Keys {
     /// Where the rows are in a view.
     pub fn places(&self, view: ViewNumber, order: Collation) -> Result<Places, JsonError> {
+        let common = common(view, self.partition.as_ref());
         let sort_key = |key: &Option<String>| -> Result<Option<Vec<u8>>, JsonError> {
             let Some(key) = key else { return Ok(None) };
-            let mut place = view.to_be_bytes().to_vec();
+            let mut place = common.clone();
             order.sort_key(key, &mut place)?;
             Ok(Some(place))
         };
@@ -51,7 +74,7 @@ impl Keys {
             }
             place
         };
-        let Range { mut start, mut end } = whole(view);
+        let Range { mut start, mut end } = all(&common);
         let (from, to) = (sort_key(&self.start)?, sort_key(&self.end)?);
         if self.descending {
             if let Some(from) = from {
@@ -73,6 +96,7 @@ impl Keys {
         Ok(Places {
             range: start..end,
             descending: self.descending,
+            keys_from: common.len(),
         })
     }
 }
@@ -111,8 +135,8 @@ impl Places {
             Grouping::Keys => sort_key.len(),
         };
         sort_key.truncate(length);
-        let view = crate::index::view_of(&self.range.start);
-        let group = [&view.to_be_bytes(), sort_key.as_slice()].concat();
+        let common = self.range.start.get(..self.keys_from).unwrap_or_default();
+        let group = [common, sort_key.as_slice()].concat();
         if self.descending {
             self.range.end = group;
         } else {
@@ -194,7 +218,7 @@ impl Reducing {
         let values = &self.values;
         snapshot.groups(
             &places.range,
-            grouping,
+            (grouping, places.keys_from),
             places.descending,
             &mut self.reducers,
             &mut |key, parts| each(key, values.value(view, reduce, &parts)?),

@@ -85,7 +85,7 @@ fn add_indexes(random: &mut StdRng, db: &Database) {
         }
         let asked = json!({ "index": definition }).to_string();
         let index = parse_index(asked.as_bytes()).unwrap();
-        let body = add_index(None, "i", &index).unwrap().unwrap();
+        let body = add_index(("_design/i", None), "i", &index).unwrap().unwrap();
         write(db, &format!("_design/i{number}"), &body);
     }
 }
@@ -188,6 +188,7 @@ impl World<'_> {
             fields: &fields,
             use_index,
             allow_fallback: true,
+            partition: None,
         };
         let Ok(plan) = Plan::new(&self.catalog, &wanted) else {
             return;
@@ -304,7 +305,10 @@ fn chosen(indexes: &[(&str, &[&str])], selector: &str, sort: &[&str], use_index:
     for (ddoc, fields) in indexes {
         let asked = json!({ "index": { "fields": fields } }).to_string();
         let index = parse_index(asked.as_bytes()).unwrap();
-        catalog.add(ddoc, &add_index(None, "i", &index).unwrap().unwrap());
+        catalog.add(
+            ddoc,
+            &add_index(("_design/i", None), "i", &index).unwrap().unwrap(),
+        );
     }
     let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
     let plan = Plan::new(
@@ -318,6 +322,7 @@ fn chosen(indexes: &[(&str, &[&str])], selector: &str, sort: &[&str], use_index:
             fields: &[],
             use_index: &owned(use_index),
             allow_fallback: true,
+            partition: None,
         },
     );
     match plan.unwrap().source {

@@ -96,7 +96,7 @@ type RowsAfter = Range<'static, &'static [u8; 8], &'static [u8]>;
 
 impl DocsScan {
     /// The range in key order; `None` when it is empty.
-    fn bounds(&self) -> Option<Bounds<'_>> {
+    pub(crate) fn bounds(&self) -> Option<Bounds<'_>> {
         let start = edge(&self.start, !self.after_start);
         let end = edge(&self.end, self.inclusive_end);
         let (low, high) = if self.descending {

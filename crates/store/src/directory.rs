@@ -12,7 +12,7 @@ use crate::file::{create_file, hex};
 use crate::flush::Flusher;
 use crate::tables::Incarnation;
 use crate::updates::Updates;
-use crate::{Database, DbEvent, DbUpdate, Error, Store, StoreOptions};
+use crate::{Database, DatabaseOptions, DbEvent, DbUpdate, Error, Store, StoreOptions};
 use event_listener::EventListener;
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
@@ -108,12 +108,20 @@ impl Store {
 
     /// Creates a database. `Error::DatabaseExists` when there is one.
     pub fn create(&self, name: &DbName) -> Result<Database, Error> {
+        self.create_with(name, DatabaseOptions::default())
+    }
+
+    /// Creates one with other options than the defaults.
+    pub fn create_with(&self, name: &DbName, options: DatabaseOptions) -> Result<Database, Error> {
+        if options.partitioned && name.is_system() {
+            return Err(Error::PartitionedSystem(name.clone()));
+        }
         let _changing = self.shared.changing.lock();
         self.shared.check_open()?;
         if self.shared.databases.read().contains_key(name) {
             return Err(Error::DatabaseExists(name.clone()));
         }
-        self.shared.make_directory(name)?;
+        self.shared.make_directory(name, options)?;
         let inner = Arc::new(Inner::new(name.clone()));
         self.shared.databases.write().insert(name.clone(), inner.clone());
         self.shared.updates.record(name, DbEvent::Created);
@@ -224,7 +232,7 @@ impl Shared {
     }
 
     /// Makes a database's directory under another name, then renames it: there is never half a database.
-    fn make_directory(&self, name: &DbName) -> Result<(), Error> {
+    fn make_directory(&self, name: &DbName, options: DatabaseOptions) -> Result<(), Error> {
         let making = self.dir.join(TMP).join(Uuid::new_v4().simple().to_string());
         let incarnation = Incarnation {
             uuid: Uuid::new_v4().into_bytes(),
@@ -232,7 +240,7 @@ impl Shared {
         };
         let made = || -> Result<(), Error> {
             fs::create_dir(&making).map_err(Error::io("making a database directory"))?;
-            create_file(&making, &incarnation, &self.options)?;
+            create_file(&making, &incarnation, options, &self.options)?;
             let place = || -> io::Result<()> {
                 let dir = self.database_dir(name);
                 sync_dir(&making)?;

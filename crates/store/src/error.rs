@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use trunkline_core::attachment::ContentHash;
 use trunkline_core::db_name::DbName;
+use trunkline_core::partition::InvalidMember;
 
 /// A call failed as a whole; nothing of it was done.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub enum Error {
     DatabaseMissing(DbName),
     /// There is one already.
     DatabaseExists(DbName),
+    /// A system database cannot have partitions.
+    PartitionedSystem(DbName),
     /// The store was closed.
     Closed,
     /// The moment that a handle was to read is no longer kept.
@@ -57,6 +60,8 @@ pub enum Refused {
     BadAttachment(String),
     /// The database is a mirror: it takes what is replicated to it, and no edits of its own.
     Mirror,
+    /// The database is partitioned, and the id is none in it.
+    Member(InvalidMember),
     /// A guard of the database forbids it; its reason.
     Forbidden(String),
     /// A guard of the database wants to know who asks; its reason.
@@ -79,6 +84,13 @@ impl fmt::Display for Error {
             Error::DatabaseExists(name) => write!(f, "there is a database {} already", name.as_str()),
             Error::Busy => f.write_str("more writes are waiting than memory should hold; try again later"),
             Error::SnapshotEnded => f.write_str("the snapshot has ended; make another one and ask again"),
+            Error::PartitionedSystem(name) => {
+                write!(
+                    f,
+                    "{} is a system database, which has no partitions",
+                    name.as_str()
+                )
+            }
             Error::Closed => f.write_str("the store is closed"),
             Error::Locked(dir) => write!(f, "{} is in use by another process", dir.display()),
             Error::Corrupt(what) => write!(f, "damaged or written by a newer version: {what}"),
@@ -120,6 +132,7 @@ impl fmt::Display for Refused {
             Refused::Mirror => {
                 f.write_str("the database is a mirror and takes only what is replicated to it")
             }
+            Refused::Member(invalid) => invalid.fmt(f),
             Refused::Forbidden(reason) => write!(f, "forbidden: {reason}"),
             Refused::Unauthorized(reason) => write!(f, "unauthorized: {reason}"),
             Refused::GuardFailed(reason) => write!(f, "the document could not be validated: {reason}"),

@@ -4,7 +4,7 @@ use crate::backend::{BackendSeam, Held, Image, Watched, open_backend};
 use crate::feeds::Feeds;
 use crate::pending::Marks;
 use crate::tables::{self, Incarnation, State, meta};
-use crate::{Error, StoreOptions};
+use crate::{DatabaseOptions, Error, StoreOptions};
 use parking_lot::Mutex;
 use redb::{ReadableDatabase, StorageBackend};
 use std::collections::BTreeMap;
@@ -34,6 +34,8 @@ pub(crate) struct OpenFile {
     pub(crate) purged_infos_limit: AtomicU32,
     /// Whether interactive edits are refused.
     pub(crate) mirror: AtomicBool,
+    /// Whether ids name partitions.
+    pub(crate) partitioned: bool,
     pub(crate) post: crate::guard::Post,
     /// As of the newest commit. Only the leader writes them.
     pub(crate) feeds: Mutex<Feeds>,
@@ -106,6 +108,7 @@ impl OpenFile {
             revs_limit: limit(meta::REVS_LIMIT, REVS_LIMIT_DEFAULT)?,
             purged_infos_limit: limit(meta::PURGED_INFOS_LIMIT, PURGED_INFOS_LIMIT_DEFAULT)?,
             mirror: AtomicBool::new(number(meta::MIRROR)?.is_some_and(|number| number != 0)),
+            partitioned: number(meta::PARTITIONED)?.is_some_and(|number| number != 0),
             post: crate::guard::Post::default(),
             feeds: Mutex::new(crate::feeds::load(&txn)?),
             pins: crate::pinned::Pins::default(),
@@ -203,19 +206,20 @@ fn open_redb(
 pub(crate) fn create_file(
     dir: &Path,
     incarnation: &Incarnation,
+    database: DatabaseOptions,
     options: &StoreOptions,
 ) -> Result<(), Error> {
     let path = dir.join(FILE_NAME);
     if let Some(BackendSeam(make)) = &options.backend {
         let backend = make(&path).map_err(Error::io("opening the test backend"))?;
         let (redb, _) = open_redb(backend.into(), &Arc::default(), options)?;
-        return create_tables(&redb, incarnation);
+        return create_tables(&redb, incarnation, database);
     }
     let image = Image::default();
     let redb = redb::Builder::new()
         .set_cache_size(1 << 20)
         .create_with_backend(image.clone())?;
-    create_tables(&redb, incarnation)?;
+    create_tables(&redb, incarnation, database)?;
     drop(redb);
     image
         .write_to(&path)
@@ -223,7 +227,11 @@ pub(crate) fn create_file(
 }
 
 /// Makes all tables and the first rows of `meta`.
-fn create_tables(redb: &redb::Database, incarnation: &Incarnation) -> Result<(), Error> {
+fn create_tables(
+    redb: &redb::Database,
+    incarnation: &Incarnation,
+    database: DatabaseOptions,
+) -> Result<(), Error> {
     let txn = redb.begin_write()?;
     {
         let mut rows = txn.open_table(tables::META)?;
@@ -233,6 +241,9 @@ fn create_tables(redb: &redb::Database, incarnation: &Incarnation) -> Result<(),
             ..State::default()
         };
         rows.insert(meta::STATE, state.encode().as_slice())?;
+        if database.partitioned {
+            rows.insert(meta::PARTITIONED, tables::encode_number(1).as_slice())?;
+        }
         for table in [tables::DOCS, tables::LOCAL, tables::ATTACHMENTS] {
             txn.open_table(table)?;
         }

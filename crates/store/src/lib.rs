@@ -14,6 +14,7 @@
 //! | `read`, `changes`, `pending`, `all_docs`, `local` | reading, each call on a fresh snapshot |
 //! | `attachments`, `contents`, `content_reader` | attachment bytes in; which are here, and which to come; out |
 //! | `pinned` | reading one moment, call after call |
+//! | `partition` | what a partitioned database tells of its partitions |
 //! | `digests` | what two databases compare |
 //! | `compact`, `check` | giving space back; verifying every invariant |
 
@@ -34,6 +35,7 @@ mod file;
 mod flush;
 mod guard;
 mod local;
+mod partition;
 mod pending;
 mod pinned;
 mod read;

@@ -55,7 +55,7 @@ impl Snapshot {
         row.ok_or_else(|| Error::Corrupt(format!("bodies has no row {number} although a leaf names it")))
     }
 
-    fn leaf(&self, rev: &Rev, state: LeafState, seq: Seq) -> Result<Leaf, Error> {
+    pub(crate) fn leaf(&self, rev: &Rev, state: LeafState, seq: Seq) -> Result<Leaf, Error> {
         let value = if state.body == 0 {
             self.by_seq_row(seq)?
         } else {

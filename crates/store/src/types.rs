@@ -40,6 +40,13 @@ impl StoreOptions {
     }
 }
 
+/// What a database is made as, and stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DatabaseOptions {
+    /// Every document's id begins with the name of a partition and a colon.
+    pub partitioned: bool,
+}
+
 /// When a write's caller hears of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
@@ -272,6 +279,19 @@ pub struct Info {
     pub uuid: String,
     /// Bytes that the redb file and attachment files take of the disk.
     pub file_bytes: u64,
+    /// Bytes of live bodies, attachments and their keys.
+    pub active_bytes: u64,
+    /// Bytes of live bodies and attachments as clients see them.
+    pub external_bytes: u64,
+}
+
+/// Counts and sizes of some documents, added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Documents whose winner is not deleted.
+    pub docs: u64,
+    /// Documents whose winner is deleted.
+    pub deleted: u64,
     /// Bytes of live bodies, attachments and their keys.
     pub active_bytes: u64,
     /// Bytes of live bodies and attachments as clients see them.

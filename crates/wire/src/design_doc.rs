@@ -54,6 +54,13 @@ pub struct View {
     pub definition: Option<String>,
 }
 
+impl DesignDoc {
+    /// Whether its views are by partition: in a database that has partitions, unless it says otherwise.
+    pub fn by_partition(&self, has_partitions: bool) -> bool {
+        has_partitions && self.partitioned != Some(false)
+    }
+}
+
 /// Reads the body of a design document.
 pub fn parse(body: &str) -> Result<DesignDoc, Invalid> {
     let mut design = DesignDoc {

@@ -10,7 +10,7 @@ mod number;
 mod number_key;
 mod sort_key;
 
-pub use sort_key::{SORT_KEY_VERSION, sort_key_group_length, sort_key_length};
+pub use sort_key::{SORT_KEY_VERSION, sort_key_group_length, sort_key_length, text_sort_key};
 
 use crate::json::{self, JsonError, Reader};
 use icu_collator::options::CollatorOptions;

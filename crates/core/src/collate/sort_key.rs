@@ -79,6 +79,13 @@ impl Collation {
     }
 }
 
+/// Appends the key that a text has as a string in raw order: texts that differ have keys that differ.
+pub fn text_sort_key(text: &str, key: &mut Vec<u8>) {
+    key.push(Collation::Raw.rank(Some(b'"')));
+    write_bytes(text.as_bytes(), key);
+    key.push(END);
+}
+
 /// Appends bytes that sort as `bytes` do, with no zero among them: 0 becomes 1 1, and 1 becomes 1 2.
 fn write_bytes(bytes: &[u8], key: &mut Vec<u8>) {
     if bytes.iter().all(|byte| *byte > 1) {

@@ -4,6 +4,7 @@ use super::Query;
 use super::range::{boolean, count};
 use crate::body::INVALID_JSON;
 use crate::error::{Error, Result};
+use trunkline_core::partition::Partition;
 use trunkline_store::DocsScan;
 use trunkline_wire::all_docs;
 
@@ -12,6 +13,8 @@ use trunkline_wire::all_docs;
 pub(crate) struct DocsRange {
     /// Asked for by key, each as JSON text.
     pub(crate) keys: Option<Vec<String>>,
+    /// Only ids in it.
+    pub(crate) partition: Option<Partition>,
     start: Key,
     end: Key,
     exclusive_end: bool,
@@ -110,6 +113,7 @@ impl DocsRange {
             "keys" => self.keys = Some(keys(value)?),
             "startkey" | "start_key" => self.start = Key::parse(value)?,
             "endkey" | "end_key" => self.end = Key::parse(value)?,
+            "partition" => self.partition = Some(Partition::parse(value)?),
             "inclusive_end" => self.exclusive_end = !boolean(value)?,
             "descending" => self.descending = boolean(value)?,
             "skip" => self.skip = count(value)?,

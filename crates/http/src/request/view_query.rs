@@ -5,6 +5,7 @@ use super::{Query, format};
 use crate::body::INVALID_JSON;
 use crate::error::{Error, Result};
 use trunkline_core::json;
+use trunkline_core::partition::Partition;
 use trunkline_query::index::Grouping;
 use trunkline_query::view::Keys;
 use trunkline_wire::all_docs;
@@ -94,6 +95,16 @@ impl ViewQuery {
         Ok(Some(level))
     }
 
+    /// Whether a design document's views may be asked like this, which are by partition or not.
+    pub(crate) fn check_partition(&self, partitioned: bool) -> Result<()> {
+        let refuse = |reason: &str| Err(Error::QueryParse(reason.to_owned()));
+        match (partitioned, &self.range.partition) {
+            (true, None) => refuse("`partition` parameter is mandatory for queries to this view."),
+            (false, Some(_)) => refuse("`partition` parameter is not supported in this design doc"),
+            _ => Ok(()),
+        }
+    }
+
     fn level(&self) -> Result<Grouping> {
         match (self.group, self.group_level) {
             (Some(false), Some(level)) if level > 0 => Err(Error::QueryParse(
@@ -160,11 +171,7 @@ impl ViewQuery {
             "format" => self.format = format(value)?,
             "sorted" => drop(boolean(value)?),
             "update" | "stale" | "stable" => self.set_update(name, value)?,
-            "partition" => {
-                return Err(Error::QueryParse(
-                    "`partition` parameter is not supported in this database.".to_owned(),
-                ));
-            }
+            "partition" => range.partition = Some(Partition::parse(value)?),
             _ => {}
         }
         Ok(())

@@ -6,13 +6,14 @@ use crate::app::{App, blocking, update};
 use crate::body::JsonBody;
 use crate::edit;
 use crate::error::{Error, Result};
-use crate::request::{Db, DocPath, Query};
+use crate::request::{Db, DocPath, Query, doc_id};
 use crate::respond;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use trunkline_core::doc::{Body, Edit};
 use trunkline_core::doc_id::LocalId;
+use trunkline_core::partition;
 use trunkline_core::rev::Rev;
 use trunkline_store::{Batch, Database, Outcome, Written};
 use trunkline_wire::bulk_docs::{Request, parse, write_error, write_ok};
@@ -91,6 +92,7 @@ fn prepare(app: &App, db: &Database, request: Request) -> Result<Asked> {
     let mut asked = Asked::default();
     asked.names.reserve(request.docs.len());
     asked.edits.reserve(request.docs.len());
+    let partitioned = db.is_partitioned()?;
     for doc in request.docs {
         let mut doc = doc?;
         let id = doc.id.take().unwrap_or_else(new_id);
@@ -104,6 +106,9 @@ fn prepare(app: &App, db: &Database, request: Request) -> Result<Asked> {
                 asked.names.push((format!("_local/{local}"), rev));
             }
             DocPath::Doc(id) => {
+                if partitioned {
+                    partition::check(doc_id(&id)?.as_str())?;
+                }
                 asked
                     .edits
                     .push(edit::build_blocking(app, db, &id, doc, request.new_edits)?);

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use trunkline_core::Seq;
 use trunkline_core::db_name::DbName;
 use trunkline_core::limits::DB_NAME_BYTES_MAX;
-use trunkline_store::{Database, Info};
+use trunkline_store::{Database, DatabaseOptions, Info};
 use trunkline_wire as wire;
 
 /// The name in the path, whether or not such a database can be.
@@ -37,16 +37,16 @@ pub(super) async fn create(
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response> {
-    if query.is_true("partitioned") {
-        return Err(Error::bad(
-            "Databases here are not partitioned; make one without `partitioned`.",
-        ));
-    }
+    let partitioned = match query.text("partitioned") {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Error::bad("Invalid `partitioned` parameter")),
+    };
     if name.len() > DB_NAME_BYTES_MAX {
         return Err(Error::DatabaseNameTooLong(name));
     }
     let parsed = DbName::parse(&name).map_err(|_| Error::IllegalDatabaseName(name.clone()))?;
-    blocking(move || Ok(app.store.create(&parsed)?)).await?;
+    blocking(move || Ok(app.store.create_with(&parsed, DatabaseOptions { partitioned })?)).await?;
     let mut response = respond::ok(StatusCode::CREATED);
     if let Some(location) = location(&headers, &[&name]) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -66,13 +66,17 @@ pub(super) async fn show(State(app): State<App>, Moment(db): Moment) -> Result<R
 /// What `GET /{db}` says.
 pub(super) fn info(db: &Database) -> Result<Value> {
     let info = db.info()?;
+    let props = match db.is_partitioned()? {
+        true => json!({ "partitioned": true }),
+        false => json!({}),
+    };
     Ok(json!({
         "instance_start_time": instance_start_time(&info),
         "db_name": db.name().as_str(),
         "purge_seq": seq_text(info.purge_seq, &info.uuid),
         "update_seq": seq_text(info.update_seq, &info.uuid),
         "sizes": { "file": info.file_bytes, "external": info.external_bytes, "active": info.active_bytes },
-        "props": {},
+        "props": props,
         "doc_del_count": info.doc_del_count,
         "doc_count": info.doc_count,
         "disk_format_version": 8,

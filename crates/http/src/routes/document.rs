@@ -20,6 +20,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::Response;
 use trunkline_core::attachment::{AttachmentEdit, AttachmentSource};
 use trunkline_core::doc::{Body, Edit, InteractiveEdit};
+use trunkline_core::doc_id::InvalidDocId;
 use trunkline_core::rev::Rev;
 use trunkline_store::{Batch, Database, Durability, Leaf, Written};
 use trunkline_wire as wire;
@@ -172,11 +173,20 @@ pub(super) async fn delete(target: Target, query: Query, headers: HeaderMap) -> 
 pub(super) async fn leaf(db: &Database, id: &str, rev: Option<Rev>) -> Result<Leaf> {
     let (db, id) = (db.clone(), id.to_owned());
     blocking(move || match db.get(&id, rev.as_ref())? {
-        None => Err(Error::MISSING),
+        None => Err(not_there(&db, &id)?),
         Some(leaf) if leaf.deleted && rev.is_none() => Err(Error::DELETED),
         Some(leaf) => Ok(leaf),
     })
     .await
+}
+
+/// Why a document is not there. Blocks.
+pub(super) fn not_there(db: &Database, id: &str) -> Result<Error> {
+    let unpartitioned = !id.starts_with('_') && !id.contains(':');
+    match unpartitioned && db.is_partitioned()? {
+        true => Ok(Error::IllegalDocId(InvalidDocId::Unpartitioned)),
+        false => Ok(Error::MISSING),
+    }
 }
 
 /// COPY, and every method that a document does not have.

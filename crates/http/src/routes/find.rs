@@ -33,6 +33,7 @@ pub(super) async fn find(
         Format::Json => wire::parse(&body)?,
         Format::Ndjson | Format::Csv => wire::parse_export(&body)?,
     };
+    let request = query::within(&asked, request)?;
     let query = plan(&app, &db, request).await?;
     let opening = app.clone();
     let opened = app.scan(move || {

@@ -30,7 +30,7 @@ pub(super) fn shown(index: Option<&MangoIndex>) -> Value {
             "ddoc": format!("_design/{}", index.ddoc),
             "name": index.name,
             "type": "json",
-            "partitioned": false,
+            "partitioned": index.design.partitioned,
             "def": serde_json::from_str::<Value>(&index.definition.json()).unwrap_or_default(),
         }),
     }
@@ -73,11 +73,15 @@ pub(super) async fn create(
     let id = format!("_design/{}", index.ddoc.clone().unwrap_or_else(named));
     let name = index.name.clone().unwrap_or_else(named);
     let before = winner(&db, &id).await?;
+    if index.partitioned == Some(true) && !has_partitions(&db).await? {
+        let reason = "partitioned option cannot be true in a non-partitioned database.";
+        return Err(Error::Design("invalid_design_doc", reason.to_owned()));
+    }
     let body = before
         .as_ref()
         .filter(|leaf| !leaf.deleted)
         .map(|leaf| leaf.body.as_str());
-    let result = match wire::add_index(body, &name, &index)? {
+    let result = match wire::add_index((&id, body), &name, &index)? {
         None => "exists",
         Some(body) => {
             write(&db, &id, before.as_ref(), Some(Body::from_stored(body))).await?;
@@ -129,6 +133,11 @@ async fn remove(db: &Database, ddoc: &str, is_meant: impl Fn(&MangoIndex) -> boo
     let left = wire::remove_index(leaf.body.as_str(), &index.name)?;
     write(db, &id, Some(&leaf), left.map(Body::from_stored)).await?;
     Ok(true)
+}
+
+async fn has_partitions(db: &Database) -> Result<bool> {
+    let db = db.clone();
+    blocking(move || Ok(db.is_partitioned()?)).await
 }
 
 async fn winner(db: &Database, id: &str) -> Result<Option<Leaf>> {

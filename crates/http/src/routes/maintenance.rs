@@ -41,10 +41,6 @@ pub(super) async fn nothing_to_do(Db(_): Db) -> Response {
     respond::ok(StatusCode::ACCEPTED)
 }
 
-pub(super) async fn no_partitions(Db(_): Db) -> Error {
-    Error::bad("database is not partitioned")
-}
-
 pub(super) async fn no_shards(Db(_): Db) -> Error {
     Error::NotImplemented("Databases here are not sharded; every node holds the whole of each.")
 }

@@ -7,6 +7,7 @@ use crate::request::{Db, doc_id};
 use crate::respond;
 use axum::http::StatusCode;
 use axum::response::Response;
+use trunkline_core::partition;
 use trunkline_wire as wire;
 
 /// Documents and revisions in one request: CouchDB's `max_document_id_number` and `max_revisions_number`.
@@ -26,6 +27,10 @@ pub(super) async fn purge(Db(db): Db, body: JsonBody) -> Result<Response> {
         .map(|(id, revs)| Ok((doc_id(&id)?, revs)))
         .collect::<Result<Vec<_>>>()?;
     let answer = blocking(move || {
+        if db.is_partitioned()? {
+            let mut ids = asked.iter().map(|(id, _)| id.as_str());
+            ids.try_for_each(partition::check)?;
+        }
         let removed = db.purge(&asked)?;
         let mut out = Vec::new();
         wire::purge::write(

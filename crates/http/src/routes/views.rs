@@ -37,7 +37,8 @@ impl FromRequestParts<App> for Named {
             match capture.as_str() {
                 "db" => db = Some(database(app, &value)?),
                 "design" => id = format!("_design/{value}"),
-                _ => view = value,
+                "view" => view = value,
+                _ => {}
             }
         }
         let db = db.ok_or_else(|| Error::Internal("a route without database".to_owned()))?;
@@ -80,6 +81,7 @@ pub(super) async fn queries(
     let opened = open(&app, &named.db, named.id).await?;
     let view = opened.view(&named.view)?;
     for asked in &asked {
+        asked.check_partition(opened.design.partitioned)?;
         asked.grouping(view.reduce.is_some())?;
     }
     if asked.iter().any(|asked| asked.update == Update::First) {
@@ -130,6 +132,7 @@ fn refresh_later(app: App, opened: Arc<Opened>) {
 /// One listing: in one piece when a chunk holds it all.
 async fn answer(app: App, named: Named, asked: ViewQuery, headers: &HeaderMap) -> Result<Response> {
     let opened = open(&app, &named.db, named.id).await?;
+    asked.check_partition(opened.design.partitioned)?;
     asked.grouping(opened.view(&named.view)?.reduce.is_some())?;
     if asked.update == Update::First {
         refresh(&app, &opened).await?;

@@ -86,7 +86,6 @@ async fn names() {
             .await
             .fails(404, "not_found", "Database does not exist.");
     }
-    assert_eq!(server.put("/p?partitioned=true", None).await.status, 400);
     let long = format!("/{}", "a".repeat(239));
     server
         .put(&long, None)

@@ -4,6 +4,7 @@ use crate::Error;
 use crate::emitted::Emitted;
 use crate::index::Rows;
 use crate::mapper::{Mapper, Mapping};
+use trunkline_core::partition;
 use trunkline_core::rev::Rev;
 use trunkline_store::ChangeRow;
 use trunkline_wire::document::{self, Pieces, Shown};
@@ -16,6 +17,8 @@ const DESIGN: &str = "_design/";
 pub(super) struct Documents {
     bytes: Vec<u8>,
     spans: Vec<Span>,
+    /// Of an index whose rows are by partition first.
+    partitioned: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +35,7 @@ impl Documents {
         if row.id.starts_with(DESIGN) && !mapping.include_design() {
             return;
         }
+        self.partitioned = mapping.partitioned();
         let start = self.bytes.len();
         self.bytes.extend_from_slice(row.id.as_bytes());
         let id_end = self.bytes.len();
@@ -86,7 +90,8 @@ impl Documents {
                 std::str::from_utf8(bytes).unwrap_or_default()
             };
             let id = text(span.start, span.id_end);
-            emitted.begin();
+            let partition = self.partitioned.then(|| partition::of(id).unwrap_or_default());
+            emitted.begin(partition);
             if span.id_end < span.end {
                 mapper.map(id, text(span.id_end, span.end), &mut emitted, rows)?;
             }

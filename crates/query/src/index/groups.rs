@@ -1,6 +1,6 @@
 //! Reductions by groups of keys, in one walk over the heads.
 
-use super::row::{VIEW_BYTES, view_of};
+use super::row::view_of;
 use super::rows::Rows;
 use super::{Head, Part, Parts, Reduce, Snapshot, Step, ViewNumber};
 use crate::Error;
@@ -32,14 +32,14 @@ const PARTS_MAX: usize = 256;
 
 impl Grouping {
     /// What all places of the group of this one begin with. `place` may end early, and then it may not tell.
-    fn start(self, place: &[u8]) -> Option<&[u8]> {
-        let sort_key = place.get(VIEW_BYTES..)?;
+    fn start(self, keys_from: usize, place: &[u8]) -> Option<&[u8]> {
+        let sort_key = place.get(keys_from..)?;
         let length = match self {
             Grouping::All => 0,
             Grouping::Elements(level) => sort_key_group_length(sort_key, level)?,
             Grouping::Keys => sort_key_length(sort_key)?,
         };
-        place.get(..VIEW_BYTES + length)
+        place.get(..keys_from + length)
     }
 }
 
@@ -50,6 +50,7 @@ pub type EachGroup<'a> = dyn FnMut(&[u8], Parts) -> Result<ControlFlow<()>, Erro
 struct Gathering<'a> {
     view: ViewNumber,
     grouping: Grouping,
+    keys_from: usize,
     backwards: bool,
     group: Option<Group>,
     reduce: &'a mut dyn Reduce,
@@ -57,11 +58,12 @@ struct Gathering<'a> {
 }
 
 impl Snapshot {
-    /// Shows the groups of a range of one view, in the direction of the walk. There is none where there are no rows.
+    /// Shows the groups of a range of one view, in the direction of the walk. There is none where there are no rows. Keys
+    /// begin so far behind the beginning of each place.
     pub fn groups<'a>(
         &self,
         range: &Range<Vec<u8>>,
-        grouping: Grouping,
+        (grouping, keys_from): (Grouping, usize),
         backwards: bool,
         reduce: &'a mut dyn Reduce,
         each: &'a mut EachGroup<'a>,
@@ -69,6 +71,7 @@ impl Snapshot {
         let mut gathering = Gathering {
             view: view_of(&range.start),
             grouping,
+            keys_from,
             backwards,
             group: None,
             reduce,
@@ -96,7 +99,7 @@ impl Snapshot {
 impl Gathering<'_> {
     /// Takes all rows of a head, if they are of one group and it is known which.
     fn head(&mut self, head: &Head) -> Result<Option<ControlFlow<()>>, Error> {
-        let Some(start) = self.grouping.start(&head.common) else {
+        let Some(start) = self.grouping.start(self.keys_from, &head.common) else {
             return Ok(None);
         };
         let begun = self.group.as_ref().is_some_and(|group| group.start == start);
@@ -112,7 +115,7 @@ impl Gathering<'_> {
         while !left.is_empty() {
             let first = if self.backwards { left.end - 1 } else { left.start };
             let Some(row) = rows.get(first) else { break };
-            let start = self.grouping.start(row.place).unwrap_or_default();
+            let start = self.grouping.start(self.keys_from, row.place).unwrap_or_default();
             let same = |index: &usize| rows.get(*index).is_some_and(|row| row.place.starts_with(start));
             let of_group = match self.backwards {
                 true => left.end - left.clone().rev().take_while(same).count()..left.end,

@@ -11,7 +11,7 @@
 //! | `heads` | view, level, rest of the label | count, bytes, partial reductions (`heads`) |
 //! | `docs` | document id | view and sort key of each row it emitted, so that they are found when it changes |
 //!
-//! A row's place ([`Row::place`]) is its view, the sort key of the emitted key, the document's id, and its number among
+//! A row's place ([`Row::place`]) is its view, in partitioned indexes the document's partition, the sort key of the emitted key, the document's id, and its number among
 //! the rows that the document emitted in that view. A label is no place but lies between two; the first of a view is the
 //! view's number alone.
 //!

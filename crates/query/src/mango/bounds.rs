@@ -1,9 +1,11 @@
 //! From what a selector says of fields to a range of an index's rows, or of ids.
 
-use crate::index::{ViewNumber, behind, whole};
+use crate::index::behind;
+use crate::view::all;
 use std::ops::Range;
 use trunkline_core::collate::Collation;
 use trunkline_core::json;
+use trunkline_core::partition::Partition;
 use trunkline_core::selector::{FieldRange, Limit, Selector};
 use trunkline_store::DocsScan;
 
@@ -43,12 +45,12 @@ pub(super) fn prefix<'a>(selector: &'a Selector, columns: &[String]) -> Prefix<'
     prefix
 }
 
-/// The places of rows whose key may match. An id is compared by its bytes, of which the order of keys knows only whether
+/// The places of rows whose key may match, all of which begin with `common`: a view, and perhaps a partition. An id is compared by its bytes, of which the order of keys knows only whether
 /// they are equal.
-pub(super) fn places(view: ViewNumber, columns: &[String], prefix: &Prefix<'_>) -> Range<Vec<u8>> {
-    let Range { mut start, mut end } = whole(view);
+pub(super) fn places(common: Vec<u8>, columns: &[String], prefix: &Prefix<'_>) -> Range<Vec<u8>> {
+    let Range { mut start, mut end } = all(&common);
     let (mut low_ends, mut high_ends) = (false, false);
-    let mut key = view.to_be_bytes().to_vec();
+    let mut key = common;
     if Collation::Unicode.sort_key("[]", &mut key).is_err() {
         return start..end;
     }
@@ -118,7 +120,21 @@ pub(super) fn texts(prefix: &Prefix<'_>) -> KeyTexts {
 
 impl Ids {
     /// Of documents that may match.
-    pub(super) fn of(selector: &Selector) -> Ids {
+    pub(super) fn of(selector: &Selector, partition: Option<&Partition>) -> Ids {
+        let ids = Ids::of_selector(selector);
+        let Some(partition) = partition else { return ids };
+        let (first, behind) = partition.ids();
+        let low = ids.low.filter(|(low, _)| *low >= first);
+        let high = ids.high.filter(|(high, _)| *high < behind);
+        let (low, high) = (low.unwrap_or((first, true)), high.unwrap_or((behind, false)));
+        Ids {
+            none: ids.none || low.0 > high.0,
+            low: Some(low),
+            high: Some(high),
+        }
+    }
+
+    fn of_selector(selector: &Selector) -> Ids {
         let ranges = selector.ranges();
         let Some(range) = ranges.get("_id") else {
             return Ids::default();

@@ -30,6 +30,8 @@ pub struct MangoIndex {
 pub struct Catalog {
     /// In order.
     pub indexes: Vec<MangoIndex>,
+    /// The database has partitions.
+    pub partitioned: bool,
 }
 
 /// Bounds of the design documents' ids.
@@ -54,7 +56,10 @@ impl Catalog {
             bodies: true,
             limit: usize::MAX,
         };
-        let mut catalog = Catalog::default();
+        let mut catalog = Catalog {
+            partitioned: db.is_partitioned()?,
+            ..Catalog::default()
+        };
         loop {
             let end = db.all_docs(&scan, &mut |row| {
                 let ddoc = row.id.strip_prefix(DESIGNS.0).unwrap_or(row.id);
@@ -79,7 +84,7 @@ impl Catalog {
         if document.language != Language::Query {
             return;
         }
-        let design = Arc::new(Design::new(&document));
+        let design = Arc::new(Design::with(&document, document.by_partition(self.partitioned)));
         for (name, view) in &document.views {
             let (Some(_), Some(place)) = (&view.definition, design.views.get(name)) else {
                 continue;

@@ -48,12 +48,17 @@ impl Documents {
                 (scan.start, scan.after_start) = (Some(id.clone()), true);
             }
         }
+        // What has two ends is taken for a small part of all that there is.
+        let patience = match (&scan.start, &scan.end) {
+            (Some(_), Some(_)) => u64::MAX,
+            _ => SWEEP_WORTH_DOCUMENTS,
+        };
         Documents {
             db: db.clone(),
             state: State::ById(scan),
             looked: 0,
             matched: 0,
-            patience: SWEEP_WORTH_DOCUMENTS,
+            patience,
         }
     }
 

@@ -2,8 +2,10 @@
 
 use super::bounds::{self, Ids, KeyTexts};
 use super::catalog::{Catalog, MangoIndex};
+use crate::view::common;
 use std::fmt;
 use std::ops::Range;
+use trunkline_core::partition::Partition;
 use trunkline_core::selector::{FieldRange, Selector};
 use trunkline_wire::find::Sort;
 
@@ -20,6 +22,8 @@ pub struct Wanted<'a> {
     pub use_index: &'a [String],
     /// Another index will do.
     pub allow_fallback: bool,
+    /// Only documents of this partition.
+    pub partition: Option<&'a Partition>,
 }
 
 /// How a query is answered.
@@ -60,6 +64,10 @@ pub enum Source {
 pub enum NoPlan {
     /// No index has the order that was asked for.
     Sort,
+    /// No partitioned index has it, and documents of one partition are asked for.
+    SortInPartition,
+    /// Only partitioned indexes may have it, and documents of all partitions are asked for.
+    SortOverPartitions,
     /// The index that was named cannot be used, and no other may be; its name.
     NamedIndex(Vec<String>),
 }
@@ -68,7 +76,7 @@ impl NoPlan {
     /// CouchDB's word.
     pub fn word(&self) -> &'static str {
         match self {
-            NoPlan::Sort => "no_usable_index",
+            NoPlan::Sort | NoPlan::SortInPartition | NoPlan::SortOverPartitions => "no_usable_index",
             NoPlan::NamedIndex(_) => "invalid_index",
         }
     }
@@ -78,6 +86,12 @@ impl fmt::Display for NoPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NoPlan::Sort => f.write_str("No index exists for this sort, try indexing by the sort fields."),
+            NoPlan::SortInPartition => {
+                f.write_str("No partitioned index exists for this sort, try indexing by the sort fields.")
+            }
+            NoPlan::SortOverPartitions => {
+                f.write_str("No global index exists for this sort, try indexing by the sort fields.")
+            }
             NoPlan::NamedIndex(names) => match names.as_slice() {
                 [] => f.write_str("You must specify an index with the `use_index` parameter."),
                 names => write!(
@@ -99,12 +113,17 @@ impl Plan {
         let mut usable: Vec<&MangoIndex> = catalog
             .indexes
             .iter()
+            .filter(|index| index.design.partitioned == wanted.partition.is_some())
             .filter(|index| index.definition.partial.is_none() || named(index))
             .filter(|index| is_usable(index, wanted))
             .collect();
         let documents = documents_usable(wanted);
         if usable.is_empty() && !documents {
-            return Err(NoPlan::Sort);
+            return Err(match (catalog.partitioned, wanted.partition) {
+                (false, _) => NoPlan::Sort,
+                (true, Some(_)) => NoPlan::SortInPartition,
+                (true, None) => NoPlan::SortOverPartitions,
+            });
         }
         let mut warnings = Vec::new();
         if usable.iter().any(|index| named(index)) {
@@ -133,13 +152,14 @@ impl Plan {
             Some(index) => of_index(index, wanted),
             None => {
                 warnings.push("No matching index found, create an index to optimize query time.".to_owned());
-                Source::Documents(Ids::of(wanted.selector))
+                Source::Documents(Ids::of(wanted.selector, wanted.partition))
             }
         };
         let ranges = wanted.selector.ranges();
         let mut ranges = ranges.iter().filter(|(field, _)| **field != "_id");
         Ok(Plan {
-            nothing: ranges.any(|(_, range)| FieldRange::is_empty(range)) || Ids::of(wanted.selector).none,
+            nothing: ranges.any(|(_, range)| FieldRange::is_empty(range))
+                || Ids::of(wanted.selector, wanted.partition).none,
             source,
             descending: wanted.sort.descending,
             warnings,
@@ -156,7 +176,7 @@ fn of_index(index: &MangoIndex, wanted: &Wanted<'_>) -> Source {
         && wanted.fields.iter().all(|field| has(field))
         && wanted.selector.fields().into_iter().all(has);
     Source::Index {
-        places: bounds::places(index.view, columns, &prefix),
+        places: bounds::places(common(index.view, wanted.partition), columns, &prefix),
         keys: bounds::texts(&prefix),
         index: index.clone(),
         covering,

@@ -50,6 +50,8 @@ impl IndexRows {
         let mut places = Places {
             range: places.clone(),
             descending: plan.descending,
+            // They are not grouped.
+            keys_from: 0,
         };
         if let Some(Bookmark::Row(_, place)) = behind {
             if !places.range.contains(place) {

@@ -7,6 +7,7 @@ use trunkline_core::attachment::{AttachmentEdit, AttachmentSource, Content};
 use trunkline_core::doc::{Edit, ReplicatedEdit};
 use trunkline_core::doc_id::DocId;
 use trunkline_core::limits::PEER_ANSWER_BYTES_MAX;
+use trunkline_core::partition::InvalidMember;
 use trunkline_core::rev::Rev;
 use trunkline_store::{Batch, Database, Durability, Found, Leaf, LocalWrite, Refused, Want, WantRevs};
 use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
@@ -224,6 +225,10 @@ impl Unfit {
                     (NOT_STAGED, format!("the bytes of attachment {name} are not here"))
                 }
                 Refused::BadAttachment(reason) => ("bad_request", reason),
+                Refused::Member(InvalidMember::DocId(invalid)) => ("illegal_docid", invalid.to_string()),
+                Refused::Member(InvalidMember::Partition(invalid)) => {
+                    ("illegal_partition", invalid.to_string())
+                }
                 Refused::Forbidden(reason) => ("forbidden", reason),
                 Refused::Unauthorized(reason) => ("unauthorized", reason),
                 Refused::GuardFailed(reason) => ("unknown_error", reason),

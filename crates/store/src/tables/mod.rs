@@ -58,6 +58,8 @@ pub(crate) mod meta {
     pub(crate) const SEQ_FLOOR: &[u8] = b"seq_floor";
     /// 1 where only replicated edits are taken.
     pub(crate) const MIRROR: &[u8] = b"mirror";
+    /// 1 where ids name partitions. Written with the file, and never again.
+    pub(crate) const PARTITIONED: &[u8] = b"partitioned";
     pub(crate) const SECURITY: &[u8] = b"security";
 }
 

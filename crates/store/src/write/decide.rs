@@ -6,7 +6,9 @@ use crate::{Error, Outcome, Refused, Written};
 use std::sync::atomic::Ordering;
 use trunkline_core::attachment::Attachment;
 use trunkline_core::doc::{Body, InteractiveEdit, ReplicatedEdit, RevPath};
+use trunkline_core::doc_id::DocId;
 use trunkline_core::limits::{DOCUMENT_BYTES_MAX, GENERATION_MAX, INLINE_BODY_BYTES_MAX};
+use trunkline_core::partition;
 use trunkline_core::rev::Rev;
 use trunkline_core::revid;
 use trunkline_core::revtree::{LeafState, Merged};
@@ -27,6 +29,9 @@ impl<'a> Commit<'a, '_> {
         }
         if edit.body.as_str().len() > DOCUMENT_BYTES_MAX {
             return Ok(Err(Refused::DocumentTooLarge));
+        }
+        if let Err(refused) = self.in_partition(&edit.id) {
+            return Ok(Err(refused));
         }
         let parent = match self.parent_of(index, edit)? {
             Ok(parent) => parent,
@@ -92,6 +97,9 @@ impl<'a> Commit<'a, '_> {
         if edit.body.as_str().len() > DOCUMENT_BYTES_MAX {
             return Ok(Err(Refused::DocumentTooLarge));
         }
+        if let Err(refused) = self.in_partition(&edit.id) {
+            return Ok(Err(refused));
+        }
         let Some(digest) = edit.path.digests.first() else {
             return Err(Error::Corrupt("a replicated edit without a revision".into()));
         };
@@ -121,6 +129,14 @@ impl<'a> Commit<'a, '_> {
             now.age_ms = now.age_ms.max(edit.age_ms);
         }
         Ok(Ok(Written { rev, seq }))
+    }
+
+    /// Whether a document may be here by its id.
+    fn in_partition(&self, id: &DocId) -> Result<(), Refused> {
+        if !self.file.partitioned {
+            return Ok(());
+        }
+        partition::check(id.as_str()).map_err(Refused::Member)
     }
 
     /// Whether a revision is any node of a document's tree.

@@ -21,6 +21,7 @@ mod fixture;
 mod guard;
 mod lifecycle;
 mod model;
+mod partitioned;
 mod pinned;
 mod support;
 mod together;

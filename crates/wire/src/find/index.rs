@@ -2,6 +2,7 @@
 
 use super::request::{boolean, invalid_key, is_object, members, number, required, selector, sort, string};
 use super::{Refusal, Sort};
+use crate::design_doc;
 use std::io::Write;
 use trunkline_core::json;
 use trunkline_core::selector::{FieldPath, Selector};
@@ -15,6 +16,8 @@ pub struct NewIndex {
     pub name: Option<String>,
     /// What is indexed.
     pub definition: Definition,
+    /// Its rows are by partition; as the database is, where nothing is said.
+    pub partitioned: Option<bool>,
     /// `index`, as it was given, JSON text.
     pub given: String,
 }
@@ -35,6 +38,7 @@ pub type BulkDelete = Vec<String>;
 pub fn parse_index(text: &[u8]) -> Result<NewIndex, Refusal> {
     let (mut ddoc, mut name, mut given) = (None, None, None);
     let mut kind = "json".to_owned();
+    let mut partitioned = None;
     members(text, |member, value| {
         match member {
             "index" => given = Some(value.to_owned()),
@@ -45,11 +49,7 @@ pub fn parse_index(text: &[u8]) -> Result<NewIndex, Refusal> {
                 ddoc = Some(id.strip_prefix("_design/").unwrap_or(&id).to_owned());
             }
             "w" => drop(number(value, 1)?),
-            "partitioned" => {
-                if boolean(value)? {
-                    return Err(Refusal::new("bad_request", "database is not partitioned"));
-                }
-            }
+            "partitioned" => partitioned = Some(boolean(value)?),
             _ => return Err(invalid_key(member)),
         }
         Ok(())
@@ -71,6 +71,7 @@ pub fn parse_index(text: &[u8]) -> Result<NewIndex, Refusal> {
         ddoc,
         name,
         definition: definition(&given)?,
+        partitioned,
         given,
     })
 }
@@ -199,8 +200,12 @@ pub fn parse_bulk_delete(text: &[u8]) -> Result<BulkDelete, Refusal> {
 }
 
 /// The body of a design document with an index added to it; `None` when it has the same already. `Err` when the design
-/// document is in another language.
-pub fn add_index(body: Option<&str>, name: &str, index: &NewIndex) -> Result<Option<String>, Refusal> {
+/// document, whose id is told, is in another language, or its views are by partition and the index is not to be.
+pub fn add_index(
+    (id, body): (&str, Option<&str>),
+    name: &str,
+    index: &NewIndex,
+) -> Result<Option<String>, Refusal> {
     let mut view = b"{\"map\":".to_vec();
     let mut given = String::new();
     json::compact(&index.given, &mut given);
@@ -210,13 +215,30 @@ pub fn add_index(body: Option<&str>, name: &str, index: &NewIndex) -> Result<Opt
         index.definition.map()
     );
     let view = String::from_utf8(view).unwrap_or_default();
-    let (others, views) = parts(body.unwrap_or("{}"))?;
+    let (mut others, views) = parts(body.unwrap_or("{}"))?;
+    match body {
+        None => others.extend(
+            index
+                .partitioned
+                .map(|partitioned| ("options".to_owned(), format!("{{\"partitioned\":{partitioned}}}"))),
+        ),
+        Some(body) if partitioned(body) != index.partitioned => {
+            let reason =
+                format!("Requested partitioned option does not match existing value on design document {id}");
+            return Err(Refusal::new("invalid_partitioned_option", reason));
+        }
+        Some(_) => {}
+    }
     if views.iter().any(|(other, text)| other == name && *text == view) {
         return Ok(None);
     }
     let mut views: Vec<(String, String)> = views.into_iter().filter(|(other, _)| other != name).collect();
     views.push((name.to_owned(), view));
     Ok(Some(body_of(&others, &views)))
+}
+
+fn partitioned(body: &str) -> Option<bool> {
+    design_doc::parse(body).ok()?.partitioned
 }
 
 /// The body of a design document without an index: `None` when nothing is left of it.
@@ -283,12 +305,12 @@ mod tests {
         let asked = br#"{"index":{"fields":["a",{"b.c":"asc"}], "partial_filter_selector":{"x" : 1}},"ddoc":"_design/d","name":"n"}"#;
         let index = parse_index(asked).unwrap();
         assert_eq!(index.ddoc.as_deref(), Some("d"));
-        let body = add_index(None, "n", &index).unwrap().unwrap();
+        let body = add_index(("_design/d", None), "n", &index).unwrap().unwrap();
         assert_eq!(
             body,
             r#"{"language":"query","views":{"n":{"map":{"fields":{"a":"asc","b.c":"asc"},"partial_filter_selector":{"x":1}},"reduce":"_count","options":{"def":{"fields":["a",{"b.c":"asc"}],"partial_filter_selector":{"x":1}}}}}}"#
         );
-        assert_eq!(add_index(Some(&body), "n", &index).unwrap(), None);
+        assert_eq!(add_index(("_design/d", Some(&body)), "n", &index).unwrap(), None);
         let design = crate::design_doc::parse(&body).unwrap();
         let definition = parse_map(&design.views.get("n").unwrap().map).unwrap();
         assert_eq!(definition, index.definition);
@@ -296,11 +318,37 @@ mod tests {
             definition.json(),
             r#"{"fields":[{"a":"asc"},{"b.c":"asc"}],"partial_filter_selector":{"x":1}}"#
         );
-        let both = add_index(Some(&body), "m", &index).unwrap().unwrap();
+        let both = add_index(("_design/d", Some(&body)), "m", &index)
+            .unwrap()
+            .unwrap();
         assert_eq!(remove_index(&both, "m").unwrap().as_deref(), Some(body.as_str()));
         assert_eq!(remove_index(&body, "n").unwrap(), None);
-        let javascript = add_index(Some(r#"{"language":"javascript"}"#), "n", &index).unwrap_err();
+        let javascript =
+            add_index(("_design/d", Some(r#"{"language":"javascript"}"#)), "n", &index).unwrap_err();
         assert_eq!(javascript.word, "invalid_ddoc_lang");
+    }
+
+    #[test]
+    fn all_indexes_of_a_design_document_are_partitioned_or_none() {
+        let index = |partitioned| {
+            let asked = format!(r#"{{"index":{{"fields":["a"]}}{partitioned}}}"#);
+            parse_index(asked.as_bytes()).unwrap()
+        };
+        let default = add_index(("_design/d", None), "n", &index("")).unwrap().unwrap();
+        assert!(!default.contains("options\":{\"partitioned"), "{default}");
+        let global = index(r#","partitioned":false"#);
+        let body = add_index(("_design/d", None), "n", &global).unwrap().unwrap();
+        assert!(body.contains(r#""options":{"partitioned":false}"#), "{body}");
+        assert!(
+            add_index(("_design/d", Some(&body)), "m", &global)
+                .unwrap()
+                .is_some()
+        );
+        for (before, index) in [(&body, index("")), (&default, global)] {
+            let refusal = add_index(("_design/d", Some(before)), "m", &index).unwrap_err();
+            assert_eq!(refusal.word, "invalid_partitioned_option");
+            assert!(refusal.reason.ends_with("on design document _design/d"));
+        }
     }
 
     #[test]

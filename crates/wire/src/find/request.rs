@@ -3,6 +3,7 @@
 use super::Refusal;
 use trunkline_core::json::{self, Reader};
 use trunkline_core::limits::REQUEST_ITEMS_MAX;
+use trunkline_core::partition::Partition;
 
 /// What is to be found, and how it is to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct FindRequest {
     pub conflicts: bool,
     /// Bring the index up to date first.
     pub update: bool,
+    /// Only documents of this partition.
+    pub partition: Option<Partition>,
     /// Accepted, and without effect: there is one copy of everything.
     pub stable: bool,
     /// As `stable`.
@@ -62,6 +65,7 @@ impl FindRequest {
             execution_stats: false,
             conflicts: false,
             update: true,
+            partition: None,
             stable: false,
             r: 1,
         }
@@ -108,7 +112,8 @@ fn parse_into(mut request: FindRequest, text: &[u8]) -> Result<FindRequest, Refu
             "update" => request.update = boolean(value)?,
             "stable" => request.stable = boolean(value)?,
             "stale" if value == "\"ok\"" => request.update = false,
-            "stale" | "partition" => {}
+            "stale" => {}
+            "partition" => request.partition = partition(value)?,
             "r" => request.r = number(value, 1)?,
             _ => return Err(invalid_key(name)),
         }
@@ -282,6 +287,21 @@ fn fields(value: &str) -> Result<Vec<String>, Refusal> {
     names.into_iter().map(name).collect()
 }
 
+/// An empty name is none.
+fn partition(value: &str) -> Result<Option<Partition>, Refusal> {
+    let name = json::string(value).ok_or_else(|| {
+        let reason = "Partition must be a string";
+        Refusal::new("illegal_partition", reason)
+    })?;
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let parsed = Partition::parse(&name);
+    parsed
+        .map(Some)
+        .map_err(|invalid| Refusal::new("illegal_partition", invalid.to_string()))
+}
+
 fn bookmark(value: &str) -> Result<Option<String>, Refusal> {
     match json::string(value) {
         _ if value == "null" => Ok(None),
@@ -342,6 +362,9 @@ mod tests {
         let plain = parse(br#"{"selector":{},"use_index":["_design/x"],"sort":[{"a":"desc"}]}"#).unwrap();
         assert_eq!((plain.limit, plain.update), (25, true));
         assert_eq!(plain.use_index, ["x"]);
+        assert_eq!(plain.partition, None);
+        let inside = parse(br#"{"selector":{},"partition":"p"}"#).unwrap();
+        assert_eq!(inside.partition, Some(Partition::parse("p").unwrap()));
         assert!(plain.sort.descending);
         assert_eq!(parse_count(br#"{"selector":{}}"#).unwrap(), "{}");
     }
@@ -404,6 +427,11 @@ mod tests {
                 r#"{"selector":{},"bookmark":1}"#,
                 "invalid_bookmark",
                 "Invalid bookmark value: 1",
+            ),
+            (
+                r#"{"selector":{},"partition":"_p"}"#,
+                "illegal_partition",
+                "Partition must not start with an underscore",
             ),
             ("[]", "bad_request", "Request body must be a JSON object"),
             ("{", "bad_request", "invalid UTF-8 JSON"),

@@ -73,9 +73,17 @@ impl Listing {
         let update_seq = range
             .update_seq
             .then(|| seq::json(info.update_seq, seq::suffix(&info.uuid)));
-        let range = match kind {
-            Kind::All => range,
-            Kind::Designs => range.within(DESIGNS.0, DESIGNS.1),
+        let range = match (kind, range.partition.clone()) {
+            (Kind::Designs, _) => range.within(DESIGNS.0, DESIGNS.1),
+            (Kind::All, None) => range,
+            (Kind::All, Some(_)) if !db.is_partitioned()? => {
+                let reason = "`partition` parameter is not supported on this db";
+                return Err(Error::QueryParse(reason.to_owned()));
+            }
+            (Kind::All, Some(partition)) => {
+                let (low, high) = partition.ids();
+                range.within(&low, &high)
+            }
         };
         let total = match kind {
             Kind::All => info.doc_count,
@@ -158,7 +166,9 @@ impl Listing {
     fn look_up(&mut self, mut keys: Vec<String>, out: &mut Vec<u8>) -> Result<()> {
         keys.truncate(keys.len().saturating_sub(std::mem::take(&mut self.skip)));
         let here = keys.split_off(keys.len().saturating_sub(KEYS_PER_CHUNK.min(self.limit)));
-        let id = |key: &String| serde_json::from_str::<String>(key).ok();
+        let partition = self.range.partition.clone();
+        let here_by_id = |id: &String| partition.as_ref().is_none_or(|partition| partition.holds(id));
+        let id = |key: &String| serde_json::from_str::<String>(key).ok().filter(here_by_id);
         let ids: Vec<Option<String>> = here.iter().rev().map(id).collect();
         let wants: Vec<Want> = ids
             .iter()

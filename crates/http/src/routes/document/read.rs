@@ -1,6 +1,6 @@
 //! GET and HEAD of a document: its winner, one revision, or several (`open_revs`), as JSON or multipart.
 
-use super::{etag, stream};
+use super::{etag, not_there, stream};
 use crate::absent;
 use crate::app::{App, blocking};
 use crate::error::{Error, Result};
@@ -84,7 +84,9 @@ async fn read_winner(
     headers: HeaderMap,
 ) -> Result<Response> {
     let read = app.reads.run(move || {
-        let leaf = db.get(&id, None)?.ok_or(Error::MISSING)?;
+        let Some(leaf) = db.get(&id, None)? else {
+            return Err(not_there(&db, &id)?);
+        };
         if leaf.deleted {
             return Err(Error::DELETED);
         }
@@ -119,12 +121,9 @@ fn one(db: &Database, id: &str, options: &ReadOptions) -> Result<(Leaf, Found)> 
         id: id.to_owned(),
         revs,
     }];
-    let mut found = db
-        .bulk_get(&wants)?
-        .into_iter()
-        .next()
-        .flatten()
-        .ok_or(Error::MISSING)?;
+    let Some(mut found) = db.bulk_get(&wants)?.into_iter().next().flatten() else {
+        return Err(not_there(db, id)?);
+    };
     if found.leaves.is_empty() {
         return Err(Error::MISSING);
     }
@@ -240,7 +239,7 @@ fn opened(db: &Database, id: &str, options: &ReadOptions) -> Result<(Vec<Opened>
         None if matches!(options.open_revs, Some(OpenRevs::These(_))) => {
             Ok((asked.into_iter().map(Err).collect(), RevTree::default()))
         }
-        None => Err(Error::MISSING),
+        None => Err(not_there(db, id)?),
     }
 }
 

@@ -1,23 +1,25 @@
 //! `_explain`: how a query would be answered.
 
-use super::query::Query;
+use super::query::{self, Query};
 use crate::app::blocking;
 use crate::body::JsonBody;
 use crate::error::Result;
-use crate::request::Moment;
+use crate::request::{Moment, Query as Asked};
 use crate::respond;
 use crate::routes::find_index::shown;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
+use trunkline_core::partition::Partition;
 use trunkline_query::mango::Source;
 use trunkline_wire::find as wire;
 
 pub(in crate::routes) async fn explain(
     Moment(db): Moment,
+    asked: Asked,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
-    let request = wire::parse(&body)?;
+    let request = query::within(&asked, wire::parse(&body)?)?;
     let name = db.name().as_str().to_owned();
     let query = blocking(move || Query::new(&db, request)).await?;
     Ok(respond::value(StatusCode::OK, &explanation(&name, &query)))
@@ -66,7 +68,7 @@ fn explanation(database: &str, query: &Query) -> Value {
     json!({
         "dbname": database,
         "index": shown(index),
-        "partitioned": false,
+        "partitioned": query.partitioned,
         "selector": parsed(&selector.canonical()),
         "opts": {
             "use_index": request.use_index,
@@ -75,7 +77,7 @@ fn explanation(database: &str, query: &Query) -> Value {
             "skip": request.skip,
             "sort": sort,
             "fields": request.fields,
-            "partition": "",
+            "partition": request.partition.as_ref().map_or("", Partition::as_str),
             "r": request.r,
             "conflicts": request.conflicts,
             "stale": false,
@@ -92,7 +94,7 @@ fn explanation(database: &str, query: &Query) -> Value {
             "include_docs": !covering,
             "view_type": "map",
             "reduce": false,
-            "partition": null,
+            "partition": request.partition.as_ref().map(Partition::as_str),
             "start_key": start,
             "end_key": end,
             "direction": if plan.descending { "rev" } else { "fwd" },

@@ -2,11 +2,13 @@
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::request;
 use crate::views;
 use axum::http::StatusCode;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
+use trunkline_core::partition::Partition;
 use trunkline_core::selector::Selector;
 use trunkline_query::ViewIndex;
 use trunkline_query::mango::{Catalog, Plan, Search, Shown, Source, Stats, Wanted};
@@ -18,6 +20,8 @@ pub(in crate::routes) struct Query {
     pub(super) request: FindRequest,
     pub(in crate::routes) selector: Selector,
     pub(in crate::routes) plan: Plan,
+    /// The database has partitions.
+    pub(super) partitioned: bool,
     started: Instant,
 }
 
@@ -27,18 +31,38 @@ impl From<Refusal> for Error {
     }
 }
 
+/// A request, in the partition that the path or the query string names.
+pub(super) fn within(asked: &request::Query, mut request: FindRequest) -> Result<FindRequest> {
+    if let Some(name) = asked.text("partition") {
+        let partition = Partition::parse(name)?;
+        if request
+            .partition
+            .as_ref()
+            .is_some_and(|given| *given != partition)
+        {
+            return Err(Error::bad("Conflicting value for `partition` in the body"));
+        }
+        request.partition = Some(partition);
+    }
+    Ok(request)
+}
+
 impl Query {
     /// Chooses an index. Blocks.
     pub(super) fn new(db: &Database, request: FindRequest) -> Result<Query> {
         let started = Instant::now();
         let selector = Selector::parse(&request.selector).map_err(Refusal::from)?;
         let catalog = Catalog::read(db)?;
+        if request.partition.is_some() && !catalog.partitioned {
+            return Err(Error::bad("partition specified on non-partitioned db"));
+        }
         let wanted = Wanted {
             selector: &selector,
             sort: &request.sort,
             fields: &request.fields,
             use_index: &request.use_index,
             allow_fallback: request.allow_fallback,
+            partition: request.partition.as_ref(),
         };
         let mut plan = Plan::new(&catalog, &wanted)
             .map_err(|none| Error::Mango(StatusCode::BAD_REQUEST, none.word(), none.to_string()))?;
@@ -47,6 +71,7 @@ impl Query {
             request,
             selector,
             plan,
+            partitioned: catalog.partitioned,
             started,
         })
     }

@@ -81,7 +81,7 @@ fn live(db: &Database) -> Result<Vec<(String, Design)>> {
         let Some(leaf) = db.get(&id, None)? else { continue };
         // What cannot be read makes no index.
         if let Ok(document) = design_doc::parse(leaf.body.as_str()) {
-            live.push((id, Design::new(&document)));
+            live.push((id, Design::of(db, &document)?));
         }
     }
     Ok(live)

@@ -118,7 +118,7 @@ fn with_documents(test: impl Fn(&Database, &Indexes)) {
         }
         for fields in [r#"["a"]"#, r#"["a","n"]"#, r#"["n"]"#] {
             let index = parse_index(format!("{{\"index\":{{\"fields\":{fields}}}}}").as_bytes()).unwrap();
-            let body = add_index(None, "i", &index).unwrap().unwrap();
+            let body = add_index(("_design/i", None), "i", &index).unwrap().unwrap();
             let name = fields.replace(|c: char| !c.is_ascii_alphanumeric(), "");
             write(&db, [(format!("_design/{name}"), body)]);
         }

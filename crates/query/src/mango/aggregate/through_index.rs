@@ -68,6 +68,7 @@ impl ThroughIndex {
             places: Places {
                 range: places.clone(),
                 descending: false,
+                keys_from: 0,
             },
             fold: asked.fold(),
             covering,
