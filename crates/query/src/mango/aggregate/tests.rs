@@ -73,6 +73,7 @@ fn rows(db: &Database, way: &Way<'_>, asked: &str) -> Result<(Vec<String>, Stats
         fields: &fields,
         use_index: &use_index,
         allow_fallback: use_index.is_empty(),
+        partition: None,
     };
     let plan = Plan::new(&Catalog::read(db).unwrap(), &wanted).unwrap();
     let index = match &plan.source {
