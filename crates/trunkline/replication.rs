@@ -60,6 +60,12 @@ impl Replication {
         self
     }
 
+    /// Only what is in a named feed of the source, `design/name`.
+    pub fn feed_name(mut self, name: &str) -> Replication {
+        self.spec.feed_name = Some(name.to_owned());
+        self
+    }
+
     /// Only documents that match a Mango selector, given as JSON text.
     pub fn selector(mut self, json: &str) -> Result<Replication> {
         let selector = Selector::parse(json).map_err(|invalid| Error::Invalid(invalid.to_string()))?;

@@ -13,6 +13,7 @@ mod jobs;
 mod load;
 mod measure;
 mod memory;
+mod named_feeds;
 mod raw;
 mod replication;
 mod report;
@@ -107,6 +108,8 @@ enum Name {
     IdleJobs,
     /// A tree and a chain of replicas in one process
     Fanout,
+    /// Named feeds: reading, building, what they cost writers
+    NamedFeeds,
     /// Views: building, reducing, keeping up to date
     Views,
     /// Memory of an idle server
@@ -222,6 +225,7 @@ fn measure_line(bench: &mut Bench, name: Name) -> Result<Vec<Line>, Failure> {
         Name::Distance => distance::distance(bench)?,
         Name::IdleJobs => jobs::idle_jobs(bench)?,
         Name::Fanout => fanout::fanout(bench)?,
+        Name::NamedFeeds => named_feeds::named_feeds(bench)?,
         Name::Views => views::views(bench)?,
         Name::Idle => vec![memory::idle(bench)?],
     })

@@ -2,6 +2,7 @@
 
 use crate::Config;
 use crate::error::{Error, Result};
+use crate::feeds::Feeds;
 use crate::reads::Reads;
 use crate::room::{Room, Rooms};
 use crate::routes::Uploads;
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) uploads: Uploads,
     /// Indexes, and who brings them up to date.
     pub(crate) views: Views,
+    /// Named feeds that are being built.
+    pub(crate) feeds: Feeds,
     /// Moments that clients ask several questions about.
     pub(crate) snapshots: Snapshots,
     /// Turns of aggregates.
@@ -72,6 +75,7 @@ impl App {
             uploads: Uploads::default(),
             views: Views::default(),
             aggregates: Arc::new(Semaphore::new(AGGREGATES_MAX)),
+            feeds: Feeds::default(),
             snapshots: Snapshots::default(),
             stopping: CancellationToken::new(),
             compactions: parking_lot::Mutex::default(),

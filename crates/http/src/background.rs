@@ -1,9 +1,11 @@
-//! Indexes that are brought up to date behind writes, so that whoever asks a view next waits for little.
+//! Indexes that are brought up to date behind writes, so that whoever asks a view next waits for little; named feeds,
+//! too.
 //!
 //! Databases are looked at when they changed, never else: idle ones cost nothing here.
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::feeds;
 use crate::views::{Opened, refresh};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
@@ -64,11 +66,14 @@ async fn work(app: &App, changed: &Changed) {
     }
 }
 
-/// Brings the indexes of one database up to date.
+/// Brings the feeds and indexes of one database up to date.
 async fn see_to(app: &App, name: &DbName) {
-    let (opening, name) = (app.clone(), name.clone());
+    let Ok(db) = app.database(name) else { return };
+    if let Err(error) = feeds::build_all(app, &db).await {
+        tracing::debug!(?error, database = name.as_str(), "feeds are not built");
+    }
+    let opening = app.clone();
     let found = app.scan(move || {
-        let db = opening.database(&name)?;
         let ids = designs(&db)?;
         let open = |id| opening.views.open(&db, id);
         // One that cannot be read is no reason to leave the others behind.

@@ -94,6 +94,8 @@ pub(crate) enum Error {
     Design(&'static str, String),
     /// A peer of a replication failed; error word and reason.
     Replication(StatusCode, &'static str, String),
+    /// A named feed was declared anew just now, and is to be built first.
+    FeedUnbuilt,
     /// Other requests hold all the memory there is for request bodies.
     Busy,
     /// The store or server is closing.
@@ -241,6 +243,11 @@ impl Error {
             }
             Error::Internal(reason) => (S::INTERNAL_SERVER_ERROR, "internal_server_error", reason.into()),
             Error::NotImplemented(reason) => (S::NOT_IMPLEMENTED, "not_implemented", (*reason).into()),
+            Error::FeedUnbuilt => (
+                S::SERVICE_UNAVAILABLE,
+                "feed_unbuilt",
+                "The feed is being built; try again.".into(),
+            ),
             Error::Busy => (S::SERVICE_UNAVAILABLE, "busy", reasons::BUSY.into()),
             Error::ContentAbsent(_) => (
                 S::SERVICE_UNAVAILABLE,
@@ -313,6 +320,8 @@ impl From<store::Error> for Error {
             store::Error::PartitionedSystem(_) => Error::bad("Cannot partition a system database"),
             store::Error::Closed => Error::Closing,
             store::Error::SnapshotEnded => Error::SnapshotEnded,
+            store::Error::FeedMissing(_) => Error::NotFound(trunkline_wire::feeds::MISSING.into()),
+            store::Error::FeedUnbuilt(_) => Error::FeedUnbuilt,
             store::Error::Busy => Error::Busy,
             store::Error::ContentAbsent(_) => Error::ContentAbsent(None),
             store::Error::Refused(refused) => Error::refused(refused, ""),

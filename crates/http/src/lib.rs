@@ -16,6 +16,7 @@ mod edit;
 mod encoding;
 mod error;
 mod feed;
+mod feeds;
 mod function_request;
 mod jobs;
 mod lenient;

@@ -23,6 +23,7 @@ mod listed;
 mod local;
 mod local_docs;
 mod maintenance;
+mod named_feed;
 mod partition;
 mod purge;
 mod replicate;
@@ -123,6 +124,7 @@ fn database_level() -> Router<App> {
         })
         .route("/{db}/_exchange/docs", post(exchange::docs))
         .route("/{db}/_exchange/lacking", post(exchange::lacking))
+        .route("/{db}/_feed/{design}/{name}", get(named_feed::show))
         .route("/{db}/_missing_revs", post(revs_diff::missing_revs))
         .route("/{db}/_purge", post(purge::purge))
         .route("/{db}/_purged_infos", get(purge::infos))

@@ -1,6 +1,7 @@
 //! What runs in the background, as `_active_tasks` lists it.
 
 use crate::app::App;
+use crate::feeds::Build;
 use crate::jobs::{self, NODE};
 use crate::views::Pass;
 use serde_json::{Value, json};
@@ -26,6 +27,7 @@ pub(crate) fn active(app: &App) -> Vec<Value> {
         .map(|job| jobs::task(job, now))
         .chain(compactions)
         .chain(app.views.passes().iter().map(|pass| indexer(pass, now)))
+        .chain(app.feeds.builds().iter().flat_map(|build| feeds(build, now)))
         .collect()
 }
 
@@ -44,6 +46,28 @@ fn indexer(pass: &Pass, now: u64) -> Value {
         "started_on": pass.started,
         "updated_on": now,
     })
+}
+
+/// Named feeds that are being built, one after the other.
+fn feeds(build: &Build, now: u64) -> Vec<Value> {
+    let feeds = build.db.feeds().unwrap_or_default();
+    let unbuilt = feeds.into_iter().filter(|feed| !feed.built);
+    let task = unbuilt.map(|feed| {
+        let done = feed.total.saturating_sub(feed.pending);
+        json!({
+            "node": NODE,
+            "pid": "<0.0.0>",
+            "type": "feed_build",
+            "database": build.db.name().as_str(),
+            "feed": feed.name,
+            "changes_done": done,
+            "total_changes": feed.total,
+            "progress": (done * 100).checked_div(feed.total).unwrap_or(0),
+            "started_on": build.started,
+            "updated_on": now,
+        })
+    });
+    task.collect()
 }
 
 /// A compaction that runs; dropping it takes it off the list.

@@ -200,6 +200,8 @@ pub struct ChangesAsk {
     pub selector: Option<(String, trunkline_core::selector::Selector)>,
     /// Only documents that this function lets pass.
     pub filter: Option<SourceFilter>,
+    /// Only what is in this named feed, `design/name`.
+    pub feed_name: Option<String>,
     /// While true, rows may carry their documents; saves fetching them. It is turned off when the target turns out
     /// to have most of them.
     pub docs: Arc<AtomicBool>,

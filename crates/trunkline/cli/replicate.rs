@@ -34,6 +34,9 @@ pub(crate) struct ReplicateArgs {
     /// Only documents that match this Mango selector
     #[arg(long, value_name = "JSON", conflicts_with = "doc_ids")]
     selector: Option<String>,
+    /// Only what is in this named feed of the source
+    #[arg(long, value_name = "DESIGN/NAME", conflicts_with_all = ["doc_ids", "selector"])]
+    feed_name: Option<String>,
     /// Start after this seq of the source when the two sides have no checkpoint in common
     #[arg(long, value_name = "SEQ")]
     since_seq: Option<String>,
@@ -96,6 +99,7 @@ fn spec(args: &ReplicateArgs) -> Result<Spec, Failure> {
         doc_ids: (!args.doc_ids.is_empty()).then(|| args.doc_ids.clone()),
         selector,
         filter: None,
+        feed_name: args.feed_name.clone(),
         since_seq,
         ..Spec::default()
     })

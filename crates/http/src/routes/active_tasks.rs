@@ -1,4 +1,4 @@
-//! `/_active_tasks`: replications, compactions and passes over indexes that run now.
+//! `/_active_tasks`: replications, compactions, passes over indexes and builds of named feeds that run now.
 
 use crate::app::App;
 use crate::{respond, tasks};

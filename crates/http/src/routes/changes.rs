@@ -8,6 +8,7 @@ use crate::app::{App, blocking};
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::feed::{Feed, Pulse};
+use crate::feeds;
 use crate::function_request::FunctionRequest;
 use crate::request::{Db, Query, header_value, matches_etag};
 use crate::respond::{self, Chunks, Gone};
@@ -50,6 +51,9 @@ async fn open(
     request: FunctionRequest,
     posted: Option<JsonBody>,
 ) -> Result<Response> {
+    if let Some(name) = &options.feed_name {
+        feeds::built(&app, &db, name).await?;
+    }
     let options = Arc::new(options);
     let inline_bytes_max = app.config.request_buffer_bytes_max as u64;
     let is_normal = options.feed == Feed::Normal;
@@ -73,7 +77,7 @@ async fn open(
         Ok(((scan, writer), progress, out, etag))
     });
     let (state, progress, mut out, etag) = first.await?;
-    if is_normal && progress != Progress::More {
+    if is_normal && matches!(progress, Progress::CaughtUp | Progress::Over) {
         close(state, &mut out).await?;
         return Ok(tagged(respond::json(StatusCode::OK, out), &etag));
     }
@@ -194,6 +198,12 @@ impl Live {
     async fn catch_up(&mut self, app: &App, chunks: &Chunks) -> Result<Progress, Stopped> {
         loop {
             let progress = self.chunk(app).await?;
+            if progress == Progress::Unbuilt {
+                let scan = &self.state.0;
+                let name = scan.feed_name().unwrap_or_default();
+                feeds::built(app, &scan.db, name).await?;
+                continue;
+            }
             if progress != Progress::More || (app.stopping.is_cancelled() && self.feed != Feed::Normal) {
                 return Ok(progress);
             }

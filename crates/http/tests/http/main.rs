@@ -29,6 +29,7 @@ mod harness;
 mod live_feeds;
 mod local;
 mod multipart;
+mod named_feeds;
 mod partition_docs;
 mod partition_find;
 mod partition_ids;

@@ -78,6 +78,9 @@ pub(crate) fn digest(source: &str, target: &str, spec: &Spec) -> String {
             part("value", value);
         }
     }
+    if let Some(name) = &spec.feed_name {
+        part("feed_name", name);
+    }
     if spec.winning_revs_only {
         part("winning_revs_only", "");
     }
@@ -165,6 +168,11 @@ mod tests {
             attachments: AttachmentMode::Lazy,
             ..plain.clone()
         };
+        let feed = Spec {
+            feed_name: Some("d/f".to_owned()),
+            ..plain.clone()
+        };
+        assert_ne!(id, digest("a", "b", &feed));
         assert_ne!(id, digest("a", "b", &archive));
         assert_ne!(id, digest("a", "b", &lazy));
         let of = |ids: &[&str]| {

@@ -145,6 +145,9 @@ impl Feed {
         if let Some(filter) = &self.ask.filter {
             url.push_str(&super::filter::query(filter));
         }
+        if let Some(name) = &self.ask.feed_name {
+            url.push_str(&super::named_feed::query(name));
+        }
         let mut body = Vec::new();
         if let Some(ids) = &self.ask.doc_ids {
             url.push_str("&filter=_doc_ids");

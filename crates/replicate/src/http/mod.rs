@@ -18,6 +18,7 @@ mod client;
 mod documents;
 mod exchange;
 mod filter;
+mod named_feed;
 mod origin;
 mod upload;
 
@@ -332,6 +333,9 @@ impl Peer for HttpPeer {
         ask: ChangesAsk,
     ) -> Result<BoxStream<'static, Result<Changes, PeerError>>, PeerError> {
         let Looked { kind, exchanges, .. } = self.looked();
+        if let Some(name) = &ask.feed_name {
+            named_feed::check(&self.client, name).await?;
+        }
         if exchanges && ask.filter.is_none() {
             match exchange::open(self.client.clone(), &ask).await? {
                 Some(feed) => return Ok(feed),

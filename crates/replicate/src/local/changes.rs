@@ -22,8 +22,13 @@ pub(super) async fn open(
     if let Some(filter) = &ask.filter {
         Peer::filter_code(&peer, filter).await?;
     }
+    let feed_name = ask.feed_name.clone();
     let (database, suffix, last) = peer
-        .with_database(|peer, database| {
+        .with_database(move |peer, database| {
+            // First: what building moves belongs to the feed.
+            if let Some(name) = feed_name {
+                database.build_feed(&name).map_err(|error| peer.error(&error))?;
+            }
             let info = database.info().map_err(|error| peer.error(&error))?;
             let suffix: Box<str> = seq::suffix(&info.uuid).into();
             Ok((database, suffix, info.update_seq))
@@ -38,6 +43,7 @@ pub(super) async fn open(
         since,
         until: if ask.continuous { until } else { until.min(last) },
         ended: false,
+        name: ask.feed_name,
         filter: Arc::new(Filter {
             main_only: ask.main_only,
             doc_ids: ask.doc_ids.map(|ids| ids.into_iter().collect()),
@@ -125,6 +131,8 @@ struct Feed {
     until: Seq,
     ended: bool,
     continuous: bool,
+    /// Of a named feed.
+    name: Option<String>,
     filter: Arc<Filter>,
 }
 
@@ -163,6 +171,7 @@ impl Feed {
     /// The next rows; `None` when there are none after `since`.
     async fn chunk(&mut self) -> Result<Option<Changes>, PeerError> {
         let (peer, database, filter) = (self.peer.clone(), self.database.clone(), Arc::clone(&self.filter));
+        let name = self.name.clone();
         let scan = ChangesScan {
             since: self.since,
             until: self.until,
@@ -193,7 +202,17 @@ impl Feed {
                 }
                 ControlFlow::Continue(())
             };
-            let end = database.changes(&scan, &mut take);
+            let end = match &name {
+                None => database.changes(&scan, &mut take),
+                Some(name) => match database.feed_changes(name, &scan, &mut take) {
+                    // It was declared anew.
+                    Err(Error::FeedUnbuilt(_)) => {
+                        database.build_feed(name).map_err(|error| peer.error(&error))?;
+                        database.feed_changes(name, &scan, &mut take)
+                    }
+                    end => end,
+                },
+            };
             let end = failed.map_or(end, Err).map_err(|error| peer.error(&error))?;
             // What was at the newest seqs may have moved on or be purged, and a crash leaves out many where writes are
             // relaxed: they are passed all the same, or it would never be known that nothing is left.

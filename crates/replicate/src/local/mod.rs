@@ -123,8 +123,12 @@ impl LocalPeer {
                     Err(_) => PeerErrorKind::DatabaseMissing,
                 }
             }
+            // It may still come, as a database may.
+            Error::FeedMissing(_) => PeerErrorKind::DatabaseMissing,
             // A full disk may be emptied, a slow one may answer the next time, and what is damaged may be restored.
-            Error::Io(..) | Error::Busy | Error::Closed | Error::Corrupt(_) => PeerErrorKind::Unavailable,
+            Error::Io(..) | Error::Busy | Error::Closed | Error::Corrupt(_) | Error::FeedUnbuilt(_) => {
+                PeerErrorKind::Unavailable
+            }
             Error::ContentAbsent(_) => PeerErrorKind::Absent,
             _ => PeerErrorKind::Invalid,
         };

@@ -83,6 +83,12 @@ impl Definition {
                 "`filter` excludes `doc_ids` and `selector`",
             ));
         }
+        let others = asked.filter.is_some() || asked.selector.is_some() || asked.doc_ids.is_some();
+        if asked.feed_name.is_some() && others {
+            return Err(InvalidDefinition::new(
+                "`feed_name` excludes `doc_ids`, `selector` and `filter`",
+            ));
+        }
         let params = asked.query_params;
         let filter = asked.filter.map(|name| SourceFilter::new(name, params));
         if asked.selector.is_some() && asked.doc_ids.is_some() {
@@ -104,6 +110,7 @@ impl Definition {
             doc_ids: asked.doc_ids,
             selector,
             filter,
+            feed_name: asked.feed_name,
             since_seq: asked.since_seq,
             winning_revs_only: asked.winning_revs_only,
             use_checkpoints: asked.use_checkpoints,
@@ -334,6 +341,10 @@ mod tests {
             (r#"{"source":"a","target":"http://h"}"#, "`target`"),
             (r#"{"source":"a","target":"b","filter":"x/y"}"#, "`filter`"),
             (r#"{"source":"a","target":"b","selector":{"$x":1}}"#, "`selector`"),
+            (
+                r#"{"source":"a","target":"b","selector":{},"feed_name":"d/f"}"#,
+                "`feed_name`",
+            ),
             (
                 r#"{"source":"a","target":"b","selector":{},"doc_ids":[]}"#,
                 "exclude",

@@ -123,6 +123,7 @@ async fn again(
         doc_ids: Some(ids),
         selector: None,
         filter: None,
+        feed_name: None,
         since_seq: None,
         until: None,
         use_checkpoints: Some(false),

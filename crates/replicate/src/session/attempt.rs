@@ -425,7 +425,8 @@ fn start(run: &mut Run, ends: &Ends, agreed: Option<Box<str>>) -> Result<Option<
 /// Whether rows that the source counts need not come, or it is not known to count.
 fn counts_loosely(spec: &Spec, ends: &Ends) -> bool {
     let tells = ends.source.exchanges || !ends.source.remote;
-    let filtered = spec.doc_ids.is_some() || spec.selector.is_some() || spec.archive;
+    let filtered =
+        spec.doc_ids.is_some() || spec.selector.is_some() || spec.feed_name.is_some() || spec.archive;
     ends.source.kind == PeerKind::PouchDbServer || spec.filter.is_some() || filtered && !tells
 }
 
@@ -436,6 +437,7 @@ fn changes_ask(spec: &Spec, ends: &Ends, since: Option<Box<str>>) -> ChangesAsk 
         doc_ids: spec.doc_ids.clone(),
         selector: spec.selector.clone(),
         filter: spec.filter.clone(),
+        feed_name: spec.feed_name.clone(),
         docs: Arc::new(AtomicBool::new(ends.source.kind == PeerKind::Trunkline)),
         contents: ends.exchange(),
         far: ends.changes_since(since.as_deref()) > REPLICATION_FAR_CHANGES,

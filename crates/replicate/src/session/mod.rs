@@ -74,6 +74,9 @@ pub struct Spec {
     pub selector: Option<(String, Selector)>,
     /// Only documents that a function of the source lets pass.
     pub filter: Option<SourceFilter>,
+    /// Only what is in this named feed of the source, `design/name`. Its selector is the source's business: when that
+    /// changes, the replication goes on from where it is with the difference.
+    pub feed_name: Option<String>,
     /// Where to start without a common checkpoint: a seq of the source as JSON text.
     pub since_seq: Option<String>,
     /// Only winning revisions.

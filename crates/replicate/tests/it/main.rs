@@ -22,6 +22,7 @@ mod interop;
 mod lag;
 mod liars;
 mod moves;
+mod named_feeds;
 mod options;
 mod requests;
 mod scheduler;

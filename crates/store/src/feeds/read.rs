@@ -16,6 +16,11 @@ impl Database {
         Ok(feeds.iter().filter_map(|feed| feed.state()).collect())
     }
 
+    /// Whether [`Database::build_feeds`] has anything to do.
+    pub fn builds_feeds(&self) -> Result<bool, Error> {
+        Ok(self.file()?.feeds.lock().iter().any(|feed| !feed.is_built()))
+    }
+
     /// One of them; [`Error::FeedMissing`] where there is none of that name.
     pub fn feed(&self, name: &str) -> Result<FeedState, Error> {
         let state = self.known_feed(name)?.state();

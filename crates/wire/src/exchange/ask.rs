@@ -29,6 +29,8 @@ pub struct Ask {
     pub doc_ids: Option<Vec<String>>,
     /// Only documents that match; its JSON text too.
     pub selector: Option<(String, Selector)>,
+    /// Only what is in this named feed.
+    pub feed_name: Option<String>,
 }
 
 /// Appends what a feed is asked for.
@@ -60,6 +62,10 @@ pub fn write_ask(out: &mut Vec<u8>, ask: &Ask) {
         member(out, "selector");
         out.extend_from_slice(selector.as_bytes());
     }
+    if let Some(name) = &ask.feed_name {
+        member(out, "feed_name");
+        json::quote(name, out);
+    }
     out.push(b'}');
 }
 
@@ -75,6 +81,7 @@ pub fn parse_ask(text: &[u8]) -> Result<Ask, Invalid> {
             "contents" => ask.contents = value == "true",
             "main_only" => ask.main_only = value == "true",
             "without_deleted" => ask.without_deleted = value == "true",
+            "feed_name" => ask.feed_name = json::string(value).map(Cow::into_owned),
             "doc_ids" => ask.doc_ids = Some(texts(value)?),
             "selector" => {
                 let selector = Selector::parse(value);

@@ -267,6 +267,7 @@ fn asks_survive() {
             selector.to_owned(),
             trunkline_core::selector::Selector::parse(selector).unwrap(),
         )),
+        feed_name: Some("d/\"f".to_owned()),
     };
     for ask in [ask, Ask::default()] {
         let mut text = Vec::new();

@@ -42,6 +42,8 @@ pub struct Asked {
     pub until: Option<String>,
     /// Names a filter function of the source, `design/name`, or `_view`.
     pub filter: Option<String>,
+    /// Only what is in this named feed, `design/name`.
+    pub feed_name: Option<String>,
     /// What is asked of it: `query_params`, in order of names.
     pub query_params: Vec<(String, String)>,
     /// `eager`, `lazy` or `none`, unchecked.
@@ -126,6 +128,7 @@ impl Asked {
             "since_seq" => self.since_seq = Some(value.to_owned()),
             "until" => self.until = Some(value.to_owned()),
             "filter" => self.filter = Some(text(key, value)?),
+            "feed_name" => self.feed_name = Some(text(key, value)?),
             "query_params" => self.query_params = params(key, value)?,
             "attachments" => self.attachments = Some(text(key, value)?),
             "replication_id" | "id" | "_local_id" => self.replication_id = Some(text(key, value)?),
@@ -412,6 +415,7 @@ mod tests {
             (r#"{"selector":[]}"#, "`selector`"),
             (r#"{"checkpoint_interval":-1}"#, "`checkpoint_interval`"),
             (r#"{"filter":{}}"#, "`filter`"),
+            (r#"{"feed_name":1}"#, "`feed_name`"),
         ] {
             let invalid = Asked::parse(text).unwrap_err();
             assert!(invalid.reason.contains(member), "{text}: {invalid}");

@@ -30,6 +30,8 @@ pub(super) struct Options {
     /// Every so many rows bear their seq, the others `null`.
     pub(super) seq_interval: u64,
     pub(super) filter: Filter,
+    /// `feed_name`: only what is in this feed.
+    pub(super) feed_name: Option<String>,
 }
 
 /// Which documents' changes are wanted.
@@ -111,6 +113,7 @@ impl Options {
                 Some(Ok(interval @ 1..)) => interval,
                 Some(_) => return Err(Error::bad("invalid_seq_interval")),
             },
+            feed_name: feed_name(query)?,
             filter: filter(query, posted)?,
         })
     }
@@ -149,6 +152,16 @@ fn number(query: &Query, name: &str) -> Result<Option<usize>> {
     match text.parse::<i64>() {
         Ok(number) if number >= 0 => Ok(Some(usize::try_from(number).unwrap_or(usize::MAX))),
         _ => Err(Error::bad(format!("`{name}` must be an integer of at least 0"))),
+    }
+}
+
+fn feed_name(query: &Query) -> Result<Option<String>> {
+    let name = query.text("feed_name").filter(|name| !name.is_empty());
+    match (name, query.text("filter")) {
+        (Some(_), Some(filter)) if !filter.is_empty() => {
+            Err(Error::bad("`feed_name` and `filter` exclude each other."))
+        }
+        _ => Ok(name.map(str::to_owned)),
     }
 }
 

@@ -51,6 +51,8 @@ pub(super) enum Progress {
     CaughtUp,
     /// The feed is at its limit or its `until`.
     Over,
+    /// The named feed is to be built first.
+    Unbuilt,
 }
 
 impl Scan {
@@ -142,7 +144,10 @@ impl Scan {
             self.since = newest;
             self.reached = newest;
         }
-        let end = self.rows(writer, out, None)?;
+        let end = match self.rows(writer, out, None) {
+            Err(Error::FeedUnbuilt) => return Ok(Progress::Unbuilt),
+            end => end?,
+        };
         Ok(match (end.done, self.left) {
             (_, 0) => Progress::Over,
             (false, _) => Progress::More,
@@ -225,16 +230,19 @@ impl Scan {
                 });
                 db.changes_at(seqs.get(seen..).unwrap_or_default(), bodies, &mut take)
             }
-            None => db.changes(
-                &ChangesScan {
+            None => {
+                let scan = ChangesScan {
                     since: self.since,
                     until: self.until,
                     descending: options.descending,
                     bodies,
                     limit: usize::MAX,
-                },
-                &mut take,
-            ),
+                };
+                match &options.feed_name {
+                    Some(name) => db.feed_changes(name, &scan, &mut take),
+                    None => db.changes(&scan, &mut take),
+                }
+            }
         }?;
         if let Some(error) = failed {
             return Err(error);
@@ -270,6 +278,11 @@ impl Scan {
         Ok(end)
     }
 
+    /// The named feed that it reads.
+    pub(super) fn feed_name(&self) -> Option<&str> {
+        self.options.feed_name.as_deref()
+    }
+
     /// Where the feed stands, as JSON text.
     pub(super) fn last_seq(&self) -> String {
         let seq = if self.reached == Seq::MAX { 0 } else { self.reached };
@@ -281,7 +294,10 @@ impl Scan {
         if self.options.descending {
             return Ok(0);
         }
-        Ok(self.db.count_changes(self.reached)?)
+        Ok(match &self.options.feed_name {
+            Some(name) => self.db.count_feed(name, self.reached)?,
+            None => self.db.count_changes(self.reached)?,
+        })
     }
 }
 

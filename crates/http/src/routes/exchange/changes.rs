@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
+use crate::feeds;
 use crate::request::Db;
 use crate::respond::{self, Chunks, Gone};
 use axum::extract::State;
@@ -37,12 +38,16 @@ pub(in crate::routes) async fn feed(
         doc_ids: ask.doc_ids,
         selector: ask.selector,
         filter: None,
+        feed_name: ask.feed_name,
         docs: Arc::new(AtomicBool::new(ask.docs)),
         contents: ask.contents,
         until: ask.until,
         without_deleted: ask.without_deleted,
         far: false,
     };
+    if let Some(name) = &ask.feed_name {
+        feeds::built(&app, &db, name).await?;
+    }
     let since = ask.since.clone();
     let rows = LocalPeer::from(&db).changes(ask).await.map_err(error)?;
     let (chunks, body) = respond::chunks();

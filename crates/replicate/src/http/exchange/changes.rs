@@ -103,6 +103,7 @@ impl Feed {
             without_deleted: self.ask.without_deleted,
             doc_ids: self.ask.doc_ids.clone(),
             selector: self.ask.selector.clone(),
+            feed_name: self.ask.feed_name.clone(),
         };
         let mut body = Vec::new();
         exchange::write_ask(&mut body, &ask);
