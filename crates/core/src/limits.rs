@@ -254,6 +254,29 @@ pub const INDEX_BACKGROUND_PASSES_MAX: usize = 2;
 /// Milliseconds after a write until that begins: writes come in swarms, and one pass sees to many.
 pub const INDEX_BACKGROUND_WAIT_MS: u64 = 1000;
 
+/// Times that a map or reduce function is ended for going over a bound before it gets less time: what happens so often
+/// is no accident, and a pass over an index has to come to its end.
+pub const FUNCTION_ENDINGS_MAX: u32 = 5;
+
+/// Milliseconds that it gets then: what goes on for longer holds up a pass over a million documents for days.
+pub const FUNCTION_HURRIED_MS: u64 = 100;
+
+/// Times that it is ended before it gets least.
+pub const FUNCTION_HURRIED_ENDINGS_MAX: u32 = 100;
+
+/// Milliseconds that it gets then: each document is still tried.
+pub const FUNCTION_LEAST_MS: u64 = 10;
+
+/// Times that a validation function is ended within one commit before it judges no more of its documents: each holds
+/// up all that is written to the database by some seconds.
+pub const VALIDATOR_ENDINGS_MAX: u32 = 3;
+
+/// Calls of a kept function between two looks at how much memory it keeps.
+pub const SANDBOX_CALLS_PER_LOOK: u32 = 64;
+
+/// Milliseconds that reductions for one chunk of an answer may take before the chunk is sent as it is.
+pub const REDUCE_CHUNK_MS: u64 = 1000;
+
 // Aggregates.
 
 /// Groups, values and shown fields of one aggregate: more than a table on paper has.

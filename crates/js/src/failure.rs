@@ -53,8 +53,8 @@ impl Failure {
         Failure::Threw { value: None, message }
     }
 
-    /// Whether the engine in which it happened is to be thrown away.
-    pub(crate) fn spoils_engine(&self) -> bool {
+    /// Whether the call went over a bound and was ended.
+    pub fn is_of_bounds(&self) -> bool {
         matches!(self, Failure::TimedOut | Failure::OutOfMemory)
     }
 }

@@ -5,29 +5,10 @@
   const evaluate = eval;
   const {stringify} = JSON;
   const {isArray} = Array;
-  const {apply} = Reflect;
   const cache = new Map();
 
-  // Nothing that waits, and nothing by which a function could tell when memory is collected.
-  for (const name of ['Atomics', 'SharedArrayBuffer', 'WeakRef', 'FinalizationRegistry', 'performance', 'WebAssembly']) {
-    delete globalThis[name];
-  }
-
-  // These go through every index up to the length without a look at the clock. Longer arrays do not fit in memory; what
-  // is longer has holes, or is no array.
-  const lengthMax = 2 ** 24;
-  const slow = 'concat copyWithin fill flat join lastIndexOf reverse shift slice sort splice toReversed toSorted ' +
-    'toSpliced unshift with';
-  for (const name of slow.split(' ')) {
-    const original = Array.prototype[name];
-    const guarded = function (...args) {
-      if (this.length > lengthMax || (name === 'concat' && args.some((list) => list?.length > lengthMax))) {
-        throw new RangeError(`Array.prototype.${name}: the array is too long`);
-      }
-      return apply(original, this, args);
-    };
-    Object.defineProperty(Array.prototype, name, {value: guarded, writable: true, configurable: true, enumerable: false});
-  }
+  // Nothing by which a function could tell when memory is collected.
+  for (const name of ['WeakRef', 'FinalizationRegistry', 'performance', 'WebAssembly']) delete globalThis[name];
 
   function sum(values) {
     let total = 0;

@@ -21,10 +21,10 @@ const CHANGING: &str = "Function Object Proxy Reflect assign constructor copyWit
     __defineSetter__ __proto__";
 
 /// After these a slash begins a regular expression, and a bracket an array.
-const BEFORE_VALUE: &str = "return typeof in of case new void else do instanceof throw";
+pub(crate) const BEFORE_VALUE: &str = "return typeof in of case new void else do instanceof throw";
 
 #[derive(Clone, Copy, PartialEq)]
-enum Token<'a> {
+pub(crate) enum Token<'a> {
     Word(&'a str),
     Text(&'a str),
     Pattern,
@@ -76,12 +76,12 @@ fn is_assignment(mark: &str) -> bool {
     mark.ends_with('=') && !matches!(mark, "==" | "===" | "!=" | "!==" | "<=" | ">=")
 }
 
-fn among(words: &str, word: &str) -> bool {
+pub(crate) fn among(words: &str, word: &str) -> bool {
     words.split_ascii_whitespace().any(|listed| listed == word)
 }
 
 /// The tokens of a source, unless there is something in it of which it is not certain what it is.
-fn tokens(source: &str) -> Option<Vec<Token<'_>>> {
+pub(crate) fn tokens(source: &str) -> Option<Vec<Token<'_>>> {
     // The web's other comments, of which scripts are still full, as the language sees it.
     if source.contains("<!--") || source.contains("-->") {
         return None;

@@ -9,6 +9,7 @@
   const isArray = Array.isArray;
 
   const maps = [];
+  const apart = [];
   const reduces = [];
   const functions = [];
   let modules;
@@ -68,13 +69,13 @@
     }
   }
 
-  // `only` is the index of the one map to call, or -1.
+  // `only` is the index of the one map to call, or -1 for all but those set apart.
   function map(doc, only) {
     if (freezing && typeof doc === 'object' && doc !== null) freezeDeeply(doc);
     if (only >= 0) return mapOne(maps[only], doc);
     let lines = '';
     for (let i = 0; i < maps.length; i++) {
-      const line = mapOne(maps[i], doc);
+      const line = apart[i] ? '' : mapOne(maps[i], doc);
       lines = i === 0 ? line : lines + '\n' + line;
     }
     return lines;
@@ -87,6 +88,22 @@
     } catch (thrown) {
       return failure(thrown);
     }
+  }
+
+  // One line for each reduction, in which there is no more than its value or what was thrown as text.
+  function reduceEach(list, index) {
+    const reduce = reduces[index];
+    let lines = '';
+    for (let i = 0; i < list.length; i++) {
+      let line;
+      try {
+        line = stringify(apply(reduce, undefined, list[i])) ?? 'null';
+      } catch (thrown) {
+        line = '!' + message(thrown);
+      }
+      lines = i === 0 ? line : lines + '\n' + line;
+    }
+    return lines;
   }
 
   function filter(args, index) {
@@ -121,6 +138,7 @@
     message,
     map,
     filter,
+    reduceEach,
     isPlainFunction,
     logInto: (write) => (value) => {
       write((typeof value === 'string' ? value : stringify(value) ?? `${value}`).toWellFormed());
@@ -136,8 +154,13 @@
       if (typeof tree === 'object' && tree !== null) freezeDeeply(tree);
       modules = tree;
     },
+    setApart(_, index) {
+      apart[index] = true;
+      return '';
+    },
     addMap(compiled) {
       maps[maps.length] = compiled;
+      apart[apart.length] = false;
     },
     addReduce(compiled) {
       reduces[reduces.length] = compiled;

@@ -24,6 +24,7 @@
 //! # Ok::<(), trunkline_js::Error>(())
 //! ```
 
+mod arguments;
 mod clock;
 mod engine;
 mod failure;
@@ -31,9 +32,11 @@ mod harmless;
 mod json;
 pub mod limits;
 mod log;
+mod reads;
 mod realms;
 mod sandbox;
 
+pub use arguments::reads_keys;
 pub use failure::{Error, Failure, Role};
 pub use limits::Limits;
 pub use sandbox::{Sandbox, Sources};

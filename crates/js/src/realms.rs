@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use rquickjs::context::EvalOptions;
-use rquickjs::{Ctx, Error as JsError, Function, Object, Persistent, Value};
+use rquickjs::{Ctx, Error as JsError, Exception, Function, Object, Persistent, Value};
 
+use crate::clock::{Clock, Refused};
 use crate::failure::{Error, Role};
 use crate::harmless;
 use crate::log::Log;
@@ -13,6 +14,7 @@ use crate::sandbox::Sources;
 
 const HOST: &str = include_str!("host.js");
 const GUEST: &str = include_str!("guest.js");
+const GUARDS: &str = include_str!("guards.js");
 
 pub(crate) fn not_started(error: JsError) -> Error {
     Error::Engine(error.to_string())
@@ -27,6 +29,18 @@ pub(crate) fn roles(sources: &Sources) -> Vec<(Role, &str)> {
         .chain(of(&sources.reduces, Role::Reduce))
         .chain(of(&sources.functions, Role::Function))
         .collect()
+}
+
+/// Puts guards around the built-ins of a realm that could go on for long.
+pub(crate) fn guard<'js>(ctx: &Ctx<'js>, clock: &Rc<Clock>) -> Result<(), JsError> {
+    let clock = Rc::clone(clock);
+    let spend = Function::new(ctx.clone(), move |ctx: Ctx<'js>, units: f64| {
+        clock.spend(units).map_err(|refused| match refused {
+            Refused::TimeIsUp => Exception::throw_internal(&ctx, "interrupted"),
+            Refused::TooMuch => Exception::throw_range(&ctx, "this would take too long at once"),
+        })
+    })?;
+    ctx.eval::<Function, _>(GUARDS)?.call((spend,))
 }
 
 pub(crate) fn set_up_host(ctx: &Ctx<'_>, sources: &Sources) -> Result<Persistent<Object<'static>>, Error> {

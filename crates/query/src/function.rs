@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use trunkline_core::limits::SANDBOXES_PER_THREAD_MAX;
+use trunkline_core::limits::{SANDBOX_CALLS_PER_LOOK, SANDBOXES_PER_THREAD_MAX};
 use trunkline_js::{Failure, Limits, Sandbox, Sources};
 use trunkline_store::Database;
 use trunkline_wire::design_doc::{self, DesignDoc, Language};
@@ -49,14 +49,23 @@ pub(crate) struct Function {
 
 /// A design document as functions need it.
 pub(crate) struct Found {
+    /// Of the database: functions of two of them share nothing that they keep.
+    scope: String,
     pub(crate) design: DesignDoc,
     /// JSON text.
     body: String,
 }
 
+/// A compiled function that waits for its next call.
+struct Kept {
+    key: [u8; 32],
+    sandbox: Sandbox,
+    calls: u32,
+}
+
 thread_local! {
     /// Compiled functions, the last one used at the end.
-    static SANDBOXES: RefCell<Vec<([u8; 32], Sandbox)>> = const { RefCell::new(Vec::new()) };
+    static SANDBOXES: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Found {
@@ -68,14 +77,15 @@ impl Found {
         if leaf.deleted {
             return Err(FunctionError::DesignDeleted);
         }
-        Found::read(leaf.body.as_str())
+        Found::read(db.info()?.uuid, leaf.body.as_str())
     }
 
-    /// A design document by its body.
-    pub(crate) fn read(body: &str) -> Result<Found, FunctionError> {
+    /// A design document by its body; `scope` names its database.
+    pub(crate) fn read(scope: String, body: &str) -> Result<Found, FunctionError> {
         let design = design_doc::parse(body).map_err(|invalid| FunctionError::BadDesign(invalid.reason))?;
         match &design.language {
             Language::JavaScript => Ok(Found {
+                scope,
                 design,
                 body: body.to_owned(),
             }),
@@ -86,28 +96,35 @@ impl Found {
 
     /// A function that has the design document for `this`, and finds modules all over it.
     pub(crate) fn function(&self, source: &str) -> Function {
-        Function::new(Sources {
-            functions: vec![source.to_owned()],
-            modules: Some(self.body.clone()),
-            ..Sources::default()
-        })
+        Function::new(
+            &self.scope,
+            Sources {
+                functions: vec![source.to_owned()],
+                modules: Some(self.body.clone()),
+                ..Sources::default()
+            },
+        )
     }
 
     /// A map function, which finds modules in `views.lib`.
     pub(crate) fn map(&self, source: &str) -> Function {
         let lib = self.design.lib.as_ref();
-        Function::new(Sources {
-            maps: vec![source.to_owned()],
-            modules: lib.map(|lib| format!("{{\"views\":{{\"lib\":{lib}}}}}")),
-            ..Sources::default()
-        })
+        Function::new(
+            &self.scope,
+            Sources {
+                maps: vec![source.to_owned()],
+                modules: lib.map(|lib| format!("{{\"views\":{{\"lib\":{lib}}}}}")),
+                ..Sources::default()
+            },
+        )
     }
 }
 
 impl Function {
-    fn new(sources: Sources) -> Function {
+    fn new(scope: &str, sources: Sources) -> Function {
         let mut hasher = blake3::Hasher::new();
-        for text in sources.maps.iter().chain(&sources.functions) {
+        let sources_of = sources.maps.iter().chain(&sources.functions);
+        for text in std::iter::once(scope).chain(sources_of.map(String::as_str)) {
             hasher.update(&(text.len() as u64).to_be_bytes());
             hasher.update(text.as_bytes());
         }
@@ -124,27 +141,35 @@ impl Function {
         &self,
         call: impl FnOnce(&mut Sandbox) -> Result<T, FunctionError>,
     ) -> Result<T, FunctionError> {
-        let mut sandbox = match self.kept() {
-            Some(sandbox) => sandbox,
-            None => Sandbox::new(self.sources.clone(), Limits::default())?,
+        let mut kept = match self.kept() {
+            Some(kept) => kept,
+            None => Kept {
+                key: self.key,
+                sandbox: Sandbox::new(self.sources.clone(), Limits::default())?,
+                calls: 0,
+            },
         };
-        let result = call(&mut sandbox);
-        for line in sandbox.take_log() {
+        let result = call(&mut kept.sandbox);
+        for line in kept.sandbox.take_log() {
             tracing::info!("a function of a design document: {line}");
         }
-        SANDBOXES.with_borrow_mut(|kept| {
-            if kept.len() >= SANDBOXES_PER_THREAD_MAX {
-                kept.remove(0);
+        kept.calls = (kept.calls + 1) % SANDBOX_CALLS_PER_LOOK;
+        if kept.calls == 0 && kept.sandbox.hoards() {
+            return result;
+        }
+        SANDBOXES.with_borrow_mut(|all| {
+            if all.len() >= SANDBOXES_PER_THREAD_MAX {
+                all.remove(0);
             }
-            kept.push((self.key, sandbox));
+            all.push(kept);
         });
         result
     }
 
-    fn kept(&self) -> Option<Sandbox> {
-        SANDBOXES.with_borrow_mut(|kept| {
-            let at = kept.iter().position(|(key, _)| *key == self.key)?;
-            Some(kept.remove(at).1)
+    fn kept(&self) -> Option<Kept> {
+        SANDBOXES.with_borrow_mut(|all| {
+            let at = all.iter().position(|kept| kept.key == self.key)?;
+            Some(all.remove(at))
         })
     }
 }

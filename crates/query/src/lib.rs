@@ -11,6 +11,7 @@
 //! | `check` | which design documents are refused when they are written |
 //! | `clean`, `remembered` | files of indexes that are gone, and what was there before a change |
 //! | `mapper`, `emitted`, `reducers` | map and reduce functions |
+//! | `patience` | how long they may go on |
 //! | `mango` | finding documents by what they say |
 //! | `pinned` | indexes as they were at one moment |
 //! | `update` | update functions |
@@ -29,6 +30,7 @@ pub mod index;
 mod indexes;
 pub mod mango;
 mod mapper;
+mod patience;
 mod pinned;
 mod reducers;
 mod remembered;
@@ -43,6 +45,7 @@ pub use error::Error;
 pub use filter::Filter;
 pub use function::FunctionError;
 pub use indexes::{Indexes, OpenSeam};
+pub use patience::Patience;
 pub use reducers::ReduceFailure;
 pub use remembered::{remember, remembered};
 pub use update::Update;

@@ -5,22 +5,26 @@ use crate::design::Design;
 use crate::emitted::Emitted;
 use crate::index::Rows;
 use crate::mango::FieldsMap;
+use crate::patience::Patience;
 use std::sync::Arc;
 use trunkline_core::collate::Collation;
 use trunkline_core::json;
-use trunkline_js::{Limits, Sandbox, Sources};
+use trunkline_js::{Limits, Sandbox, Sources, limits::CALL_TIME};
 use trunkline_wire::design_doc::Language;
 
 /// What maps the documents of an index; every thread makes a [`Mapper`] of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Mapping {
     design: Arc<Design>,
+    /// By map function.
+    patience: Arc<[Patience]>,
 }
 
 /// The map functions of an index on one thread.
 pub(crate) struct Mapper {
     functions: Functions,
     collations: Vec<Collation>,
+    patience: Arc<[Patience]>,
     failures: u64,
 }
 
@@ -36,7 +40,8 @@ const FAILURES_LOGGED: u64 = 10;
 
 impl Mapping {
     pub(crate) fn new(design: Arc<Design>) -> Mapping {
-        Mapping { design }
+        let patience = design.maps.iter().map(|_| Patience::default()).collect();
+        Mapping { design, patience }
     }
 
     pub(crate) fn include_design(&self) -> bool {
@@ -66,6 +71,7 @@ impl Mapping {
         Ok(Mapper {
             functions,
             collations: maps.iter().map(|map| collation(map.raw)).collect(),
+            patience: self.patience.clone(),
             failures: 0,
         })
     }
@@ -118,6 +124,12 @@ impl Mapper {
             let of_view = match result {
                 Ok(of_view) => of_view,
                 Err(failure) => {
+                    if failure.is_of_bounds()
+                        && let Some(patience) = self.patience.get(usize::from(view))
+                        && patience.ended() < CALL_TIME
+                    {
+                        sandbox.set_map_time(usize::from(view), patience.time());
+                    }
                     self.failures += 1;
                     if self.failures <= FAILURES_LOGGED {
                         tracing::info!(id, view, %failure, "a map function skips a document");

@@ -3,11 +3,12 @@
 use crate::Error;
 use crate::design::Design;
 use crate::index::{Parts, Reduce, Rows, ViewNumber};
+use crate::patience::Patience;
 use std::ops::Range;
 use std::sync::Arc;
 use trunkline_core::json;
 use trunkline_core::reduce::{Reducer, Reduction};
-use trunkline_js::{Failure, Limits, Sandbox, Sources};
+use trunkline_js::{Failure, Limits, Sandbox, Sources, reads_keys};
 
 /// What reduces the rows of an index on one thread.
 pub(crate) struct Reducers {
@@ -16,13 +17,17 @@ pub(crate) struct Reducers {
     functions: Vec<Vec<Function>>,
     /// Made when it is first needed.
     sandbox: Option<Sandbox>,
+    patience: Arc<Patience>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Function {
     BuiltIn(Reducer),
     /// Its place among those of the sandbox.
-    JavaScript(usize),
+    JavaScript {
+        place: usize,
+        reads_keys: bool,
+    },
 }
 
 /// Why a reduction has no value.
@@ -45,13 +50,16 @@ const OVERFLOW: u8 = 2;
 const OVERFLOW_CHARS: usize = 4096;
 
 impl Reducers {
-    pub(crate) fn new(design: Arc<Design>) -> Reducers {
+    pub(crate) fn new(design: Arc<Design>, patience: Arc<Patience>) -> Reducers {
         let mut scripts = 0;
         let mut function = |source: &String| match Reducer::parse(source) {
             Some(reducer) => Function::BuiltIn(reducer),
             None => {
                 scripts += 1;
-                Function::JavaScript(scripts - 1)
+                Function::JavaScript {
+                    place: scripts - 1,
+                    reads_keys: reads_keys(source),
+                }
             }
         };
         let of_map = |map: &crate::design::Map| map.reduces.iter().map(&mut function).collect();
@@ -60,6 +68,7 @@ impl Reducers {
             design,
             functions,
             sandbox: None,
+            patience,
         }
     }
 
@@ -75,7 +84,9 @@ impl Reducers {
                 reduces: scripts.cloned().collect(),
                 ..Sources::default()
             };
-            self.sandbox = Some(Sandbox::new(sources, Limits::default())?);
+            let mut sandbox = Sandbox::new(sources, Limits::default())?;
+            sandbox.set_call_time(self.patience.time());
+            self.sandbox = Some(sandbox);
         }
         self.sandbox.as_mut().ok_or(Error::Damaged)
     }
@@ -93,7 +104,7 @@ impl Reducers {
                 let reduction = Reduction::decode(*reducer, part).ok_or(Error::Damaged)?;
                 Ok(reduction.result().map_err(ReduceFailure::BuiltIn))
             }
-            Some(Function::JavaScript(_)) => {
+            Some(Function::JavaScript { .. }) => {
                 let (kind, text) = part.split_first().ok_or(Error::Damaged)?;
                 let text = String::from_utf8_lossy(text).into_owned();
                 Ok(match *kind {
@@ -109,24 +120,29 @@ impl Reducers {
 
 impl Reduce for Reducers {
     fn rows(&mut self, view: ViewNumber, rows: &Rows, range: Range<usize>) -> Result<Parts, Error> {
-        let mut parts = Parts::new();
+        let parts = self.rows_each(view, rows, &[range])?.pop();
+        parts.ok_or(Error::Damaged)
+    }
+
+    fn rows_each(
+        &mut self,
+        view: ViewNumber,
+        rows: &Rows,
+        ranges: &[Range<usize>],
+    ) -> Result<Vec<Parts>, Error> {
+        let mut each = vec![Parts::new(); ranges.len()];
         for function in self.functions(view) {
-            parts.push(match function {
-                Function::BuiltIn(reducer) => {
-                    let mut reduction = Reduction::new(reducer);
-                    for row in range.clone().filter_map(|index| rows.get(index)) {
-                        reduction.add(text(row.key)?, text(row.value)?);
-                    }
-                    encoded(&reduction)
+            let of_function = match function {
+                Function::BuiltIn(reducer) => built_in(reducer, rows, ranges)?,
+                Function::JavaScript { place, reads_keys } => {
+                    self.scripts(place, reads_keys, rows, ranges)?
                 }
-                Function::JavaScript(place) => {
-                    let (keys, values) = arguments(rows, range.clone());
-                    let result = self.sandbox()?.reduce(place, text(&keys)?, text(&values)?);
-                    script_part(result, keys.len() + values.len())
-                }
-            });
+            };
+            for (parts, part) in each.iter_mut().zip(of_function) {
+                parts.push(part);
+            }
         }
-        Ok(parts)
+        Ok(each)
     }
 
     fn merge(&mut self, view: ViewNumber, parts: &[&Parts]) -> Result<Parts, Error> {
@@ -144,7 +160,7 @@ impl Reduce for Reducers {
                     }
                     encoded(&reduction)
                 }
-                Function::JavaScript(place) => self.rereduce(place, &of_function)?,
+                Function::JavaScript { place, .. } => self.rereduce(place, &of_function)?,
             });
         }
         Ok(merged)
@@ -152,6 +168,49 @@ impl Reduce for Reducers {
 }
 
 impl Reducers {
+    fn note(&mut self, result: &Result<String, Failure>) {
+        if result.as_ref().is_err_and(Failure::is_of_bounds) {
+            let time = self.patience.ended();
+            if let Some(sandbox) = &mut self.sandbox {
+                sandbox.set_call_time(time);
+            }
+        }
+    }
+
+    /// Reduces several ranges of rows in one call.
+    fn scripts(
+        &mut self,
+        place: usize,
+        reads_keys: bool,
+        rows: &Rows,
+        ranges: &[Range<usize>],
+    ) -> Result<Vec<Box<[u8]>>, Error> {
+        let mut lists = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            let keys = match reads_keys {
+                true => keys(rows, range.clone()),
+                false => b"null".to_vec(),
+            };
+            lists.push((keys, values(rows, range.clone())));
+        }
+        let mut texts = Vec::with_capacity(lists.len());
+        for (keys, values) in &lists {
+            texts.push((text(keys)?, text(values)?));
+        }
+        let results = match *texts.as_slice() {
+            [(keys, values)] => vec![self.sandbox()?.reduce(place, keys, values)],
+            _ => self.sandbox()?.reduce_each(place, &texts),
+        };
+        let mut parts = Vec::with_capacity(results.len());
+        for ((result, range), (_, values)) in results.into_iter().zip(ranges).zip(&lists) {
+            self.note(&result);
+            parts.push(script_part(result, || {
+                keys(rows, range.clone()).len() + values.len()
+            }));
+        }
+        Ok(parts)
+    }
+
     fn rereduce(&mut self, place: usize, parts: &[&[u8]]) -> Result<Box<[u8]>, Error> {
         if let Some(failed) = parts.iter().find(|part| part.first() != Some(&VALUE)) {
             return Ok((*failed).into());
@@ -165,7 +224,8 @@ impl Reducers {
         }
         values.push(b']');
         let result = self.sandbox()?.rereduce(place, text(&values)?);
-        Ok(script_part(result, values.len()))
+        self.note(&result);
+        Ok(script_part(result, || values.len()))
     }
 }
 
@@ -179,37 +239,51 @@ fn encoded(reduction: &Reduction) -> Box<[u8]> {
     part.into()
 }
 
-/// What a reduce function is given: `[[key,id],..]` and `[value,..]`.
-fn arguments(rows: &Rows, range: Range<usize>) -> (Vec<u8>, Vec<u8>) {
-    let (mut keys, mut values) = (vec![b'['], vec![b'[']);
-    for (at, row) in range.filter_map(|index| rows.get(index)).enumerate() {
-        if at > 0 {
+fn built_in(reducer: Reducer, rows: &Rows, ranges: &[Range<usize>]) -> Result<Vec<Box<[u8]>>, Error> {
+    let of_range = |range: &Range<usize>| {
+        let mut reduction = Reduction::new(reducer);
+        for row in range.clone().filter_map(|index| rows.get(index)) {
+            reduction.add(text(row.key)?, text(row.value)?);
+        }
+        Ok(encoded(&reduction))
+    };
+    ranges.iter().map(of_range).collect()
+}
+
+/// `[[key,id],..]`
+fn keys(rows: &Rows, range: Range<usize>) -> Vec<u8> {
+    let mut keys = vec![b'['];
+    for row in range.filter_map(|index| rows.get(index)) {
+        if keys.len() > 1 {
             keys.push(b',');
-            values.push(b',');
         }
         keys.push(b'[');
         keys.extend_from_slice(row.key);
         keys.push(b',');
         json::quote(&row.id(), &mut keys);
         keys.push(b']');
-        values.extend_from_slice(row.value);
     }
     keys.push(b']');
+    keys
+}
+
+/// `[value,..]`
+fn values(rows: &Rows, range: Range<usize>) -> Vec<u8> {
+    let mut values = vec![b'['];
+    for row in range.filter_map(|index| rows.get(index)) {
+        if values.len() > 1 {
+            values.push(b',');
+        }
+        values.extend_from_slice(row.value);
+    }
     values.push(b']');
-    (keys, values)
+    values
 }
 
 /// One that throws makes null, as in CouchDB.
-fn script_part(result: Result<String, Failure>, input: usize) -> Box<[u8]> {
+fn script_part(result: Result<String, Failure>, input: impl FnOnce() -> usize) -> Box<[u8]> {
     let (kind, text) = match result {
-        Ok(value) if value.len() > OVERFLOW_CHARS && value.len() * 2 > input => {
-            let shown: String = value.chars().take(100).collect();
-            let reason = format!(
-                "Reduce output must shrink more rapidly: Current output: '{shown}'... (input size {input}, output size {})",
-                value.len()
-            );
-            (OVERFLOW, reason)
-        }
+        Ok(value) if value.len() > OVERFLOW_CHARS => overflow_part(value, input()),
         Ok(value) => (VALUE, value),
         Err(Failure::Threw { .. }) => (VALUE, "null".to_owned()),
         Err(failure) => (BOUND, failure.to_string()),
@@ -217,4 +291,17 @@ fn script_part(result: Result<String, Failure>, input: usize) -> Box<[u8]> {
     let mut part = vec![kind];
     part.extend_from_slice(text.as_bytes());
     part.into()
+}
+
+/// Of a long value made of so many bytes.
+fn overflow_part(value: String, input: usize) -> (u8, String) {
+    if value.len() * 2 <= input {
+        return (VALUE, value);
+    }
+    let shown: String = value.chars().take(100).collect();
+    let reason = format!(
+        "Reduce output must shrink more rapidly: Current output: '{shown}'... (input size {input}, output size {})",
+        value.len()
+    );
+    (OVERFLOW, reason)
 }

@@ -19,12 +19,12 @@ fn guard(guarded: &Guarded<'_>) -> Option<Guard> {
     let rules: Vec<Rule> = guarded
         .designs
         .iter()
-        .filter_map(|(id, body)| Rule::of(id, body))
+        .filter_map(|(id, body)| Rule::of(guarded, id, body))
         .collect();
     if rules.is_empty() {
         return None;
     }
-    let functions: Vec<Function> = rules.iter().filter_map(Rule::function).collect();
+    let functions: Vec<(String, Function)> = rules.iter().filter_map(Rule::function).collect();
     let validator = (!functions.is_empty()).then(|| {
         let security = guarded.security.unwrap_or(DEFAULT_SECURITY);
         Validator::new(
@@ -36,7 +36,7 @@ fn guard(guarded: &Guarded<'_>) -> Option<Guard> {
     Some(Arc::new(move |candidate: &Candidate<'_>| {
         rules.iter().try_for_each(|rule| rule.check(candidate))?;
         match &validator {
-            Some(validator) => validator.check(new_doc(candidate), old_doc(candidate)),
+            Some(validator) => validator.check(candidate.commit, new_doc(candidate), old_doc(candidate)),
             None => Ok(()),
         }
     }))
@@ -44,7 +44,8 @@ fn guard(guarded: &Guarded<'_>) -> Option<Guard> {
 
 /// What one design document asks of documents.
 enum Rule {
-    Function(Function),
+    /// Of which design document.
+    Function(String, Function),
     Selector {
         id: String,
         selector: Box<Selector>,
@@ -54,7 +55,7 @@ enum Rule {
 }
 
 impl Rule {
-    fn of(id: &str, body: &str) -> Option<Rule> {
+    fn of(guarded: &Guarded<'_>, id: &str, body: &str) -> Option<Rule> {
         let broken = |what: String| Rule::Broken(format!("validate_doc_update of {id}: {what}"));
         let declared = match trunkline_wire::design_doc::parse(body) {
             Ok(design) => design.validate_doc_update?,
@@ -73,15 +74,15 @@ impl Rule {
                 Err(invalid) => broken(invalid.to_string()),
             });
         }
-        Some(match Found::read(body) {
-            Ok(found) => Rule::Function(found.function(&declared)),
+        Some(match Found::read(guarded.name.as_str().to_owned(), body) {
+            Ok(found) => Rule::Function(id.to_owned(), found.function(&declared)),
             Err(error) => broken(error.to_string()),
         })
     }
 
-    fn function(&self) -> Option<Function> {
+    fn function(&self) -> Option<(String, Function)> {
         match self {
-            Rule::Function(function) => Some(function.clone()),
+            Rule::Function(id, function) => Some((id.clone(), function.clone())),
             _ => None,
         }
     }
@@ -100,24 +101,22 @@ impl Rule {
                 )))
             }
             Rule::Broken(reason) => Err(Refused::GuardFailed(reason.clone())),
-            Rule::Function(_) => Ok(()),
+            Rule::Function(..) => Ok(()),
         }
     }
 }
 
-/// Calls one function; on whichever thread this is.
-pub(crate) fn call(function: &Function, args: &[&str]) -> Result<(), Refused> {
-    let called = function.call(|sandbox| Ok(sandbox.call(0, args)?));
-    match called {
-        Ok(_) => Ok(()),
-        Err(FunctionError::Threw {
+/// What it means that a function gave no answer.
+pub(crate) fn refusal(error: FunctionError) -> Refused {
+    match error {
+        FunctionError::Threw {
             value: Some(value), ..
-        }) => Err(match functions::verdict(&value) {
+        } => match functions::verdict(&value) {
             Verdict::Forbidden(reason) => Refused::Forbidden(reason),
             Verdict::Unauthorized(reason) => Refused::Unauthorized(reason),
             Verdict::Other(reason) => Refused::GuardFailed(reason),
-        }),
-        Err(error) => Err(Refused::GuardFailed(error.to_string())),
+        },
+        error => Refused::GuardFailed(error.to_string()),
     }
 }
 

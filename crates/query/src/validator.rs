@@ -4,11 +4,14 @@
 use crate::function::Function;
 use crate::validate;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
-use trunkline_core::limits::{VALIDATOR_IDLE_MS, VALIDATORS_MAX};
+use trunkline_core::limits::{VALIDATOR_ENDINGS_MAX, VALIDATOR_IDLE_MS, VALIDATORS_MAX};
+use trunkline_js::Failure;
+use trunkline_js::limits::CALL_TIME;
 use trunkline_store::Refused;
 
 /// The validation functions of a database, and the thread that runs them, which is made on demand.
@@ -18,10 +21,22 @@ pub(crate) struct Validator {
 }
 
 struct Rules {
-    functions: Vec<Function>,
+    /// With the id of their design document.
+    functions: Vec<(String, Function)>,
     /// JSON texts.
     user: String,
     security: String,
+    endings: Mutex<Endings>,
+}
+
+/// How often functions were ended, or not waited for any longer, within one commit.
+#[derive(Default)]
+struct Endings {
+    commit: u64,
+    /// By function.
+    counts: BTreeMap<usize, u32>,
+    /// The function that runs, or ran last.
+    running: usize,
 }
 
 struct Question {
@@ -29,8 +44,12 @@ struct Question {
     answer: mpsc::SyncSender<Result<(), Refused>>,
 }
 
-/// The new and the old document, JSON texts.
-struct Docs(String, String);
+/// The new and the old document, JSON texts, and the commit that they are of.
+struct Docs {
+    commit: u64,
+    new: String,
+    old: String,
+}
 
 /// Threads there are.
 static THREADS: AtomicUsize = AtomicUsize::new(0);
@@ -55,20 +74,58 @@ impl Drop for Place {
 }
 
 impl Rules {
-    fn check(&self, Docs(new, old): &Docs) -> Result<(), Refused> {
-        let args = [new.as_str(), old, &self.user, &self.security];
-        self.functions
-            .iter()
-            .try_for_each(|function| validate::call(function, &args))
+    fn check(&self, docs: &Docs) -> Result<(), Refused> {
+        let args = [docs.new.as_str(), &docs.old, &self.user, &self.security];
+        for (index, (id, function)) in self.functions.iter().enumerate() {
+            if self.begin(docs.commit, index) >= VALIDATOR_ENDINGS_MAX {
+                return Err(Refused::GuardFailed(format!(
+                    "validate_doc_update of {id} was ended {VALIDATOR_ENDINGS_MAX} times in this commit and judges no more of its documents"
+                )));
+            }
+            let called = function.call(|sandbox| Ok(sandbox.call(0, &args)?));
+            if let Err(error) = called {
+                if error.is_of_bounds() {
+                    self.note_ending(docs.commit, index);
+                }
+                return Err(validate::refusal(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// A function is about to be called; how often it was ended in that commit.
+    fn begin(&self, commit: u64, function: usize) -> u32 {
+        let mut endings = self.endings.lock();
+        if endings.commit != commit {
+            endings.commit = commit;
+            endings.counts.clear();
+        }
+        endings.running = function;
+        endings.counts.get(&function).copied().unwrap_or_default()
+    }
+
+    fn note_ending(&self, commit: u64, function: usize) {
+        let mut endings = self.endings.lock();
+        if endings.commit == commit {
+            *endings.counts.entry(function).or_default() += 1;
+        }
+    }
+
+    /// How long one document may take, all functions together: none goes on for much longer than it may, unless what it
+    /// does cannot be ended.
+    fn time(&self) -> Duration {
+        let calls = u32::try_from(self.functions.len()).unwrap_or(u32::MAX);
+        CALL_TIME.saturating_mul(calls.saturating_add(1))
     }
 }
 
 impl Validator {
-    pub(crate) fn new(functions: Vec<Function>, user: String, security: String) -> Validator {
+    pub(crate) fn new(functions: Vec<(String, Function)>, user: String, security: String) -> Validator {
         let rules = Rules {
             functions,
             user,
             security,
+            endings: Mutex::default(),
         };
         Validator {
             rules: Arc::new(rules),
@@ -77,16 +134,28 @@ impl Validator {
     }
 
     /// Whether all functions let a document pass; both texts are JSON.
-    pub(crate) fn check(&self, new: String, old: String) -> Result<(), Refused> {
+    pub(crate) fn check(&self, commit: u64, new: String, old: String) -> Result<(), Refused> {
         let (answer, answered) = mpsc::sync_channel(1);
-        let docs = Arc::new(Docs(new, old));
+        let docs = Arc::new(Docs { commit, new, old });
         let asked = self.ask(Question {
             docs: docs.clone(),
             answer,
         });
-        // A thread that ends just now may leave a question behind.
-        let answer = asked.then(|| answered.recv().ok()).flatten();
-        answer.unwrap_or_else(|| self.rules.check(&docs))
+        if !asked {
+            return self.rules.check(&docs);
+        }
+        match answered.recv_timeout(self.rules.time()) {
+            Ok(answer) => answer,
+            // A thread that ends just now may leave a question behind.
+            Err(RecvTimeoutError::Disconnected) => self.rules.check(&docs),
+            Err(RecvTimeoutError::Timeout) => {
+                // It ends when it is done with this one; the next question goes to another.
+                *self.thread.lock() = None;
+                let running = self.rules.endings.lock().running;
+                self.rules.note_ending(commit, running);
+                Err(Refused::GuardFailed(Failure::TimedOut.to_string()))
+            }
+        }
     }
 
     /// Hands a question to the thread, which is started when there is none; whether that worked.

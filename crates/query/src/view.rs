@@ -3,10 +3,12 @@
 use crate::Error;
 use crate::index::{Grouping, Row, Snapshot, ViewNumber, behind, whole};
 use crate::mapper::collation;
+use crate::patience::Patience;
 use crate::reducers::{ReduceFailure, Reducers};
 use crate::view_index::ViewIndex;
 use std::cmp::Ordering;
 use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 use trunkline_core::collate::{Collation, sort_key_group_length, text_sort_key};
 use trunkline_core::json::JsonError;
 use trunkline_core::partition::Partition;
@@ -166,10 +168,10 @@ impl ViewIndex {
         collation(map.is_some_and(|map| map.raw))
     }
 
-    /// What reduces its rows, on the calling thread.
-    pub fn reducing(&self) -> Reducing {
+    /// What reduces its rows, on the calling thread; all that do it for one answer share `patience`.
+    pub fn reducing(&self, patience: &Arc<Patience>) -> Reducing {
         Reducing {
-            reducers: self.reducers(),
+            reducers: self.reducers_with(patience.clone()),
             values: self.reducers(),
         }
     }
@@ -183,7 +185,8 @@ impl ViewIndex {
         reduce: usize,
         each: &mut EachValue<'_>,
     ) -> Result<(), Error> {
-        self.reducing().groups(snapshot, places, grouping, reduce, each)
+        self.reducing(&Arc::default())
+            .groups(snapshot, places, grouping, reduce, each)
     }
 
     /// Shows rows of a range but for the first `skip`; answers how many were skipped.

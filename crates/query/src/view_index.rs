@@ -6,6 +6,7 @@ use crate::design::Design;
 use crate::index::{Index, IndexState, Part, Snapshot, Step, whole};
 use crate::indexes::OpenSeam;
 use crate::mapper::Mapping;
+use crate::patience::Patience;
 use crate::reducers::Reducers;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::path::PathBuf;
@@ -193,7 +194,11 @@ impl ViewIndex {
     }
 
     pub(crate) fn reducers(&self) -> Reducers {
-        Reducers::new(self.design.clone())
+        self.reducers_with(Arc::default())
+    }
+
+    pub(crate) fn reducers_with(&self, patience: Arc<Patience>) -> Reducers {
+        Reducers::new(self.design.clone(), patience)
     }
 
     fn mapping(&self) -> Mapping {

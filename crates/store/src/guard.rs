@@ -15,6 +15,8 @@ use trunkline_core::rev::Rev;
 /// An edit that is about to be taken. Design documents and local documents are none of a guard's business.
 #[derive(Debug)]
 pub struct Candidate<'a> {
+    /// Differs from one commit to the next.
+    pub commit: u64,
     /// The document's id.
     pub id: &'a str,
     /// The revision it would get.

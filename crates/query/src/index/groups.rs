@@ -41,6 +41,29 @@ impl Grouping {
         };
         place.get(..keys_from + length)
     }
+
+    /// How these rows are parted into groups, in the direction of the walk.
+    fn groups(
+        self,
+        keys_from: usize,
+        rows: &Rows,
+        range: Range<usize>,
+        backwards: bool,
+    ) -> Vec<Range<usize>> {
+        let mut groups = Vec::new();
+        let mut left = range;
+        while let Some(row) = left.clone().next().and_then(|first| rows.get(first)) {
+            let start = self.start(keys_from, row.place).unwrap_or_default();
+            let same = |index: &usize| rows.get(*index).is_some_and(|row| row.place.starts_with(start));
+            let end = left.start + left.clone().take_while(same).count();
+            groups.push(left.start..end.max(left.start + 1));
+            left.start = end.max(left.start + 1);
+        }
+        if backwards {
+            groups.reverse();
+        }
+        groups
+    }
 }
 
 /// Is shown each group: the key of one of its rows, JSON text, and what they come to.
@@ -111,22 +134,20 @@ impl Gathering<'_> {
     }
 
     fn rows(&mut self, rows: &Rows, range: Range<usize>) -> Result<ControlFlow<()>, Error> {
-        let mut left = range;
-        while !left.is_empty() {
-            let first = if self.backwards { left.end - 1 } else { left.start };
-            let Some(row) = rows.get(first) else { break };
-            let start = self.grouping.start(self.keys_from, row.place).unwrap_or_default();
-            let same = |index: &usize| rows.get(*index).is_some_and(|row| row.place.starts_with(start));
-            let of_group = match self.backwards {
-                true => left.end - left.clone().rev().take_while(same).count()..left.end,
-                false => left.start..left.start + left.clone().take_while(same).count(),
+        let groups = self.grouping.groups(self.keys_from, rows, range, self.backwards);
+        for (of_group, parts) in groups
+            .iter()
+            .zip(self.reduce.rows_each(self.view, rows, &groups)?)
+        {
+            let Some(row) = rows.get(of_group.start) else {
+                break;
             };
-            match self.backwards {
-                true => left.end = of_group.start,
-                false => left.start = of_group.end,
-            }
-            let parts = self.reduce.rows(self.view, rows, of_group)?;
-            if self.add(start, row.key, parts)?.is_break() {
+            let start = self.grouping.start(self.keys_from, row.place).unwrap_or_default();
+            let key = match self.backwards {
+                true => rows.get(of_group.end - 1).map_or(row.key, |last| last.key),
+                false => row.key,
+            };
+            if self.add(start, key, parts)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

@@ -17,6 +17,17 @@ pub trait Reduce {
     /// Of rows of a view, in order.
     fn rows(&mut self, view: ViewNumber, rows: &Rows, range: Range<usize>) -> Result<Parts, Error>;
 
+    /// Of several ranges of rows.
+    fn rows_each(
+        &mut self,
+        view: ViewNumber,
+        rows: &Rows,
+        ranges: &[Range<usize>],
+    ) -> Result<Vec<Parts>, Error> {
+        let each = ranges.iter().map(|range| self.rows(view, rows, range.clone()));
+        each.collect()
+    }
+
     /// Of consecutive parts, one after another.
     fn merge(&mut self, view: ViewNumber, parts: &[&Parts]) -> Result<Parts, Error>;
 }

@@ -10,12 +10,15 @@ use crate::guard::{DESIGN, Guard};
 use crate::tables::{self, State, meta};
 use crate::{Database, Durability, Error, LocalWrite, Outcome, Refused};
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use trunkline_core::Seq;
 use trunkline_core::attachment::ContentHash;
 use trunkline_core::doc::Edit;
 use trunkline_core::doc_id::DocId;
 use trunkline_core::rev::Rev;
+
+/// Commits so far.
+static COMMITS: AtomicU64 = AtomicU64::new(0);
 
 /// A commit being put together.
 pub(super) struct Commit<'a, 't> {
@@ -25,6 +28,8 @@ pub(super) struct Commit<'a, 't> {
     pub(super) state: State,
     pub(super) revs_limit: u32,
     pub(super) guard: Option<Guard>,
+    /// Of all commits of this process.
+    pub(super) number: u64,
     /// In id order.
     pub(super) entries: Vec<Entry<'a>>,
     /// The highest stored document id.
@@ -190,6 +195,7 @@ impl<'a, 't> Commit<'a, 't> {
             state,
             revs_limit: file.revs_limit.load(Ordering::Relaxed),
             guard: None,
+            number: COMMITS.fetch_add(1, Ordering::Relaxed),
             entries,
             last_id,
             refs: Refs::default(),

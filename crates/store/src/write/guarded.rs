@@ -32,6 +32,7 @@ impl Commit<'_, '_> {
         };
         let old = self.predecessor(index, path)?;
         Ok(guard(&Candidate {
+            commit: self.number,
             id,
             rev: &rev,
             path,

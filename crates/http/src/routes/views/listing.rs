@@ -9,12 +9,13 @@ use crate::views::Opened;
 use md5::{Digest, Md5};
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use trunkline_core::collate::Collation;
-use trunkline_core::limits::SCAN_CHUNK_BYTES;
+use trunkline_core::limits::{REDUCE_CHUNK_MS, SCAN_CHUNK_BYTES};
 use trunkline_query::design::View;
 use trunkline_query::index::{Grouping, Row, Snapshot, whole};
 use trunkline_query::view::{Keys, Places};
-use trunkline_query::{ReduceFailure, ViewIndex};
+use trunkline_query::{Patience, ReduceFailure, ViewIndex};
 use trunkline_wire::format::Format;
 use trunkline_wire::seq;
 use trunkline_wire::view::{self as wire, Head, Writer};
@@ -32,6 +33,7 @@ pub(super) struct Listing {
     limit: u64,
     asked: ViewQuery,
     writer: Writer,
+    patience: Arc<Patience>,
     inline_bytes_max: u64,
 }
 
@@ -143,6 +145,7 @@ impl Listing {
             limit: asked.limit.unwrap_or(u64::MAX),
             writer: Writer::open(out, &head, asked.format),
             asked,
+            patience: Arc::default(),
             inline_bytes_max: app.config.request_buffer_bytes_max as u64,
             index,
         };
@@ -206,7 +209,9 @@ impl Listing {
     }
 
     fn groups(&mut self, snapshot: &Snapshot, grouping: Grouping, out: &mut Vec<u8>) -> Result<()> {
-        let mut reducing = self.index.reducing();
+        let mut reducing = self.index.reducing(&self.patience);
+        let begun = Instant::now();
+        let chunk_time = Duration::from_millis(REDUCE_CHUNK_MS);
         let reduce = self.view.reduce.unwrap_or_default();
         let level = match grouping {
             Grouping::All => Some(0),
@@ -224,7 +229,7 @@ impl Listing {
                 let value = value.unwrap_or_else(|failure| failed(&failure));
                 self.writer.group(out, &wire::group_key(&key, level), &value);
                 self.limit -= 1;
-                if self.limit == 0 || out.len() >= SCAN_CHUNK_BYTES {
+                if self.limit == 0 || out.len() >= SCAN_CHUNK_BYTES || begun.elapsed() >= chunk_time {
                     last = Some(key.into_owned());
                     return Ok(ControlFlow::Break(()));
                 }
