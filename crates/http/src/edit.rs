@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::request::{Query, doc_id};
 use std::io::Write;
 use trunkline_core::attachment::{Attachment, AttachmentEdit, AttachmentSource, Content};
-use trunkline_core::doc::{Edit, InteractiveEdit, ReplicatedEdit};
+use trunkline_core::doc::{Body, Edit, InteractiveEdit, ReplicatedEdit};
 use trunkline_query::Unfit;
 use trunkline_store::{Database, Durability};
 use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
@@ -38,9 +38,9 @@ const DESIGN: &str = "_design/";
 
 /// Refuses a design document whose views cannot be run, or not in this database. What a replication brings is kept all the same: other nodes have
 /// it, too.
-pub(crate) fn check_design(db: &Database, doc: &IncomingDoc) -> Result<()> {
+fn check_design(db: &Database, body: &str) -> Result<()> {
     let invalid = |reason| Error::Design("invalid_design_doc", reason);
-    let design = design_doc::parse(doc.body.as_str()).map_err(|error| invalid(error.reason))?;
+    let design = design_doc::parse(body).map_err(|error| invalid(error.reason))?;
     if design.partitioned == Some(true) && !db.is_partitioned()? {
         let reason = "partitioned option cannot be true in a non-partitioned database.";
         return Err(invalid(reason.to_owned()));
@@ -49,6 +49,15 @@ pub(crate) fn check_design(db: &Database, doc: &IncomingDoc) -> Result<()> {
         Unfit::Compilation { .. } => Error::Design("compilation_error", unfit.to_string()),
         Unfit::Reduction(_) => invalid(unfit.to_string()),
     })
+}
+
+/// Refuses an edit of a client if it would make a design document that cannot be run.
+pub(crate) async fn check(db: &Database, id: &str, body: &Body, deleted: bool) -> Result<()> {
+    if deleted || !id.starts_with(DESIGN) {
+        return Ok(());
+    }
+    let (db, body) = (db.clone(), body.clone());
+    blocking(move || check_design(&db, body.as_str())).await
 }
 
 /// The edit a document without following parts asks for.
@@ -76,7 +85,7 @@ pub(crate) fn build_blocking(
     interactive: bool,
 ) -> Result<Edit> {
     if interactive && !doc.deleted && id.starts_with(DESIGN) {
-        check_design(db, &doc)?;
+        check_design(db, doc.body.as_str())?;
     }
     let attachments = std::mem::take(&mut doc.attachments);
     let staged: Result<Vec<_>> = attachments

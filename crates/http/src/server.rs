@@ -162,6 +162,8 @@ struct FrontParts {
     server: HeaderValue,
 }
 
+/// `_design/` in one path segment.
+const ESCAPED_DESIGN: &str = "_design%2F";
 const BODY_TIME: HeaderName = HeaderName::from_static("x-couchdb-body-time");
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-couch-request-id");
@@ -267,16 +269,28 @@ fn is_encoded(uri: &Uri) -> bool {
     })
 }
 
-/// CouchDB drops empty path segments, so `/db/` is `/db` and `//db` too.
+/// CouchDB drops empty path segments, so `/db/` is `/db` and `//db` too; and the slash of a design document's id may be
+/// escaped.
 fn tidy_path(uri: &mut Uri) {
     let path = uri.path();
-    if path.len() < 2 || !(path.ends_with('/') || path.contains("//")) {
+    let is_tidy = !path.ends_with('/') && !path.contains("//") && !path.contains("/_design%2");
+    if path.len() < 2 || is_tidy {
         return;
     }
     let mut tidy = String::with_capacity(path.len());
-    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    for (place, segment) in segments.enumerate() {
         tidy.push('/');
-        tidy.push_str(segment);
+        let design = segment
+            .split_at_checked(ESCAPED_DESIGN.len())
+            .filter(|(prefix, name)| prefix.eq_ignore_ascii_case(ESCAPED_DESIGN) && !name.is_empty());
+        match design {
+            Some((_, name)) if place == 1 => {
+                tidy.push_str("_design/");
+                tidy.push_str(name);
+            }
+            _ => tidy.push_str(segment),
+        }
     }
     if tidy.is_empty() {
         tidy.push('/');
@@ -353,6 +367,13 @@ mod tests {
             ("/db/?x=/y/", "/db?x=/y/"),
             ("///", "/"),
             ("/a/b", "/a/b"),
+            ("/db/_design%2Fx", "/db/_design/x"),
+            (
+                "/db/_design%2fx%2Fy/_view/v?key=1",
+                "/db/_design/x%2Fy/_view/v?key=1",
+            ),
+            ("/db/_design%2F", "/db/_design%2F"),
+            ("/db/x/_design%2Fy", "/db/x/_design%2Fy"),
         ] {
             let mut uri: Uri = given.parse().unwrap();
             tidy_path(&mut uri);

@@ -2,13 +2,12 @@
 
 mod listing;
 
-use super::listed::{self, Listed, finish};
+use super::listed::{self, Listed};
 use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::Result;
 use crate::request::docs_range::DocsRange;
 use crate::request::{Moment, Query};
-use crate::respond;
 use axum::extract::State;
 use axum::response::Response;
 use listing::Listing;
@@ -47,7 +46,7 @@ pub(super) async fn all_queries(
     query: Query,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
-    many(app, db, Kind::All, ranges(&query, &body)?).await
+    Ok(many(app, db, Kind::All, ranges(&query, &body)?))
 }
 
 pub(super) async fn designs(State(app): State<App>, Moment(db): Moment, query: Query) -> Result<Response> {
@@ -75,7 +74,7 @@ pub(super) async fn designs_queries(
     query: Query,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
-    many(app, db, Kind::Designs, ranges(&query, &body)?).await
+    Ok(many(app, db, Kind::Designs, ranges(&query, &body)?))
 }
 
 fn ranges(query: &Query, body: &[u8]) -> Result<Vec<DocsRange>> {
@@ -99,33 +98,11 @@ async fn one(app: App, db: Database, kind: Kind, range: DocsRange) -> Result<Res
 }
 
 /// Several listings, one after the other, as elements of `results`.
-async fn many(app: App, db: Database, kind: Kind, ranges: Vec<DocsRange>) -> Result<Response> {
-    let (chunks, body) = respond::chunks();
-    tokio::spawn(async move {
-        let mut out = b"{\"results\":[\r\n".to_vec();
-        for (place, range) in ranges.into_iter().enumerate() {
-            if place > 0 {
-                out.extend_from_slice(b",\r\n");
-            }
-            let (opening, db) = (app.clone(), db.clone());
-            let opened = app.scan(move || {
-                let listing = Listing::open(&opening, db, kind, range, &mut out)?;
-                Ok((listing, out))
-            });
-            let listing;
-            match opened.await {
-                Ok(opened) => (listing, out) = opened,
-                Err(error) => return chunks.fail(error).await,
-            }
-            if finish(&app, &mut out, listing, &chunks).await.is_err() {
-                return;
-            }
-            if out.last() == Some(&b'\n') {
-                out.pop();
-            }
-        }
-        out.extend_from_slice(b"\r\n]}\n");
-        let _ = chunks.send(out).await;
+fn many(app: App, db: Database, kind: Kind, ranges: Vec<DocsRange>) -> Response {
+    let opening = app.clone();
+    let listings = ranges.into_iter().map(move |range| {
+        let (app, db) = (opening.clone(), db.clone());
+        move |out: &mut Vec<u8>| Listing::open(&app, db, kind, range, out)
     });
-    Ok(respond::streamed(body))
+    listed::several(app, listings)
 }

@@ -48,7 +48,8 @@ pub(super) async fn write(
     let is_related = header_text(request.headers(), header::CONTENT_TYPE)
         .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/related"));
     let (mut doc, attachments, room) = if is_related {
-        let (doc, attachments, room) = upload::receive_related(&app, &db, request).await?;
+        let (doc, attachments, room) =
+            upload::receive_related(&app, &db, (&id, options.interactive), request).await?;
         (doc, Some(attachments), room)
     } else {
         let (text, room) = body::read(request, &app).await?;
@@ -204,6 +205,7 @@ pub(super) async fn copy(target: Target, query: Query, request: Request) -> Resu
     let source_rev = settle_rev(None, query.text("rev").map(rev).transpose()?, if_match(headers)?)?;
     let (id, parent) = destination(headers)?;
     let leaf = leaf(&db, &source, source_rev).await?;
+    edit::check(&db, &id, &leaf.body, leaf.deleted).await?;
     let attachments = leaf.attachments.iter().map(|attachment| AttachmentEdit {
         name: attachment.name.clone(),
         content_type: Some(attachment.content_type.clone()),

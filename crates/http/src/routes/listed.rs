@@ -37,13 +37,41 @@ pub(super) fn answer(app: App, listing: impl Listed, mut out: Vec<u8>) -> Respon
     respond::formatted(respond::streamed(body), format)
 }
 
+/// Several listings, one after the other, as elements of `results`. Each is opened when its turn comes, on a thread that
+/// may block, and appends its beginning.
+pub(super) fn several<L, O>(app: App, listings: impl Iterator<Item = O> + Send + 'static) -> Response
+where
+    L: Listed,
+    O: FnOnce(&mut Vec<u8>) -> Result<L> + Send + 'static,
+{
+    let (chunks, body) = respond::chunks();
+    tokio::spawn(async move {
+        let mut out = b"{\"results\":[\r\n".to_vec();
+        for (place, open) in listings.enumerate() {
+            if place > 0 {
+                out.extend_from_slice(b",\r\n");
+            }
+            let opened = app.scan(move || Ok((open(&mut out)?, out)));
+            let listing;
+            match opened.await {
+                Ok(opened) => (listing, out) = opened,
+                Err(error) => return chunks.fail(error).await,
+            }
+            if finish(&app, &mut out, listing, &chunks).await.is_err() {
+                return;
+            }
+            if out.last() == Some(&b'\n') {
+                out.pop();
+            }
+        }
+        out.extend_from_slice(b"\r\n]}\n");
+        let _ = chunks.send(out).await;
+    });
+    respond::streamed(body)
+}
+
 /// Sends what is left of a listing, but for its last bytes, which stay in `out`.
-pub(super) async fn finish(
-    app: &App,
-    out: &mut Vec<u8>,
-    mut listing: impl Listed,
-    chunks: &Chunks,
-) -> Result<(), Gone> {
+async fn finish(app: &App, out: &mut Vec<u8>, mut listing: impl Listed, chunks: &Chunks) -> Result<(), Gone> {
     while !listing.is_done() {
         if out.len() >= SCAN_CHUNK_BYTES / 2 {
             chunks.send(std::mem::take(out)).await?;

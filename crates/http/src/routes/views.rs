@@ -4,13 +4,12 @@ mod documents;
 pub(super) mod index;
 mod listing;
 
-use super::listed::{self, Listed, finish};
+use super::listed::{self, Listed};
 use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::request::view_query::{Update, ViewQuery};
 use crate::request::{Query, captures, database, header_value, matches_etag, moment};
-use crate::respond;
 use crate::views::{Opened, open, refresh};
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
@@ -89,35 +88,15 @@ pub(super) async fn queries(
     } else if asked.iter().any(|asked| asked.update == Update::Lazy) {
         refresh_later(app.clone(), opened.clone());
     }
-    let (chunks, body) = respond::chunks();
-    tokio::spawn(async move {
-        let mut out = b"{\"results\":[\r\n".to_vec();
-        for (place, asked) in asked.into_iter().enumerate() {
-            if place > 0 {
-                out.extend_from_slice(b",\r\n");
-            }
-            let (opening, opened, name) = (app.clone(), opened.clone(), named.view.clone());
-            let begun = app.scan(move || {
-                let source = opening.views.whole(&opened, &name)?;
-                let (listing, _) = Listing::open(&opening, &source, &name, asked, &mut out)?;
-                Ok((listing, out))
-            });
-            let listing;
-            match begun.await {
-                Ok(begun) => (listing, out) = begun,
-                Err(error) => return chunks.fail(error).await,
-            }
-            if finish(&app, &mut out, listing, &chunks).await.is_err() {
-                return;
-            }
-            if out.last() == Some(&b'\n') {
-                out.pop();
-            }
+    let opening = app.clone();
+    let listings = asked.into_iter().map(move |asked| {
+        let (app, opened, name) = (opening.clone(), opened.clone(), named.view.clone());
+        move |out: &mut Vec<u8>| {
+            let source = app.views.whole(&opened, &name)?;
+            Ok(Listing::open(&app, &source, &name, asked, out)?.0)
         }
-        out.extend_from_slice(b"\r\n]}\n");
-        let _ = chunks.send(out).await;
     });
-    Ok(respond::streamed(body))
+    Ok(listed::several(app, listings))
 }
 
 /// Brings an index up to date behind the answer.

@@ -19,6 +19,7 @@ use trunkline_wire::multipart::{DocumentEvent, DocumentReader};
 pub(crate) async fn receive(
     app: &App,
     db: &Database,
+    (id, interactive): (&str, bool),
     request: Request,
 ) -> Result<(IncomingDoc, Vec<AttachmentEdit>, Room)> {
     let content_type = header_text(request.headers(), header::CONTENT_TYPE).unwrap_or_default();
@@ -34,6 +35,9 @@ pub(crate) async fn receive(
     };
     let room = app.rooms.take(json.len()).await?;
     let mut doc = document::parse(&json)?;
+    if interactive {
+        edit::check(db, id, &doc.body, doc.deleted).await?;
+    }
     let mut attachments = Vec::with_capacity(doc.attachments.len());
     for attachment in std::mem::take(&mut doc.attachments) {
         attachments.push(match attachment.data {

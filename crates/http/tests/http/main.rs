@@ -16,6 +16,7 @@ mod bulk;
 mod changes;
 mod conformance;
 mod databases;
+mod designs;
 mod doc_ids;
 mod documents;
 mod encoding;

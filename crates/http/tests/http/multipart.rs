@@ -14,7 +14,7 @@ fn related(doc: &Value, parts: &[&[u8]]) -> Vec<u8> {
     body
 }
 
-async fn put(server: &Server, path: &str, doc: &Value, parts: &[&[u8]]) -> Answer {
+pub(crate) async fn put(server: &Server, path: &str, doc: &Value, parts: &[&[u8]]) -> Answer {
     let request = server
         .request("PUT", path)
         .header("content-type", "multipart/related; boundary=\"B\"");

@@ -161,6 +161,7 @@ async fn edit_of(app: &App, db: &Database, id: &str, fields: Fields) -> Result<E
     let mut kept = Vec::new();
     let (parent, deleted, body) = if let Some(text) = doc {
         let doc = document::parse(&text)?;
+        edit::check(db, id, &doc.body, doc.deleted).await?;
         for attachment in doc.attachments {
             kept.push(edit::stage_one(app, db, attachment).await?);
         }
