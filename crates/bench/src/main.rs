@@ -11,6 +11,7 @@ mod fanout;
 mod feeds;
 mod jobs;
 mod load;
+mod mango;
 mod measure;
 mod memory;
 mod named_feeds;
@@ -112,6 +113,10 @@ enum Name {
     NamedFeeds,
     /// Views: building, reducing, keeping up to date
     Views,
+    /// Mango: without an index, building one, asking by it
+    Mango,
+    /// Aggregates of all documents
+    Aggregate,
     /// Memory of an idle server
     Idle,
 }
@@ -227,6 +232,8 @@ fn measure_line(bench: &mut Bench, name: Name) -> Result<Vec<Line>, Failure> {
         Name::Fanout => fanout::fanout(bench)?,
         Name::NamedFeeds => named_feeds::named_feeds(bench)?,
         Name::Views => views::views(bench)?,
+        Name::Mango => mango::mango(bench)?,
+        Name::Aggregate => mango::aggregate(bench)?,
         Name::Idle => vec![memory::idle(bench)?],
     })
 }

@@ -28,7 +28,7 @@ pub(crate) fn put(bench: &Bench) -> Result<Line, Failure> {
             let path = format!("/{}/{}", bench::DATABASE, record.id);
             server.target.request("PUT", &path, record.body.as_bytes())
         };
-        bench.run(requests_for(&server.target, bench.slice, request))
+        bench.run(requests_for((&server.target, WRITERS), bench.slice, request))
     };
     let mut floor = |_: usize| put_from_threads(&database, &next_embedded, WRITERS, bench.slice);
     let samples = alternate(bench.repeat, &mut [&mut ours, &mut floor])?;
@@ -67,7 +67,7 @@ pub(crate) fn get(bench: &Bench) -> Result<Line, Failure> {
             let number = cdr::scatter(counter.replace(counter.get() + 1)) % READ_DOCS;
             target.request("GET", &path(number), b"")
         };
-        bench.run(requests_for(target, bench.slice, request))
+        bench.run(requests_for((target, WRITERS), bench.slice, request))
     };
     let mut ours = |_: usize| side(&server.target);
     let mut floor = |_: usize| side(&trivial.target);
@@ -87,18 +87,18 @@ pub(crate) fn get(bench: &Bench) -> Result<Line, Failure> {
     })
 }
 
-/// Sends one request after another on each of [`WRITERS`] connections for a while; answers per second of all.
-async fn requests_for(
-    target: &Target,
+/// Sends one request after another on each of some connections for a while; answers per second of all.
+pub(crate) async fn requests_for(
+    (target, connections): (&Target, usize),
     time: Duration,
     request: impl Fn() -> Vec<u8>,
 ) -> Result<f64, Failure> {
-    let mut connections = Vec::with_capacity(WRITERS);
-    for _ in 0..WRITERS {
-        connections.push(Connection::open(target).await?);
+    let mut open = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        open.push(Connection::open(target).await?);
     }
     let (start, answers) = (Instant::now(), Cell::new(0_u64));
-    bench::all(connections.into_iter().map(|mut connection| {
+    bench::all(open.into_iter().map(|mut connection| {
         let (answers, request) = (&answers, &request);
         async move {
             while start.elapsed() < time {

@@ -231,6 +231,9 @@ pub const SWEEP_RESULTS_MAX: usize = 1000;
 /// Index files that are open at once: descriptors, and the memory of their caches.
 pub const INDEXES_OPEN_MAX: usize = 64;
 
+/// Databases whose Mango indexes are known without reading their design documents: some kilobytes each.
+pub const CATALOGS_KEPT_MAX: usize = 256;
+
 /// Bytes that the cache of one index file may grow to.
 pub const INDEX_CACHE_BYTES: usize = 8 << 20;
 

@@ -7,6 +7,7 @@
 use crate::Error;
 use crate::build;
 use crate::design::{Design, Signature};
+use crate::mango::{Catalog, Catalogs};
 use crate::view_index::ViewIndex;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     /// Those of pinned moments, by their numbers.
     pub(crate) pinned: Mutex<HashMap<u64, HashMap<Signature, Arc<ViewIndex>>>>,
     uses: AtomicU64,
+    catalogs: Catalogs,
     seam: Option<OpenSeam>,
 }
 
@@ -77,6 +79,11 @@ impl Indexes {
             close_least_used(&mut open);
         }
         Ok(index)
+    }
+
+    /// The Mango indexes that a database has now.
+    pub fn catalog(&self, db: &Database) -> Result<Arc<Catalog>, Error> {
+        self.0.catalogs.catalog(db)
     }
 
     /// Shows the open indexes; none is opened meanwhile.

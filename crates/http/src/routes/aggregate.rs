@@ -1,41 +1,41 @@
 //! `_aggregate`: groups of documents, and what they come to.
 
-use super::find::{Query, plan};
+mod answer;
+
+use super::find::plan;
 use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
-use crate::request::Db;
+use crate::request::{Moment, Query as Asked, format};
 use crate::respond::{self, Chunks, Gone};
+use answer::Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
-use trunkline_core::aggregate::{Aggregate, Report};
-use trunkline_core::json;
-use trunkline_core::limits::{AGGREGATE_WAIT_MS, SCAN_CHUNK_BYTES};
-use trunkline_query::mango::{Gathering, Stats};
-use trunkline_wire::find::{self as wire, FindRequest};
-
-/// Rows on their way to the client, and the turn that they take.
-struct Answer {
-    query: Query,
-    aggregate: Arc<Aggregate>,
-    report: Report,
-    stats: Stats,
-    rows: u64,
-    _turn: OwnedSemaphorePermit,
-}
+use trunkline_core::limits::AGGREGATE_WAIT_MS;
+use trunkline_query::mango::Gathering;
+use trunkline_wire::find::{FindRequest, parse_aggregate};
+use trunkline_wire::format::Format;
 
 pub(super) async fn aggregate(
     State(app): State<App>,
-    Db(db): Db,
+    Moment(db): Moment,
+    asked: Asked,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
-    let request = wire::parse_aggregate(&body)?;
+    if asked.text("partition").is_some() {
+        return Err(Error::bad(
+            "Aggregates are of all partitions: give a range of `_id` in the selector.",
+        ));
+    }
+    let format = asked.text("format").map_or(Ok(Format::Json), format)?;
+    let request = parse_aggregate(&body)?;
     let turn = turn(&app).await?;
+    // Of a moment that was kept before, whoever kept it knows for how long.
+    let is_kept = db.pin_number().is_some();
     let named = !request.use_index.is_empty();
     let aggregate = Arc::new(request.aggregate);
     let mut find = FindRequest::new(request.selector);
@@ -51,14 +51,14 @@ pub(super) async fn aggregate(
     find.update = request.update;
     find.execution_stats = request.execution_stats;
     let query = plan(&app, &db, find).await?;
-    let (opening, asked) = (app.clone(), aggregate.clone());
+    let (opening, told) = (app.clone(), aggregate.clone());
     let opened = app.scan(move || {
         let gathering = Gathering::new(
             &db,
             query.index(&opening, &db)?,
             query.selector.clone(),
             &query.plan,
-            asked,
+            told,
             named,
         )?;
         Ok((query, gathering))
@@ -69,33 +69,30 @@ pub(super) async fn aggregate(
             gathering.step()?;
             Ok(gathering)
         });
-        gathering = stepped.await.map_err(too_long)?;
+        gathering = stepped
+            .await
+            .map_err(|error| if is_kept { error } else { too_long(error) })?;
     }
     let (skip, limit) = (request.skip, request.limit);
     let finished = app.scan(move || {
         let stats = gathering.stats();
-        let mut answer = Answer {
-            query,
-            aggregate,
-            report: gathering.finish(skip, limit),
-            stats,
-            rows: 0,
-            _turn: turn,
-        };
-        let mut out = b"{\"rows\":[".to_vec();
+        let report = gathering.finish(skip, limit);
+        let mut answer = Answer::new(query, report, stats, format, turn);
+        let mut out = Vec::new();
+        answer.open(&mut out);
         answer.chunk(&mut out);
         Ok((answer, out))
     });
     let (answer, mut out) = finished.await?;
     if answer.is_done() {
         answer.close(&mut out);
-        return Ok(respond::json(StatusCode::OK, out));
+        return Ok(respond::formatted(respond::json(StatusCode::OK, out), format));
     }
     let (chunks, body) = respond::chunks();
     tokio::spawn(async move {
         let _ = finish(&app, answer, out, &chunks).await;
     });
-    Ok(respond::streamed(body))
+    Ok(respond::formatted(respond::streamed(body), format))
 }
 
 /// Waits until no more than a few others gather theirs: each uses all cores, and memory.
@@ -141,31 +138,4 @@ async fn finish(app: &App, mut answer: Answer, mut out: Vec<u8>, chunks: &Chunks
     }
     answer.close(&mut out);
     chunks.send(out).await
-}
-
-impl Answer {
-    fn is_done(&self) -> bool {
-        self.report.len() == 0
-    }
-
-    fn chunk(&mut self, out: &mut Vec<u8>) {
-        while out.len() < SCAN_CHUNK_BYTES
-            && let Some(row) = self.report.next()
-        {
-            out.extend_from_slice(if self.rows == 0 { b"\r\n" } else { b",\r\n" });
-            wire::write_row(self.aggregate.columns(), &row, out);
-            self.rows += 1;
-        }
-    }
-
-    fn close(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"\r\n]");
-        self.query.write_stats(self.stats, self.rows, out);
-        if !self.query.plan.warnings.is_empty() {
-            out.extend_from_slice(b",\r\n\"warning\": ");
-            json::quote(&self.query.plan.warnings.join("\n"), out);
-        }
-        // Writing to a Vec cannot fail.
-        let _ = out.write_all(b"}\r\n");
-    }
 }

@@ -65,9 +65,16 @@ pub(super) async fn find(
 
 /// Chooses an index, and has it brought up to date.
 pub(super) async fn plan(app: &App, db: &Database, request: FindRequest) -> Result<Query> {
-    let planned = db.clone();
-    let query = app.scan(move || Query::new(&planned, request)).await?;
-    query.refresh(app, db).await?;
+    let (planning, planned) = (app.clone(), db.clone());
+    let query = app.scan(move || {
+        let query = Query::new(&planning, &planned, request)?;
+        let is_ready = query.is_ready(&planning, &planned)?;
+        Ok((query, is_ready))
+    });
+    let (query, is_ready) = query.await?;
+    if !is_ready {
+        query.refresh(app, db).await?;
+    }
     Ok(query)
 }
 

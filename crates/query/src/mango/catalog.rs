@@ -6,7 +6,7 @@ use crate::design::Design;
 use crate::index::ViewNumber;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use trunkline_store::{Database, DocsScan};
+use trunkline_store::{Database, DocRow, DocsScan};
 use trunkline_wire::design_doc::{self, Language};
 use trunkline_wire::find::{Definition, parse_map};
 
@@ -47,33 +47,20 @@ impl MangoIndex {
 impl Catalog {
     /// Reads the design documents.
     pub fn read(db: &Database) -> Result<Catalog, Error> {
-        let mut scan = DocsScan {
-            start: Some(DESIGNS.0.to_owned()),
-            after_start: false,
-            end: Some(DESIGNS.1.to_owned()),
-            inclusive_end: false,
-            descending: false,
-            bodies: true,
-            limit: usize::MAX,
-        };
         let mut catalog = Catalog {
             partitioned: db.is_partitioned()?,
             ..Catalog::default()
         };
-        loop {
-            let end = db.all_docs(&scan, &mut |row| {
-                let ddoc = row.id.strip_prefix(DESIGNS.0).unwrap_or(row.id);
-                if let Some(winner) = &row.winner {
-                    catalog.add(ddoc, winner.body);
-                }
-                ControlFlow::Continue(())
-            })?;
-            let (false, Some(last)) = (end.done, end.last) else {
-                break;
-            };
-            (scan.start, scan.after_start) = (Some(last), true);
-        }
+        designs(db, true, &mut |row| catalog.add_row(row))?;
         Ok(catalog)
+    }
+
+    /// Adds the indexes of a row that was read with its body.
+    pub(super) fn add_row(&mut self, row: &DocRow<'_>) {
+        let ddoc = row.id.strip_prefix(DESIGNS.0).unwrap_or(row.id);
+        if let Some(winner) = &row.winner {
+            self.add(ddoc, winner.body);
+        }
     }
 
     /// Adds the indexes of a design document; what is none, or cannot be read, is left out.
@@ -103,5 +90,28 @@ impl Catalog {
                 view: place.number,
             });
         }
+    }
+}
+
+/// Shows the design documents.
+pub(super) fn designs(db: &Database, bodies: bool, each: &mut dyn FnMut(&DocRow<'_>)) -> Result<(), Error> {
+    let mut scan = DocsScan {
+        start: Some(DESIGNS.0.to_owned()),
+        after_start: false,
+        end: Some(DESIGNS.1.to_owned()),
+        inclusive_end: false,
+        descending: false,
+        bodies,
+        limit: usize::MAX,
+    };
+    loop {
+        let end = db.all_docs(&scan, &mut |row| {
+            each(&row);
+            ControlFlow::Continue(())
+        })?;
+        let (false, Some(last)) = (end.done, end.last) else {
+            return Ok(());
+        };
+        (scan.start, scan.after_start) = (Some(last), true);
     }
 }

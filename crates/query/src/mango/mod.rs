@@ -6,7 +6,7 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | `catalog` | which indexes a database has |
+//! | `catalog`, `catalogs` | which indexes a database has |
 //! | `fields` | their map function |
 //! | `plan`, `bounds` | which index, and which of its rows |
 //! | `search`, `rows`, `documents`, `sweep` | going through rows, or through documents |
@@ -18,6 +18,7 @@ mod aggregate;
 mod bookmark;
 mod bounds;
 mod catalog;
+mod catalogs;
 mod documents;
 mod fields;
 mod plan;
@@ -29,6 +30,7 @@ mod sweep;
 pub use aggregate::Gathering;
 pub use bounds::{Ids, KeyTexts};
 pub use catalog::{Catalog, MangoIndex};
+pub(crate) use catalogs::Catalogs;
 pub(crate) use fields::FieldsMap;
 pub use plan::{NoPlan, Plan, Source, Wanted};
 pub use search::{Search, Shown, Stats};

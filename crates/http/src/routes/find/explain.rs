@@ -1,12 +1,13 @@
 //! `_explain`: how a query would be answered.
 
 use super::query::{self, Query};
-use crate::app::blocking;
+use crate::app::{App, blocking};
 use crate::body::JsonBody;
 use crate::error::Result;
 use crate::request::{Moment, Query as Asked};
 use crate::respond;
 use crate::routes::find_index::shown;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -15,13 +16,14 @@ use trunkline_query::mango::Source;
 use trunkline_wire::find as wire;
 
 pub(in crate::routes) async fn explain(
+    State(app): State<App>,
     Moment(db): Moment,
     asked: Asked,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
     let request = query::within(&asked, wire::parse(&body)?)?;
     let name = db.name().as_str().to_owned();
-    let query = blocking(move || Query::new(&db, request)).await?;
+    let query = blocking(move || Query::new(&app, &db, request)).await?;
     Ok(respond::value(StatusCode::OK, &explanation(&name, &query)))
 }
 

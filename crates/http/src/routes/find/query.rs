@@ -11,7 +11,7 @@ use std::time::Instant;
 use trunkline_core::partition::Partition;
 use trunkline_core::selector::Selector;
 use trunkline_query::ViewIndex;
-use trunkline_query::mango::{Catalog, Plan, Search, Shown, Source, Stats, Wanted};
+use trunkline_query::mango::{Plan, Search, Shown, Source, Stats, Wanted};
 use trunkline_store::Database;
 use trunkline_wire::find::{FindRequest, Refusal};
 
@@ -49,10 +49,10 @@ pub(super) fn within(asked: &request::Query, mut request: FindRequest) -> Result
 
 impl Query {
     /// Chooses an index. Blocks.
-    pub(super) fn new(db: &Database, request: FindRequest) -> Result<Query> {
+    pub(super) fn new(app: &App, db: &Database, request: FindRequest) -> Result<Query> {
         let started = Instant::now();
         let selector = Selector::parse(&request.selector).map_err(Refusal::from)?;
-        let catalog = Catalog::read(db)?;
+        let catalog = app.views.indexes.catalog(db)?;
         if request.partition.is_some() && !catalog.partitioned {
             return Err(Error::bad("partition specified on non-partitioned db"));
         }
@@ -84,14 +84,22 @@ impl Query {
         request
     }
 
-    /// Brings the index up to date, unless it is to be left as it is.
+    /// Whether it can be answered at once: its index, if it has one, is up to date, or to be left as it is. Blocks.
+    pub(super) fn is_ready(&self, app: &App, db: &Database) -> Result<bool> {
+        match self.index(app, db)? {
+            Some(index) if self.request.update && !self.plan.nothing => Ok(index.reached(&index.goal()?)?),
+            _ => Ok(true),
+        }
+    }
+
+    /// Brings the index up to date.
     pub(super) async fn refresh(&self, app: &App, db: &Database) -> Result<()> {
         match &self.plan.source {
-            Source::Index { index, .. } if self.request.update && !self.plan.nothing => {
+            Source::Index { index, .. } => {
                 let opened = views::open(app, db, format!("_design/{}", index.ddoc)).await?;
                 views::refresh(app, &opened).await
             }
-            _ => Ok(()),
+            Source::Documents(_) => Ok(()),
         }
     }
 
