@@ -46,7 +46,20 @@ async fn follow(app: &App, changed: &Changed) {
             listener.await;
             continue;
         }
-        let live = rows.into_iter().filter(|row| row.event != DbEvent::Deleted);
+        let all = rows.len();
+        let live: Vec<_> = rows
+            .into_iter()
+            .filter(|row| row.event != DbEvent::Deleted)
+            .collect();
+        if live.len() < all {
+            let indexes = app.views.indexes.clone();
+            let closing = app.scan(move || {
+                indexes.close_deleted();
+                Ok(())
+            });
+            let _ = closing.await;
+        }
+        let live = live.into_iter();
         changed.names.lock().extend(live.map(|row| row.name));
         changed.more.notify_waiters();
         changed.more.notify_one();

@@ -91,6 +91,15 @@ impl Indexes {
         then(&mut self.0.open.lock())
     }
 
+    /// Closes the files of databases that were deleted: until then they take room on the disk.
+    pub fn close_deleted(&self) {
+        let is_there = |index: &ViewIndex| {
+            let seq = index.database().last_seq();
+            !matches!(seq, Err(trunkline_store::Error::DatabaseMissing(_)))
+        };
+        self.0.open.lock().retain(|_, index| is_there(index));
+    }
+
     /// Those that are being brought up to date, with how many documents their pass has mapped.
     pub fn passes(&self) -> Vec<(Arc<ViewIndex>, u64)> {
         let open = self.0.open.lock();

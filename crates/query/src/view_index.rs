@@ -35,6 +35,8 @@ pub struct ViewIndex {
     passes: AtomicU64,
     pub(crate) used: AtomicU64,
     seam: Option<OpenSeam>,
+    /// Of its database, when the file was opened.
+    losses: AtomicU64,
 }
 
 /// Passes of which one is made durable: until then what they replace takes room in the file.
@@ -60,6 +62,7 @@ impl ViewIndex {
             passes: AtomicU64::new(0),
             used: AtomicU64::new(0),
             seam,
+            losses: AtomicU64::new(db.losses()),
         }
     }
 
@@ -215,14 +218,15 @@ impl ViewIndex {
 
     fn file(&self) -> Result<Option<Arc<Index>>, Error> {
         if let Some(index) = &*self.file.read()
-            && !index.is_damaged()
+            && !self.is_of_no_use(index)
         {
             return Ok(Some(index.clone()));
         }
         let mut file = self.file.write();
-        if file.take_if(|index| index.is_damaged()).is_some() {
-            tracing::warn!(path = %self.path().display(), "a damaged index file is removed, to be made anew");
+        if file.take_if(|index| self.is_of_no_use(index)).is_some() {
+            tracing::warn!(path = %self.path().display(), "an index file is removed, to be made anew");
             std::fs::remove_file(self.path())?;
+            self.losses.store(self.db.losses(), Ordering::Release);
         }
         if file.is_none() && self.path().exists() {
             let opened = self.open(self.path());
@@ -238,6 +242,11 @@ impl ViewIndex {
             }
         }
         Ok(file.clone())
+    }
+
+    /// It is damaged, or may have rows of documents that a failing disk took back.
+    fn is_of_no_use(&self, index: &Index) -> bool {
+        index.is_damaged() || self.losses.load(Ordering::Acquire) != self.db.losses()
     }
 
     fn open(&self, path: PathBuf) -> Result<Index, Error> {
@@ -285,11 +294,16 @@ impl ViewIndex {
 
 impl Drop for ViewIndex {
     fn drop(&mut self) {
+        let Some(index) = self.file.get_mut().clone() else {
+            return;
+        };
         // To close the file makes it durable, and it must not outlive what it was made of.
-        if self.file.get_mut().is_some()
-            && let Err(error) = self.db.flush()
-        {
+        let flushed = self.db.flush();
+        if let Err(error) = &flushed {
             tracing::debug!(%error, "an index is closed whose database is gone");
+        }
+        if matches!(flushed, Err(trunkline_store::Error::Io(..))) || self.is_of_no_use(&index) {
+            let _ = std::fs::remove_file(self.path());
         }
     }
 }

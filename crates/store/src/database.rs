@@ -37,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) staged: Mutex<HashMap<ContentHash, Staged>>,
     /// Whether the flusher is to come. It says no before it looks, so that a commit is either seen or brings it again.
     pub(crate) watched: AtomicBool,
+    /// How often the file was given up with commits that were not durable.
+    losses: AtomicU64,
 }
 
 impl Inner {
@@ -52,6 +54,7 @@ impl Inner {
             changed: Event::new(),
             staged: Mutex::default(),
             watched: AtomicBool::new(false),
+            losses: AtomicU64::new(0),
         }
     }
 
@@ -171,6 +174,12 @@ impl Database {
         }
     }
 
+    /// How often since the store was opened relaxed writes may have been lost, because the disk failed: what was made of
+    /// them must be made anew. Goes up before anybody reads what is left.
+    pub fn losses(&self) -> u64 {
+        self.inner.losses.load(Ordering::Acquire)
+    }
+
     /// Wakes at the next commit, and when the database is deleted or the store closed. Take the listener first, then
     /// look at [`Database::last_seq`], then wait.
     pub fn listen(&self) -> EventListener {
@@ -196,7 +205,9 @@ impl Database {
         self.check_alive()?;
         let use_number = shared.uses.fetch_add(1, Ordering::Relaxed);
         self.inner.last_used.store(use_number, Ordering::Relaxed);
-        give_up_failed(&mut slot);
+        if give_up_failed(&mut slot) {
+            self.inner.losses.fetch_add(1, Ordering::AcqRel);
+        }
         if let Some(file) = &*slot {
             let file = file.clone();
             drop(slot);
@@ -224,11 +235,13 @@ impl Database {
 const READERS_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Lets go of a file that failed, and waits for its readers to do so, who fail soon: until then the file is locked.
-fn give_up_failed(slot: &mut Option<Arc<OpenFile>>) {
+/// Answers whether relaxed writes were lost with it.
+fn give_up_failed(slot: &mut Option<Arc<OpenFile>>) -> bool {
     let Some(file) = slot.take_if(|file| file.has_failed()) else {
-        return;
+        return false;
     };
     file.retire();
+    let lost = !file.is_durable();
     let file = {
         let weak = Arc::downgrade(&file);
         drop(file);
@@ -238,6 +251,7 @@ fn give_up_failed(slot: &mut Option<Arc<OpenFile>>) {
     while file.strong_count() > 0 && started.elapsed() < READERS_WAIT_MAX {
         std::thread::sleep(Duration::from_millis(1));
     }
+    lost
 }
 
 impl Database {

@@ -65,17 +65,18 @@ pub(super) async fn find(
 
 /// Chooses an index, and has it brought up to date.
 pub(super) async fn plan(app: &App, db: &Database, request: FindRequest) -> Result<Query> {
-    let (planning, planned) = (app.clone(), db.clone());
-    let query = app.scan(move || {
-        let query = Query::new(&planning, &planned, request)?;
-        let is_ready = query.is_ready(&planning, &planned)?;
-        Ok((query, is_ready))
-    });
-    let (query, is_ready) = query.await?;
-    if !is_ready {
-        query.refresh(app, db).await?;
+    loop {
+        let (planning, planned, asked) = (app.clone(), db.clone(), request.clone());
+        let query = app.scan(move || {
+            let query = Query::new(&planning, &planned, asked)?;
+            let is_ready = query.is_ready(&planning, &planned)?;
+            Ok((query, is_ready))
+        });
+        let (query, is_ready) = query.await?;
+        if is_ready || query.refresh(app, db).await? {
+            return Ok(query);
+        }
     }
-    Ok(query)
 }
 
 /// Sends what is left.

@@ -2,8 +2,8 @@
 //!
 //! An index that has rows is brought up to date by batches, each in one commit. One that has none yet is built: rows are
 //! sorted in runs, merged, and written once. Either way each document is mapped once, as it was when it was read, and
-//! what changed meanwhile is left to the next pass. The last one is so short that it reads a single snapshot, so that in
-//! the end nothing is left out.
+//! what changed meanwhile is left to the next pass. The last one reads a single snapshot, so that in the end nothing is
+//! left out: as a rule it is short, and where others write faster than a pass reads, it is of a pinned moment.
 //!
 //! An index never outlives what it was made of: the database is made durable first, since a document that a crash takes
 //! back has no change that would take its rows out.
@@ -11,6 +11,8 @@
 mod documents;
 mod pipeline;
 mod runs;
+#[cfg(test)]
+mod tests;
 
 use crate::Error;
 use crate::index::{Index, IndexState, Reduce, Rows};
@@ -100,7 +102,11 @@ pub(crate) fn update(
     durable: bool,
 ) -> Result<(), Error> {
     let mut durable = durable;
+    // Read from once a pass has shown that the next would not be short either.
+    let mut moment = None;
+    let mut passes = 0;
     loop {
+        let db = moment.as_ref().unwrap_or(db);
         let from = index.state()?;
         let to = state_of(db)?;
         if from.database != to.database || from.seq > to.seq || from.purge_seq > to.purge_seq {
@@ -117,8 +123,15 @@ pub(crate) fn update(
             return index.apply(&rows, &IndexState { seq, ..to }, reduce, !durable);
         }
         durable |= pass(db, mapping, index, &from, &to, reduce, count)?;
+        passes += 1;
+        if passes == PASSES_UNPINNED && db.pin_number().is_none() {
+            moment = Some(db.pin()?);
+        }
     }
 }
+
+/// Passes before the database is pinned for the next.
+const PASSES_UNPINNED: u32 = 2;
 
 /// Maps what changed between two moments. A document that is changed meanwhile is left out, whatever it was before: the
 /// next pass has it, which is shorter. Answers whether it was much.

@@ -90,7 +90,7 @@ impl Documents {
     }
 
     fn by_id(&mut self, mut scan: DocsScan, page: &mut Page, each: &mut Each<'_>) -> Result<(), Error> {
-        let (looked, left) = (page.stats.docs, page.skip + page.results_left());
+        let (looked, left) = (page.stats.docs, page.skip.saturating_add(page.results_left()));
         let end = self.db.all_docs(&scan, &mut |row| {
             if row.id.starts_with(DESIGN) {
                 return ControlFlow::Continue(());
@@ -112,7 +112,7 @@ impl Documents {
             ControlFlow::Continue(())
         })?;
         self.looked += page.stats.docs - looked;
-        self.matched += left - (page.skip + page.results_left());
+        self.matched += left - page.skip.saturating_add(page.results_left());
         if let (false, false, Some(last)) = (end.done, page.is_full(), end.last) {
             (scan.start, scan.after_start) = (Some(last), true);
             self.state = match self.wants_sweep(page)? {
@@ -225,7 +225,7 @@ mod tests {
         assert!(db.update(batch).unwrap().iter().all(Result::is_ok));
         for selector in [r#"{"n":49}"#, r#"{"n":{"$gt":40}}"#, r#"{"m":1}"#] {
             for descending in [false, true] {
-                for page in [(0, 3), (2, 5), (0, 25), (8, 25), (0, 1000)] {
+                for page in [(0, 3), (2, 5), (0, 25), (8, 25), (0, 1000), (3, u64::MAX)] {
                     let by_id = found(&db, selector, descending, page, u64::MAX);
                     let swept = found(&db, selector, descending, page, 0);
                     assert_eq!(by_id.0, swept.0, "{selector} {descending} {page:?}");

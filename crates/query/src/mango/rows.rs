@@ -16,6 +16,7 @@ use trunkline_store::{Want, WantRevs};
 pub(super) struct IndexRows {
     index: Arc<ViewIndex>,
     places: Places,
+    begun: bool,
     done: bool,
     /// So many rows are read next, even if fewer are wanted.
     at_once: usize,
@@ -67,6 +68,7 @@ impl IndexRows {
         Some(IndexRows {
             index,
             places,
+            begun: false,
             done: false,
             at_once: 1,
             covering,
@@ -84,6 +86,7 @@ impl IndexRows {
         // Rows that do not match are gone through in ever longer strides.
         self.at_once = most * 2;
         let found = self.read(most)?;
+        self.begun = true;
         self.done = found.len() < most;
         page.stats.keys += found.len() as u64;
         match found.last() {
@@ -105,7 +108,12 @@ impl IndexRows {
     fn read(&self, most: usize) -> Result<Vec<Found>, Error> {
         let mut found = Vec::new();
         let Some(snapshot) = self.index.snapshot()? else {
-            return Ok(found);
+            // It may never have been built, but what has begun is not cut short.
+            return if self.begun {
+                Err(Error::Damaged)
+            } else {
+                Ok(found)
+            };
         };
         let keys = self.covering.is_some();
         self.index.rows(&snapshot, &self.places, 0, &mut |row| {

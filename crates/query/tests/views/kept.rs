@@ -61,3 +61,22 @@ fn an_index_that_was_kept_up_to_date_is_as_one_built_now() {
         }
     });
 }
+
+#[test]
+fn indexes_of_deleted_databases_are_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let indexes = Indexes::default();
+    let open = || {
+        let db = store.create(&name()).unwrap();
+        let index = indexes.index(&db, design(0)).unwrap();
+        index.update().unwrap();
+        std::sync::Arc::downgrade(&index)
+    };
+    let gone = open();
+    store.delete(&name()).unwrap();
+    let there = open();
+    indexes.close_deleted();
+    assert!(gone.upgrade().is_none());
+    assert!(there.upgrade().is_some());
+}

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod asked;
 mod crash;
 mod damage;
 mod disks;
 mod during;
 mod edits;
 mod kept;
+mod loss;
 mod shown;

@@ -92,14 +92,22 @@ impl Query {
         }
     }
 
-    /// Brings the index up to date.
-    pub(super) async fn refresh(&self, app: &App, db: &Database) -> Result<()> {
+    /// Brings the index up to date. Answers whether its design document still says the same: if not, another index has to
+    /// be chosen.
+    pub(super) async fn refresh(&self, app: &App, db: &Database) -> Result<bool> {
         match &self.plan.source {
             Source::Index { index, .. } => {
-                let opened = views::open(app, db, format!("_design/{}", index.ddoc)).await?;
-                views::refresh(app, &opened).await
+                let opened = match views::open(app, db, format!("_design/{}", index.ddoc)).await {
+                    Err(Error::MISSING | Error::DELETED) => return Ok(false),
+                    opened => opened?,
+                };
+                if opened.design.signature != index.design.signature {
+                    return Ok(false);
+                }
+                views::refresh(app, &opened).await?;
+                Ok(true)
             }
-            Source::Documents(_) => Ok(()),
+            Source::Documents(_) => Ok(true),
         }
     }
 

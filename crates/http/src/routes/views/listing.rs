@@ -73,8 +73,8 @@ impl Listed for Listing {
             return Ok(());
         }
         let Some(snapshot) = self.index.snapshot()? else {
-            self.done = true;
-            return Ok(());
+            // It was there when the listing was begun.
+            return Err(Error::Internal("the index is to be made anew".to_owned()));
         };
         match self.grouping {
             None => self.rows(&snapshot, out),
