@@ -98,7 +98,7 @@ impl Query {
         match &self.plan.source {
             Source::Index { index, .. } => {
                 let opened = match views::open(app, db, format!("_design/{}", index.ddoc)).await {
-                    Err(Error::MISSING | Error::DELETED) => return Ok(false),
+                    Err(Error::NotFound(_)) => return Ok(false),
                     opened => opened?,
                 };
                 if opened.design.signature != index.design.signature {
