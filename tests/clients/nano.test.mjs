@@ -194,6 +194,32 @@ test('copy', async () => {
   await couch.db.destroy(name);
 });
 
+test('partitions', async () => {
+  const name = fresh('partitioned');
+  await couch.db.create(name, { partitioned: true });
+  const db = couch.use(name);
+  assert.deepEqual((await db.info()).props, { partitioned: true });
+  await assert.rejects(db.insert({}, 'plain'), { statusCode: 400, error: 'illegal_docid' });
+  const docs = ['acme', 'acme 2', 'b/eta'].flatMap((account) => [1, 2, 3].map((n) => ({ _id: `${account}:${n}`, n })));
+  assert.ok((await db.bulk({ docs })).every(({ ok }) => ok));
+  const map = 'function (doc) { emit(doc.n, 1); }';
+  await db.insert({ views: { by_n: { map, reduce: '_count' } } }, '_design/d');
+  for (const account of ['acme', 'acme 2', 'b/eta', 'none']) {
+    const ids = docs.map(({ _id }) => _id).filter((id) => id.startsWith(`${account}:`));
+    const info = await db.partitionInfo(account);
+    assert.deepEqual([info.partition, info.doc_count, info.doc_del_count], [account, ids.length, 0]);
+    const of = ({ rows }) => rows.map(({ id }) => id);
+    assert.deepEqual(of(await db.partitionedList(account, { include_docs: true })), ids);
+    assert.deepEqual(of(await db.partitionedView(account, 'd', 'by_n', { reduce: false })), ids);
+    const counted = (await db.partitionedView(account, 'd', 'by_n', { startkey: 2 })).rows;
+    assert.deepEqual(counted, ids.length ? [{ key: null, value: 2 }] : []);
+    const found = await db.partitionedFind(account, { selector: { n: { $lt: 3 } } });
+    assert.deepEqual(found.docs.map(({ _id }) => _id), ids.slice(0, 2));
+  }
+  await assert.rejects(db.view('d', 'by_n'), { statusCode: 400, error: 'query_parse_error' });
+  await couch.db.destroy(name);
+});
+
 test('replicate, once and continuously, to another node', async () => {
   const { name, db } = await database('replicated');
   await db.bulk({ docs: Array.from({ length: 50 }, (_, n) => ({ _id: `doc-${n}`, n })) });

@@ -11,9 +11,9 @@
 //! | `heads` | view, level, rest of the label | count, bytes, partial reductions (`heads`) |
 //! | `docs` | document id | view and sort key of each row it emitted, so that they are found when it changes |
 //!
-//! A row's place ([`Row::place`]) is its view, in partitioned indexes the document's partition, the sort key of the emitted key, the document's id, and its number among
-//! the rows that the document emitted in that view. A label is no place but lies between two; the first of a view is the
-//! view's number alone.
+//! A row's place ([`Row::place`]) is its view, in an index by partition the document's partition, the sort key of the
+//! emitted key, the document's id, and its number among the rows that the document emitted in that view. A label is no
+//! place but lies between two; the first of a view is the view's number alone.
 //!
 //! Each value ends in a checksum of itself and its key (`seal`).
 //!
