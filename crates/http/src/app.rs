@@ -68,12 +68,12 @@ impl App {
         App(Arc::new(Shared {
             rooms: Rooms::new(buffers, config.request_buffers_wait_ms),
             store: replications.store().clone(),
+            views: Views::new(replications.store()),
             config,
             replications,
             reads: Reads::default(),
             scans: Threads::per_core(),
             uploads: Uploads::default(),
-            views: Views::default(),
             aggregates: Arc::new(Semaphore::new(AGGREGATES_MAX)),
             feeds: Feeds::default(),
             snapshots: Snapshots::default(),

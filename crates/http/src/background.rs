@@ -4,18 +4,18 @@
 //! Databases are looked at when they changed, never else: idle ones cost nothing here.
 
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::feeds;
-use crate::views::{Opened, refresh};
+use crate::views::refresh;
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use trunkline_core::db_name::DbName;
 use trunkline_core::limits::{INDEX_BACKGROUND_PASSES_MAX, INDEX_BACKGROUND_WAIT_MS};
-use trunkline_store::{Database, DbEvent, DocsScan};
+use trunkline_query::Opened;
+use trunkline_store::DbEvent;
 
 /// Databases that changed, each once, until somebody sees to them.
 #[derive(Debug, Default)]
@@ -87,12 +87,13 @@ async fn see_to(app: &App, name: &DbName) {
     }
     let opening = app.clone();
     let found = app.scan(move || {
-        let ids = designs(&db)?;
-        let open = |id| opening.views.open(&db, id);
+        let indexes = &opening.views.indexes;
+        let ids = indexes.designs(&db)?;
+        let open = |id: String| indexes.open(&db, &id);
         // One that cannot be read is no reason to leave the others behind.
         Ok(ids
             .into_iter()
-            .filter_map(|id| open(id).ok())
+            .filter_map(|id| open(id).ok().map(Arc::new))
             .collect::<Vec<Arc<Opened>>>())
     });
     for opened in found.await.unwrap_or_default() {
@@ -108,30 +109,5 @@ async fn see_to(app: &App, name: &DbName) {
                 error => tracing::warn!(?error, database, design = opened.id, "an index stays behind"),
             }
         }
-    }
-}
-
-/// The ids of a database's design documents. Blocks.
-pub(crate) fn designs(db: &Database) -> Result<Vec<String>> {
-    let mut scan = DocsScan {
-        start: Some("_design/".to_owned()),
-        after_start: false,
-        end: Some("_design0".to_owned()),
-        inclusive_end: false,
-        descending: false,
-        bodies: false,
-        limit: usize::MAX,
-    };
-    let mut ids = Vec::new();
-    loop {
-        let end = db.all_docs(&scan, &mut |row| {
-            ids.push(row.id.to_owned());
-            ControlFlow::Continue(())
-        })?;
-        let (false, Some(last)) = (end.done, end.last) else {
-            return Ok(ids);
-        };
-        scan.start = Some(last);
-        scan.after_start = true;
     }
 }

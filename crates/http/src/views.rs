@@ -11,13 +11,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use tokio::sync::Semaphore;
-use trunkline_core::doc::Body;
 use trunkline_core::limits::INDEX_PASSES_MAX;
-use trunkline_query::design::{Design, Signature, View};
+use trunkline_query::design::Signature;
 use trunkline_query::index::IndexState;
-use trunkline_query::{Indexes, ViewIndex, remember, remembered};
-use trunkline_store::Database;
-use trunkline_wire::design_doc;
+use trunkline_query::{Indexes, Opened, ViewIndex};
+use trunkline_store::{Database, Store};
 
 /// The indexes that are in use, and who waits for them.
 #[derive(Debug)]
@@ -49,64 +47,19 @@ pub(crate) struct Pass {
     pub(crate) index: Arc<ViewIndex>,
 }
 
-/// The views of a design document as it is now.
-#[derive(Clone, Debug)]
-pub(crate) struct Opened {
-    /// Of the document, with `_design/`.
-    pub(crate) id: String,
-    body: Body,
-    pub(crate) design: Design,
-    pub(crate) index: Arc<ViewIndex>,
-}
-
-impl Default for Views {
-    fn default() -> Views {
+impl Views {
+    pub(crate) fn new(store: &Store) -> Views {
         Views {
-            indexes: Indexes::default(),
+            indexes: Indexes::of(store),
             lines: Mutex::default(),
             passes: Arc::new(Semaphore::new(INDEX_PASSES_MAX)),
         }
     }
-}
 
-impl Views {
-    /// The views of a design document. Blocks.
-    pub(crate) fn open(&self, db: &Database, id: String) -> Result<Arc<Opened>> {
-        let leaf = match db.get(&id, None)? {
-            None => return Err(Error::MISSING),
-            Some(leaf) if leaf.deleted => return Err(Error::DELETED),
-            Some(leaf) => leaf,
-        };
-        let design = Design::of(db, &design_doc::parse(leaf.body.as_str())?)?;
-        let index = self.indexes.index(db, design.clone())?;
-        let body = leaf.body;
-        Ok(Arc::new(Opened {
-            id,
-            body,
-            design,
-            index,
-        }))
-    }
-
-    /// What answers a question that does not wait: the views of the design document when its index was last whole, if
-    /// the index of what it is now is not. Blocks.
+    /// See [`Indexes::whole`]. Blocks.
     pub(crate) fn whole(&self, opened: &Arc<Opened>, view: &str) -> Result<Arc<Opened>> {
-        let db = opened.index.database();
-        let before = match opened.index.state()? {
-            Some(_) => None,
-            None => remembered(db, &opened.id).filter(|design| {
-                design.views.contains_key(view) && design.partitioned == opened.design.partitioned
-            }),
-        };
-        let Some(design) = before else {
-            return Ok(opened.clone());
-        };
-        let index = self.indexes.index(db, design.clone())?;
-        Ok(Arc::new(Opened {
-            design,
-            index,
-            ..Opened::clone(opened)
-        }))
+        let whole = self.indexes.whole(opened, view)?;
+        Ok(whole.map_or_else(|| opened.clone(), Arc::new))
     }
 
     pub(crate) fn line(&self, index: &ViewIndex) -> Arc<Line> {
@@ -142,14 +95,6 @@ impl Line {
     }
 }
 
-impl Opened {
-    /// Where the rows of a view are.
-    pub(crate) fn view(&self, name: &str) -> Result<View> {
-        let view = self.design.views.get(name).copied();
-        view.ok_or(Error::NotFound("missing_named_view".into()))
-    }
-}
-
 /// Counts one that waits, for as long as it does.
 struct Waiting(Arc<Line>);
 
@@ -169,7 +114,8 @@ impl Drop for Waiting {
 /// The views of a design document.
 pub(crate) async fn open(app: &App, db: &Database, id: String) -> Result<Arc<Opened>> {
     let (opening, db) = (app.clone(), db.clone());
-    app.scan(move || opening.views.open(&db, id)).await
+    app.scan(move || Ok(Arc::new(opening.views.indexes.open(&db, &id)?)))
+        .await
 }
 
 /// Brings an index up to date with what its database has now.
@@ -242,12 +188,11 @@ fn run(line: &Line, opened: &Opened, compacts: bool) -> Result<()> {
         index: index.clone(),
     });
     let ended = match compacts {
-        true => index.rebuild(),
-        false => index.update(),
+        true => opened.rebuild(),
+        false => opened.update(),
     };
     *line.pass.lock() = None;
-    ended?;
-    Ok(remember(db, &opened.id, opened.body.as_str())?)
+    Ok(ended?)
 }
 
 impl From<trunkline_query::Error> for Error {
@@ -260,6 +205,11 @@ impl From<trunkline_query::Error> for Error {
                 "too_many_groups",
                 invalid.to_string(),
             ),
+            E::NoDesign => Error::MISSING,
+            E::DesignDeleted => Error::DELETED,
+            E::Design(invalid) => invalid.into(),
+            E::Key => crate::body::INVALID_JSON,
+            E::NoView => Error::NotFound("missing_named_view".into()),
             E::Script(error) => Error::Design("compilation_error", error.to_string()),
             E::NotPinned => Error::bad(
                 "The snapshot was made without that index. Name its design document in `ddocs` when you make one.",

@@ -9,8 +9,8 @@ use std::path::Path;
 use trunkline_store::Database;
 
 impl Indexes {
-    /// Deletes what is in a database's folder of indexes but for those of these design documents, by id, and those that
-    /// a pass works on; answers how many files.
+    /// Deletes what is in a database's folder of indexes but for those of these design documents, by id, of native
+    /// views, and those that a pass works on; answers how many files.
     pub fn clean(&self, db: &Database, live: &[(String, Design)]) -> Result<u64, Error> {
         let dir = db.indexes_dir();
         let mut keep = BTreeSet::new();
@@ -21,6 +21,8 @@ impl Indexes {
                 keep.extend(remembered(db, id).map(|before| before.signature.to_string()));
             }
         }
+        let natives = self.natives();
+        keep.extend(natives.values().map(|design| design.signature.to_string()));
         let uuid = db.info()?.uuid;
         // No index is taken up, and none is brought up to date, while files go.
         self.with_open(|open| {

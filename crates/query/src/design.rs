@@ -3,6 +3,7 @@
 
 use crate::Error;
 use crate::index::ViewNumber;
+use crate::native::Native;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use trunkline_core::collate::SORT_KEY_VERSION;
@@ -30,6 +31,8 @@ pub struct Design {
     pub maps: Vec<Map>,
     /// Views by name.
     pub views: BTreeMap<String, View>,
+    /// The map functions, where they are native.
+    pub native: Option<Native>,
 }
 
 /// One map function.
@@ -105,6 +108,7 @@ impl Design {
             autoupdate: document.autoupdate,
             views: views.collect(),
             maps,
+            native: None,
         }
     }
 }
@@ -134,9 +138,15 @@ fn signature(document: &DesignDoc, partitioned: bool, maps: &[Map]) -> Signature
     if partitioned {
         text("partitioned");
     }
-    let mut signature = [0; 16];
-    hasher.finalize_xof().fill(&mut signature);
-    Signature(signature)
+    Signature::of(&hasher)
+}
+
+impl Signature {
+    pub(crate) fn of(hasher: &blake3::Hasher) -> Signature {
+        let mut signature = [0; 16];
+        hasher.finalize_xof().fill(&mut signature);
+        Signature(signature)
+    }
 }
 
 impl fmt::Display for Signature {

@@ -4,6 +4,7 @@ use crate::index::Malformed;
 use std::fmt;
 use std::sync::Arc;
 use trunkline_core::aggregate::InvalidAggregate;
+use trunkline_wire::invalid::Invalid;
 
 /// A call failed as a whole.
 #[derive(Clone, Debug)]
@@ -15,6 +16,16 @@ pub enum Error {
     Outdated,
     /// It was not pinned with the moment of the database that is asked about.
     NotPinned,
+    /// There is no such design document.
+    NoDesign,
+    /// The design document was deleted.
+    DesignDeleted,
+    /// The design document cannot be read.
+    Design(Invalid),
+    /// The design document has no view of that name.
+    NoView,
+    /// A key that was asked for is no JSON, or nested too deep.
+    Key,
     /// Nothing here runs functions in that language.
     Language(String),
     /// A function of the design document cannot be compiled, or its sandbox not be made.
@@ -33,6 +44,11 @@ impl fmt::Display for Error {
             Error::Damaged => f.write_str("the index file is damaged or of another version"),
             Error::Outdated => f.write_str("the index is not of the database as it is now"),
             Error::NotPinned => f.write_str("the snapshot was made without that index"),
+            Error::NoDesign => f.write_str("there is no such design document"),
+            Error::DesignDeleted => f.write_str("the design document was deleted"),
+            Error::Design(invalid) => invalid.fmt(f),
+            Error::NoView => f.write_str("the design document has no view of that name"),
+            Error::Key => f.write_str("a key is no JSON text, or nested too deep"),
             Error::Language(name) => write!(f, "there is no query server for the language {name}"),
             Error::Script(error) => error.fmt(f),
             Error::Aggregate(error) => error.fmt(f),
@@ -45,11 +61,9 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Damaged
-            | Error::Outdated
-            | Error::NotPinned
-            | Error::Language(_)
-            | Error::Aggregate(_) => None,
+            Error::Damaged | Error::Outdated | Error::NotPinned | Error::Language(_) => None,
+            Error::NoDesign | Error::DesignDeleted | Error::NoView | Error::Key | Error::Aggregate(_) => None,
+            Error::Design(invalid) => std::error::Error::source(invalid),
             Error::Script(error) => std::error::Error::source(error),
             Error::Store(error) => std::error::Error::source(error),
             Error::Io(cause) => Some(&**cause),

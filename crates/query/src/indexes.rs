@@ -9,16 +9,16 @@ use crate::build;
 use crate::design::{Design, Signature};
 use crate::mango::{Catalog, Catalogs};
 use crate::view_index::ViewIndex;
-use parking_lot::Mutex;
-use std::collections::HashMap;
+use parking_lot::{Mutex, RwLock};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use trunkline_core::limits::INDEXES_OPEN_MAX;
-use trunkline_store::Database;
+use trunkline_store::{Database, Store};
 
-/// The open indexes of a store. Cheap to clone.
+/// The open indexes of a store, and the views that this program has for all its databases. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Indexes(pub(crate) Arc<Shared>);
 
@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     open: Mutex<HashMap<Key, Arc<ViewIndex>>>,
     /// Those of pinned moments, by their numbers.
     pub(crate) pinned: Mutex<HashMap<u64, HashMap<Signature, Arc<ViewIndex>>>>,
+    /// By the id of the design document that they stand for.
+    pub(crate) native: RwLock<BTreeMap<String, Design>>,
     uses: AtomicU64,
     catalogs: Catalogs,
     seam: Option<OpenSeam>,
@@ -58,6 +60,11 @@ impl Indexes {
         }))
     }
 
+    /// Those of a store: the same for all who ask, as long as somebody holds them. A file is not opened twice.
+    pub fn of(store: &Store) -> Indexes {
+        Indexes(store.companion())
+    }
+
     /// The index of a design document; nothing is built or read yet. Where the handle is of one moment, the index is as it
     /// was then, if it was pinned with it; else it is [`Error::NotPinned`].
     pub fn index(&self, db: &Database, design: Design) -> Result<Arc<ViewIndex>, Error> {
@@ -84,6 +91,11 @@ impl Indexes {
     /// The Mango indexes that a database has now.
     pub fn catalog(&self, db: &Database) -> Result<Arc<Catalog>, Error> {
         self.0.catalogs.catalog(db)
+    }
+
+    /// Closes the indexes that nobody uses now.
+    pub fn close(&self) {
+        self.0.open.lock().retain(|_, index| Arc::strong_count(index) > 1);
     }
 
     /// Shows the open indexes; none is opened meanwhile.

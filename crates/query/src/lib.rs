@@ -13,10 +13,12 @@
 //! | `mapper`, `emitted`, `reducers` | map and reduce functions |
 //! | `patience` | how long they may go on |
 //! | `mango` | finding documents by what they say |
+//! | `native` | views whose functions are of the program itself |
+//! | `opened` | a design document's views with what answers them |
 //! | `pinned` | indexes as they were at one moment |
 //! | `update` | update functions |
 //! | `validate`, `validator` | what `validate_doc_update` lets pass |
-//! | `view` | asking a view |
+//! | `view`, `walk` | asking a view, and going through its answer |
 
 mod build;
 mod check;
@@ -30,6 +32,8 @@ pub mod index;
 mod indexes;
 pub mod mango;
 mod mapper;
+mod native;
+mod opened;
 mod patience;
 mod pinned;
 mod reducers;
@@ -39,15 +43,18 @@ mod validate;
 mod validator;
 pub mod view;
 mod view_index;
+mod walk;
 
 pub use check::{Unfit, check};
 pub use error::Error;
 pub use filter::Filter;
 pub use function::FunctionError;
 pub use indexes::{Indexes, OpenSeam};
+pub use native::{Native, NativeMap, NativeView};
+pub use opened::Opened;
 pub use patience::Patience;
 pub use reducers::ReduceFailure;
-pub use remembered::{remember, remembered};
 pub use update::Update;
 pub use validate::guards;
 pub use view_index::ViewIndex;
+pub use walk::Walk;

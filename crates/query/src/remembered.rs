@@ -13,7 +13,7 @@ use trunkline_wire::design_doc;
 pub(crate) const EXTENSION: &str = "design";
 
 /// Notes the body of a design document whose index is whole.
-pub fn remember(db: &Database, id: &str, body: &str) -> Result<(), Error> {
+pub(crate) fn remember(db: &Database, id: &str, body: &str) -> Result<(), Error> {
     let dir = db.indexes_dir();
     let path = path(&dir, id);
     if std::fs::read(&path).is_ok_and(|before| before == body.as_bytes()) {
@@ -26,7 +26,7 @@ pub fn remember(db: &Database, id: &str, body: &str) -> Result<(), Error> {
 }
 
 /// What the design document was when its index was last whole.
-pub fn remembered(db: &Database, id: &str) -> Option<Design> {
+pub(crate) fn remembered(db: &Database, id: &str) -> Option<Design> {
     let body = std::fs::read_to_string(path(&db.indexes_dir(), id)).ok()?;
     let document = design_doc::parse(&body).ok()?;
     Design::of(db, &document).ok()

@@ -3,10 +3,11 @@
 
 use crate::file::OpenFile;
 use crate::{Database, DocsScan, Error, Leaf, Refused, Store};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use trunkline_core::attachment::Attachment;
 use trunkline_core::db_name::DbName;
 use trunkline_core::doc::RevPath;
@@ -60,20 +61,20 @@ pub(crate) enum Known {
     Guarded(Guard),
 }
 
-/// [`Known`], beside an open file.
+/// [`Known`], beside an open file, and how many makers there were then.
 #[derive(Default)]
-pub(crate) struct Post(Mutex<Known>);
+pub(crate) struct Post(Mutex<(Known, usize)>);
 
 impl Post {
     /// Design documents changed, or what else a guard is made of.
     pub(crate) fn forget(&self) {
-        *self.0.lock() = Known::Not;
+        self.0.lock().0 = Known::Not;
     }
 }
 
 impl fmt::Debug for Post {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match *self.0.lock() {
+        f.write_str(match self.0.lock().0 {
             Known::Not => "not known",
             Known::Unguarded => "unguarded",
             Known::Guarded(_) => "guarded",
@@ -82,32 +83,65 @@ impl fmt::Debug for Post {
 }
 
 impl Store {
-    /// Sets, once, what makes the guards of its databases. The first to come stays.
+    /// Sets, once, what makes the guards of its databases of their design documents. The first to come stays.
     pub fn set_guard_maker(&self, maker: GuardMaker) {
-        let _ = self.shared.guard_maker.0.set(maker);
+        let makers = &self.shared.guard_makers;
+        if makers.of_designs.set(maker).is_ok() {
+            makers.count.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Adds one more, of a program's own, for as long as the store is open: its guards are asked first. Every edit that is
+    /// written after this call is asked about.
+    pub fn add_guard_maker(&self, maker: GuardMaker) {
+        let makers = &self.shared.guard_makers;
+        makers.own.write().push(maker);
+        makers.count.fetch_add(1, Ordering::Release);
     }
 }
 
-/// What [`Store::set_guard_maker`] sets.
+/// What makes guards.
 #[derive(Default)]
-pub(crate) struct Maker(pub(crate) std::sync::OnceLock<GuardMaker>);
+pub(crate) struct Makers {
+    of_designs: OnceLock<GuardMaker>,
+    own: RwLock<Vec<GuardMaker>>,
+    /// Grows with each that comes.
+    count: AtomicUsize,
+}
 
-impl fmt::Debug for Maker {
+impl fmt::Debug for Makers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.get().is_some() { "set" } else { "not set" })
+        write!(f, "{} guard makers", self.count.load(Ordering::Relaxed))
+    }
+}
+
+impl Makers {
+    /// All their guards as one.
+    fn make(&self, guarded: &Guarded<'_>) -> Option<Guard> {
+        let own = self.own.read();
+        let makers = own.iter().chain(self.of_designs.get());
+        let mut guards: Vec<Guard> = makers.filter_map(|maker| maker(guarded)).collect();
+        match guards.len() {
+            0 | 1 => guards.pop(),
+            _ => Some(Arc::new(move |candidate| {
+                guards.iter().try_for_each(|guard| guard(candidate))
+            })),
+        }
     }
 }
 
 impl Database {
     /// Who guards it, for the leader of a commit: known without a look at the disk until design documents change.
     pub(crate) fn guard(&self, file: &OpenFile) -> Result<Option<Guard>, Error> {
-        let Some(maker) = self.store.shared.guard_maker.0.get() else {
+        let makers = &self.store.shared.guard_makers;
+        let count = makers.count.load(Ordering::Acquire);
+        if count == 0 {
             return Ok(None);
-        };
+        }
         match &*file.post.0.lock() {
-            Known::Unguarded => return Ok(None),
-            Known::Guarded(guard) => return Ok(Some(guard.clone())),
-            Known::Not => {}
+            (Known::Unguarded, of) if *of == count => return Ok(None),
+            (Known::Guarded(guard), of) if *of == count => return Ok(Some(guard.clone())),
+            _ => {}
         }
         let designs = self.designs()?;
         let security = if designs.is_empty() {
@@ -115,12 +149,13 @@ impl Database {
         } else {
             self.security()?
         };
-        let guard = maker(&Guarded {
+        let guard = makers.make(&Guarded {
             name: self.name(),
             designs: &designs,
             security: security.as_deref(),
         });
-        *file.post.0.lock() = guard.clone().map_or(Known::Unguarded, Known::Guarded);
+        let known = guard.clone().map_or(Known::Unguarded, Known::Guarded);
+        *file.post.0.lock() = (known, count);
         Ok(guard)
     }
 

@@ -11,6 +11,7 @@
 //! | `write` | the one door: queue, leader, decisions, the commit |
 //! | `feeds` | which changes named feeds have, known when they are written |
 //! | `guard` | who else decides which edits are taken |
+//! | `companion` | what others keep of a store, found by all who have it |
 //! | `read`, `changes`, `pending`, `all_docs`, `local` | reading, each call on a fresh snapshot |
 //! | `attachments`, `contents`, `content_reader` | attachment bytes in; which are here, and which to come; out |
 //! | `pinned` | reading one moment, call after call |
@@ -24,6 +25,7 @@ mod backend;
 mod changes;
 mod check;
 mod compact;
+mod companion;
 mod content_reader;
 mod contents;
 mod database;

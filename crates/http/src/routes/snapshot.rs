@@ -2,19 +2,19 @@
 
 use super::database::seq_text;
 use crate::app::{App, blocking};
-use crate::background;
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::request::Db;
 use crate::respond;
 use crate::snapshots::{Kept, end_in_time};
-use crate::views::{Opened, open, refresh};
+use crate::views::{open, refresh};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use trunkline_core::limits::{SNAPSHOT_AGE_MAX_MS, SNAPSHOT_SECONDS_DEFAULT};
+use trunkline_query::Opened;
 use trunkline_store::Database;
 use trunkline_wire::snapshot_request as wire;
 
@@ -55,8 +55,8 @@ async fn indexes(app: &App, db: &Database, asked: Option<Vec<String>>) -> Result
     let ids = match asked {
         Some(ids) => ids,
         None => {
-            let db = db.clone();
-            app.scan(move || background::designs(&db)).await?
+            let (asking, db) = (app.clone(), db.clone());
+            app.scan(move || Ok(asking.views.indexes.designs(&db)?)).await?
         }
     };
     let mut found = Vec::new();

@@ -10,13 +10,14 @@ use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::request::view_query::{Update, ViewQuery};
 use crate::request::{Query, captures, database, header_value, matches_etag, moment};
-use crate::views::{Opened, open, refresh};
+use crate::views::{open, refresh};
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use listing::Listing;
 use std::sync::Arc;
+use trunkline_query::Opened;
 use trunkline_store::Database;
 use trunkline_wire::all_docs as wire;
 

@@ -70,3 +70,33 @@ fn edits_are_judged_with_what_they_replace() {
     assert_eq!(made.load(Ordering::Relaxed), 3);
     clean(&database);
 }
+
+#[test]
+fn guards_of_a_program_come_first_and_at_once() {
+    let (_dir, store, database) = store();
+    put(&database, "before", None, "{}");
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    store.add_guard_maker(Arc::new(move |guarded: &Guarded<'_>| {
+        let counted = counted.clone();
+        (guarded.name.as_str() == "calls").then(|| {
+            Arc::new(move |candidate: &Candidate<'_>| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                match candidate.body.contains("no") {
+                    true => Err(Refused::Forbidden("own".to_owned())),
+                    false => Ok(()),
+                }
+            }) as Guard
+        })
+    }));
+    let refused = |reason: &str| Err(Refused::Forbidden(reason.to_owned()));
+    let one = |id: &str, body: &str| one(&database, edit(id, None, body)).map(drop);
+    assert_eq!(one("a", r#"{"no":1}"#), refused("own"));
+    // The design documents' as well.
+    store.set_guard_maker(Arc::new(|_: &Guarded<'_>| {
+        Some(Arc::new(|_: &Candidate<'_>| Err(Refused::Forbidden("designs".to_owned()))) as Guard)
+    }));
+    assert_eq!(one("a", r#"{"no":1}"#), refused("own"));
+    assert_eq!(one("a", "{}"), refused("designs"));
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
+}

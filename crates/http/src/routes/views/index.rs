@@ -1,18 +1,18 @@
 //! What there is to know of the index of a design document's views, and what there is to do about it.
 
 use crate::app::{App, blocking};
-use crate::background::designs;
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::request::{Db, Target};
 use crate::respond;
-use crate::views::{Opened, compact as rebuild, open};
+use crate::views::{compact as rebuild, open};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use trunkline_core::collate::SORT_KEY_VERSION;
+use trunkline_query::Opened;
 use trunkline_query::design::Design;
 use trunkline_store::Database;
 use trunkline_wire::design_doc::{self, Language};
@@ -62,7 +62,7 @@ fn described(app: &App, opened: &Opened) -> Result<Value> {
 /// `_view_cleanup`: deletes the files of indexes that no design document makes any more.
 pub(in crate::routes) async fn clean(State(app): State<App>, Db(db): Db) -> Result<Response> {
     blocking(move || {
-        let live = live(&db)?;
+        let live = live(&app, &db)?;
         let deleted = app.views.indexes.clean(&db, &live)?;
         tracing::info!(
             database = db.name().as_str(),
@@ -75,9 +75,9 @@ pub(in crate::routes) async fn clean(State(app): State<App>, Db(db): Db) -> Resu
     Ok(respond::ok(StatusCode::ACCEPTED))
 }
 
-fn live(db: &Database) -> Result<Vec<(String, Design)>> {
+fn live(app: &App, db: &Database) -> Result<Vec<(String, Design)>> {
     let mut live = Vec::new();
-    for id in designs(db)? {
+    for id in app.views.indexes.designs(db)? {
         let Some(leaf) = db.get(&id, None)? else { continue };
         // What cannot be read makes no index.
         if let Ok(document) = design_doc::parse(leaf.body.as_str()) {

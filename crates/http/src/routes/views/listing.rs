@@ -5,63 +5,28 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::request::view_query::ViewQuery;
 use crate::routes::listed::Listed;
-use crate::views::Opened;
 use md5::{Digest, Md5};
-use std::ops::{ControlFlow, Range};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-use trunkline_core::collate::Collation;
-use trunkline_core::limits::{REDUCE_CHUNK_MS, SCAN_CHUNK_BYTES};
-use trunkline_query::design::View;
-use trunkline_query::index::{Grouping, Row, Snapshot, whole};
-use trunkline_query::view::{Keys, Places};
-use trunkline_query::{Patience, ReduceFailure, ViewIndex};
+use std::ops::ControlFlow;
+use trunkline_core::limits::SCAN_CHUNK_BYTES;
+use trunkline_query::index::{Grouping, Snapshot};
+use trunkline_query::{Opened, ReduceFailure, Walk};
 use trunkline_wire::format::Format;
 use trunkline_wire::seq;
 use trunkline_wire::view::{self as wire, Head, Writer};
 
 pub(super) struct Listing {
-    index: Arc<ViewIndex>,
-    view: View,
-    order: Collation,
+    walk: Walk,
     grouping: Option<Grouping>,
-    ranges: Ranges,
-    /// What is left of the range that is being read.
-    current: Option<Places>,
-    done: bool,
-    skip: u64,
-    limit: u64,
+    /// There is nothing to be read.
+    empty: bool,
     asked: ViewQuery,
     writer: Writer,
-    patience: Arc<Patience>,
     inline_bytes_max: u64,
-}
-
-/// The ranges that are still to be read.
-#[derive(Clone, Debug)]
-struct Ranges {
-    /// One, or one for each key: the next one last.
-    keys: Option<Vec<String>>,
-    one: Option<Keys>,
-}
-
-impl Ranges {
-    fn next(&mut self) -> Option<Keys> {
-        let Some(keys) = &mut self.keys else {
-            return self.one.take();
-        };
-        let key = keys.pop()?;
-        Some(Keys {
-            start: Some(key.clone()),
-            end: Some(key),
-            ..self.one.clone().unwrap_or_default()
-        })
-    }
 }
 
 impl Listed for Listing {
     fn is_done(&self) -> bool {
-        self.limit == 0 || self.done
+        self.empty || self.walk.is_done()
     }
 
     fn format(&self) -> Format {
@@ -72,7 +37,7 @@ impl Listed for Listing {
         if self.is_done() {
             return Ok(());
         }
-        let Some(snapshot) = self.index.snapshot()? else {
+        let Some(snapshot) = self.walk.index().snapshot()? else {
             // It was there when the listing was begun.
             return Err(Error::Internal("the index is to be made anew".to_owned()));
         };
@@ -108,26 +73,16 @@ impl Listing {
         }
         let snapshot = index.snapshot()?;
         let etag = etag(opened, name, &asked, snapshot.as_deref())?;
-        let mut keys = asked.keys.take();
-        if let Some(keys) = &mut keys {
-            keys.reverse();
-        }
-        let ranges = Ranges {
-            keys,
-            one: Some(asked.range.clone()),
-        };
+        let keys = asked.keys.take();
+        let page = (asked.skip, asked.limit.unwrap_or(u64::MAX));
+        let walk = Walk::new(index.clone(), view, asked.range.clone(), keys, page);
         let mut head = Head {
             docs: asked.include_docs,
             ..Head::default()
         };
         if grouping.is_none() {
-            head.counts = Some(counts(
-                snapshot.as_deref(),
-                view,
-                order,
-                ranges.clone(),
-                asked.skip,
-            )?);
+            let counts = snapshot.as_deref().map(|snapshot| walk.counts(snapshot));
+            head.counts = Some(counts.transpose()?.unwrap_or_default());
         }
         if asked.update_seq {
             let at = snapshot.as_ref().map_or(0, |snapshot| snapshot.state().seq);
@@ -135,114 +90,61 @@ impl Listing {
             head.update_seq = Some(seq::json(at, seq::suffix(&uuid)));
         }
         let listing = Listing {
-            view,
-            order,
+            walk,
             grouping,
-            ranges,
-            current: None,
-            done: snapshot.is_none(),
-            skip: asked.skip,
-            limit: asked.limit.unwrap_or(u64::MAX),
+            empty: snapshot.is_none(),
             writer: Writer::open(out, &head, asked.format),
             asked,
-            patience: Arc::default(),
             inline_bytes_max: app.config.request_buffer_bytes_max as u64,
-            index,
         };
         Ok((listing, etag))
     }
 
-    /// What is to be read next.
-    fn next(&mut self) -> Result<Option<Places>> {
-        if let Some(places) = self.current.take() {
-            return Ok(Some(places));
-        }
-        let keys = self.ranges.next();
-        let places = keys.map(|keys| keys.places(self.view.number, self.order));
-        self.done = places.is_none();
-        places.transpose().map_err(|_| crate::body::INVALID_JSON)
-    }
-
     fn rows(&mut self, snapshot: &Snapshot, out: &mut Vec<u8>) -> Result<()> {
-        let index = self.index.clone();
-        while let Some(mut places) = self.next()? {
-            let (mut last, mut failed) = (None, None);
-            let skip = self.skip;
-            let skipped = index.rows(snapshot, &places, skip, &mut |row| {
-                if let Err(error) = self.row(&row, out) {
-                    failed = Some(error);
-                    return ControlFlow::Break(());
-                }
-                self.limit -= 1;
-                if self.limit == 0 || out.len() >= SCAN_CHUNK_BYTES {
-                    last = Some(row.place.to_vec());
-                    return ControlFlow::Break(());
-                }
-                ControlFlow::Continue(())
-            })?;
-            self.skip -= skipped;
-            if let Some(error) = failed {
-                return Err(error);
+        let Listing {
+            walk,
+            asked,
+            writer,
+            inline_bytes_max,
+            ..
+        } = self;
+        let index = walk.index().clone();
+        walk.rows(snapshot, &mut |row| {
+            let id = row.id();
+            let texts = (row.key, row.value);
+            if asked.include_docs {
+                let value = String::from_utf8_lossy(row.value);
+                let doc = documents::of_row(index.database(), (&id, &value), asked, *inline_bytes_max)?;
+                let mut write = |out: &mut Vec<u8>| out.extend_from_slice(&doc);
+                writer.row(out, &id, texts, Some(&mut write));
+            } else {
+                writer.row(out, &id, texts, None);
             }
-            if let Some(last) = last {
-                places.go_on_behind(&last);
-                self.current = Some(places);
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    fn row(&mut self, row: &Row<'_>, out: &mut Vec<u8>) -> Result<()> {
-        let id = row.id();
-        let texts = (row.key, row.value);
-        if !self.asked.include_docs {
-            self.writer.row(out, &id, texts, None);
-            return Ok(());
-        }
-        let value = String::from_utf8_lossy(row.value);
-        let db = self.index.database();
-        let doc = documents::of_row(db, (&id, &value), &self.asked, self.inline_bytes_max)?;
-        self.writer
-            .row(out, &id, texts, Some(&mut |out| out.extend_from_slice(&doc)));
-        Ok(())
+            Ok(flow(out))
+        })
     }
 
     fn groups(&mut self, snapshot: &Snapshot, grouping: Grouping, out: &mut Vec<u8>) -> Result<()> {
-        let mut reducing = self.index.reducing(&self.patience);
-        let begun = Instant::now();
-        let chunk_time = Duration::from_millis(REDUCE_CHUNK_MS);
-        let reduce = self.view.reduce.unwrap_or_default();
         let level = match grouping {
             Grouping::All => Some(0),
             Grouping::Elements(level) => Some(level),
             Grouping::Keys => None,
         };
-        while let Some(mut places) = self.next()? {
-            let mut last = None;
-            reducing.groups(snapshot, &places, grouping, reduce, &mut |key, value| {
-                if self.skip > 0 {
-                    self.skip -= 1;
-                    return Ok(ControlFlow::Continue(()));
-                }
-                let key = String::from_utf8_lossy(key);
-                let value = value.unwrap_or_else(|failure| failed(&failure));
-                self.writer.group(out, &wire::group_key(&key, level), &value);
-                self.limit -= 1;
-                if self.limit == 0 || out.len() >= SCAN_CHUNK_BYTES || begun.elapsed() >= chunk_time {
-                    last = Some(key.into_owned());
-                    return Ok(ControlFlow::Break(()));
-                }
-                Ok(ControlFlow::Continue(()))
-            })?;
-            if let Some(last) = last {
-                let gone_on = places.go_on_behind_group(&last, grouping, self.order);
-                gone_on.map_err(|error| Error::Internal(error.to_string()))?;
-                self.current = Some(places);
-                return Ok(());
-            }
-        }
+        let Listing { walk, writer, .. } = self;
+        walk.groups(snapshot, grouping, &mut |key, value| {
+            let value = value.unwrap_or_else(|failure| failed(&failure));
+            writer.group(out, &wire::group_key(key, level), &value);
+            flow(out)
+        })?;
         Ok(())
+    }
+}
+
+/// Breaks when a chunk is full.
+fn flow(out: &[u8]) -> ControlFlow<()> {
+    match out.len() >= SCAN_CHUNK_BYTES {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
     }
 }
 
@@ -255,39 +157,6 @@ fn failed(failure: &ReduceFailure) -> String {
         ReduceFailure::Overflow(reason) => wire::reduce_overflow_error(reason),
         ReduceFailure::Bound(reason) => wire::reduce_limit_error(reason),
     }
-}
-
-/// `total_rows` and `offset`.
-fn counts(
-    snapshot: Option<&Snapshot>,
-    view: View,
-    order: Collation,
-    mut ranges: Ranges,
-    skip: u64,
-) -> Result<(u64, u64)> {
-    let Some(snapshot) = snapshot else {
-        return Ok((0, 0));
-    };
-    let all = whole(view.number);
-    let total = snapshot.count(&all)?;
-    let by_key = ranges.keys.is_some();
-    let mut before = 0;
-    while let Some(keys) = ranges.next() {
-        let places = keys
-            .places(view.number, order)
-            .map_err(|_| crate::body::INVALID_JSON)?;
-        // Of several keys, the first that has rows.
-        if by_key && snapshot.count(&places.range)? == 0 {
-            continue;
-        }
-        let Range { start, end } = places.range;
-        before = snapshot.count(&match places.descending {
-            true => end..all.end.clone(),
-            false => all.start.clone()..start,
-        })?;
-        break;
-    }
-    Ok((total, before.saturating_add(skip).min(total)))
 }
 
 /// Names what the answer is made of: the same tag, the same answer.
