@@ -31,6 +31,10 @@ impl AsyncDatabase {
         AsyncDatabase::from(self.database.relaxed())
     }
 
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// As [`Database::put`].
     pub async fn put<T: Serialize + ?Sized>(&self, id: &str, value: &T) -> Result<Rev> {
         self.write_one(Edit::Interactive(creation(id, value)?)).await
@@ -72,7 +76,7 @@ impl AsyncDatabase {
         AsyncChanges::new(self.database.engine().clone(), since)
     }
 
-    /// Runs any other call of [`Database`] on a thread that may block.
+    /// Runs any other call of [`Database`] on a thread that may block. What iterates is for [`AsyncDatabase::stream`].
     pub async fn blocking<R, F>(&self, call: F) -> Result<R>
     where
         R: Send + 'static,

@@ -9,6 +9,7 @@ use trunkline_core::Seq;
 use trunkline_core::doc::Edit;
 use trunkline_core::doc_id::{DocId, LocalId};
 use trunkline_core::rev::Rev;
+use trunkline_query::Indexes;
 use trunkline_store::{self as engine, Batch, Durability, Outcome, Refused, Want, WantRevs, Written};
 
 /// A database. Cheap to clone. Every call blocks until it is done; under tokio use [`Database::to_async`].
@@ -16,11 +17,13 @@ use trunkline_store::{self as engine, Batch, Durability, Outcome, Refused, Want,
 pub struct Database {
     engine: engine::Database,
     pub(crate) durability: Durability,
+    indexes: Indexes,
 }
 
 impl From<engine::Database> for Database {
     fn from(engine: engine::Database) -> Database {
         Database {
+            indexes: Indexes::of(engine.store()),
             engine,
             durability: Durability::Durable,
         }
@@ -37,14 +40,27 @@ impl Database {
     /// they were made. A crash may lose the last of them, never one before another.
     pub fn relaxed(&self) -> Database {
         Database {
-            engine: self.engine.clone(),
             durability: Durability::Relaxed,
+            ..self.clone()
         }
     }
 
     /// The same database for use under tokio: no call blocks the runtime.
     pub fn to_async(&self) -> AsyncDatabase {
         AsyncDatabase::from(self.clone())
+    }
+
+    /// The same, by another handle of the engine.
+    pub(crate) fn of_engine(&self, engine: engine::Database) -> Database {
+        Database {
+            engine,
+            ..self.clone()
+        }
+    }
+
+    /// The index files that are open, of all databases of the store.
+    pub(crate) fn index_files(&self) -> &Indexes {
+        &self.indexes
     }
 
     /// The engine's own handle: edits, trees, scans and replication's calls as they are underneath.

@@ -96,4 +96,8 @@ impl<T: DeserializeOwned> Iterator for Docs<T> {
             }
         }
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.buffer.len(), None)
+    }
 }

@@ -25,6 +25,10 @@ pub enum Error {
     },
     /// A name, an id, a selector or a URL is not acceptable; which, and why.
     Invalid(String),
+    /// A view could not be asked, or an index not be read.
+    Query(trunkline_query::Error),
+    /// What a view's rows come to cannot be told; why.
+    Reduce(String),
     /// A replication could not go on.
     Replication(trunkline_replicate::PeerError),
 }
@@ -58,7 +62,8 @@ impl fmt::Display for Error {
                 write!(f, "document {id:?} was refused: {refused}")
             }
             Error::Value { id, .. } => write!(f, "document {id:?} and the type in use do not fit each other"),
-            Error::Invalid(what) => f.write_str(what),
+            Error::Query(error) => error.fmt(f),
+            Error::Reduce(what) | Error::Invalid(what) => f.write_str(what),
             Error::Replication(error) => error.fmt(f),
         }
     }
@@ -68,9 +73,10 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Store(error) => error.source(),
+            Error::Query(error) => error.source(),
             Error::Value { cause, .. } => Some(cause),
             Error::Replication(error) => error.source(),
-            Error::Refused { .. } | Error::Invalid(_) => None,
+            Error::Refused { .. } | Error::Reduce(_) | Error::Invalid(_) => None,
         }
     }
 }
@@ -78,6 +84,15 @@ impl std::error::Error for Error {
 impl From<trunkline_store::Error> for Error {
     fn from(error: trunkline_store::Error) -> Error {
         Error::Store(error)
+    }
+}
+
+impl From<trunkline_query::Error> for Error {
+    fn from(error: trunkline_query::Error) -> Error {
+        match error {
+            trunkline_query::Error::Store(error) => Error::Store(error),
+            error => Error::Query(error),
+        }
     }
 }
 

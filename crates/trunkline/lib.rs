@@ -106,6 +106,107 @@
 //!
 //! [`Changes::follow`] waits for the next change instead of ending, and [`Changes::next_timeout`] for so long.
 //!
+//! # Asking what documents say
+//!
+//! A selector finds documents, by an index where one fits and else by looking at all of them:
+//!
+//! ```
+//! # use serde_json::{Value, json};
+//! # fn main() -> trunkline::Result<()> {
+//! # let temp = tempfile::tempdir().unwrap();
+//! # let db = trunkline::Store::open(temp.path())?.database("cdrs")?;
+//! # for n in 0..30 { db.put(&format!("call-{n}"), &json!({"account": n % 3, "seconds": n}))?; }
+//! db.create_index("by-account", &["account", "seconds"])?; // once; a second time does nothing
+//! let long = db.find(&json!({"account": 1, "seconds": {"$gt": 20}}));
+//! for call in long.sort(&["account", "seconds"]).limit(100).docs::<Value>() {
+//!     println!("{}", call?.id);
+//! }
+//! # assert_eq!(db.find(&json!({"account": 1, "seconds": {"$gt": 20}})).count()?, 3);
+//! # Ok(()) }
+//! ```
+//!
+//! A [`View`] is what a map function makes of documents: rows, in the order of their keys. Map functions are those of
+//! design documents, in JavaScript, which replicate with the documents; or closures of your own, which run faster, under
+//! a version that changes when they do:
+//!
+//! ```
+//! # use serde::Deserialize;
+//! # use serde_json::json;
+//! use trunkline::{Store, Views};
+//!
+//! #[derive(Deserialize)]
+//! struct Cdr {
+//!     account: String,
+//!     day: u32,
+//!     seconds: u64,
+//! }
+//!
+//! # fn main() -> trunkline::Result<()> {
+//! # let temp = tempfile::tempdir().unwrap();
+//! # let dir = temp.path();
+//! let store = Store::open(dir)?;
+//! store.define(
+//!     Views::new("billing", 1)
+//!         .view("by_account", |doc, emit| {
+//!             let Ok(cdr) = doc.value::<Cdr>() else { return }; // not every document is a call
+//!             emit.row(&(cdr.account, cdr.day), &cdr.seconds);
+//!         })
+//!         .reduce("_sum"),
+//! )?;
+//! # let db = store.database("cdrs")?;
+//! # for n in 0..20 { db.put(&format!("call-{n}"), &json!({"account": ["a", "b"][n % 2], "day": n / 4, "seconds": n}))?; }
+//! let view = || db.view("billing", "by_account"); // a design document's view is asked in the same way
+//! for row in view().prefix(&["a"]).descending().rows::<(String, u32), u64>() {
+//!     let row = row?;
+//!     println!("{}: on day {}, {} s", row.id, row.key.1, row.value);
+//! }
+//! for group in view().group_level(1).groups::<(String,), u64>() {
+//!     let group = group?;
+//!     println!("{}: {} s", group.key.0, group.value); // a few hundred reads, however many rows
+//! }
+//! let week = view().start(&("a", 0)).end(&("a", 6)).reduced::<u64>()?;
+//! # assert_eq!(week, Some(90));
+//!
+//! // Several questions about one moment, whatever is written meanwhile:
+//! let moment = db.snapshot()?;
+//! let calls = moment.view("billing", "by_account").count()?;
+//! let seconds = moment.view("billing", "by_account").reduced::<u64>()?;
+//! # assert_eq!((calls, seconds), (20, Some(190)));
+//! # Ok(()) }
+//! ```
+//!
+//! Whoever asks brings the index up to date first, by what changed since; only a server does that behind writes.
+//! [`View::as_it_is`] does not wait. A program and a server over the same store ([`Store::serve`]) have the same indexes,
+//! and HTTP has the closures' views too.
+//!
+//! # Rules for what is written
+//!
+//! `validate_doc_update` of design documents holds for every edit of their database, whoever makes it. A program adds
+//! rules of its own, for all databases of its store:
+//!
+//! ```
+//! # use serde::Deserialize;
+//! # use serde_json::json;
+//! # #[derive(Deserialize)]
+//! # struct Cdr { seconds: i64 }
+//! # fn main() -> trunkline::Result<()> {
+//! # let temp = tempfile::tempdir().unwrap();
+//! # let store = trunkline::Store::open(temp.path())?;
+//! store.validate(|edit| {
+//!     if edit.database != "cdrs" || edit.deleted {
+//!         return Ok(());
+//!     }
+//!     let cdr = edit.value::<Cdr>()?; // what is no call detail record is forbidden
+//!     if edit.old.is_some() { Err("a call detail record is never changed")? }
+//!     if cdr.seconds < 0 { Err("a call takes time")? }
+//!     Ok(())
+//! });
+//! let cdrs = store.database("cdrs")?;
+//! cdrs.put("call-1", &json!({"seconds": 42}))?;
+//! assert!(cdrs.put("call-2", &json!({"seconds": -1})).is_err());
+//! # Ok(()) }
+//! ```
+//!
 //! # Conflicts
 //!
 //! Two nodes that edit one document while they do not see each other make two leaves of its revision tree. Every node
@@ -160,7 +261,8 @@
 //!
 //! [`Database::to_async`] gives the same database with calls that never block the runtime: a write waits in the
 //! database's queue without a thread of its own, a read runs on a thread that may block, and changes are a stream.
-//! [`Store::blocking`] opens and creates databases there.
+//! What iterates is a stream by [`AsyncDatabase::stream`]; [`AsyncDatabase::blocking`] runs any other call, and
+//! [`Store::blocking`] opens and creates databases.
 //!
 //! ```
 //! # use serde_json::{Value, json};
@@ -173,6 +275,10 @@
 //! db.put("call-1", &json!({"seconds": 42})).await?;
 //! if let Some(change) = changes.next().await {
 //!     println!("{} changed", change?.id);
+//! }
+//! let mut found = db.stream(|db| db.find(&json!({"seconds": {"$gt": 40}})).docs::<Value>());
+//! while let Some(doc) = found.next().await {
+//!     println!("{} is long", doc?.id);
 //! }
 //! let info = db.blocking(|db| db.info()).await?; // any other call
 //! # assert_eq!(info.doc_count, 1);
@@ -254,7 +360,7 @@
 //!
 //! [`Database::engine`] is the store's own handle: replicated edits, whole revision trees, `revs_diff`, scans that
 //! borrow from a snapshot. The crates it is made of are here under their names: [`core`], [`engine`], [`wire`],
-//! [`replicate`], [`http`]. Each type has one path.
+//! [`query`], [`replicate`], [`http`]. Each type has one path.
 
 mod asynchronous;
 mod attachments;
@@ -264,8 +370,10 @@ mod doc;
 mod docs;
 mod edits;
 mod error;
+mod queries;
 mod replication;
 mod store;
+mod stream;
 
 pub use asynchronous::AsyncDatabase;
 pub use attachments::AttachmentReader;
@@ -275,13 +383,20 @@ pub use doc::Doc;
 pub use docs::Docs;
 pub use edits::Edits;
 pub use error::{Error, Result};
+pub use queries::{
+    Emit, Find, Forbidden, Found, Group, Groups, Index, Mapped, Proposed, Row, Rows, RowsWithDocs, Snapshot,
+    View, Views,
+};
 pub use replication::{Replication, RunningReplication};
 pub use store::Store;
+pub use stream::Streamed;
 
 #[doc(no_inline)]
 pub use trunkline_core as core;
 #[doc(no_inline)]
 pub use trunkline_http as http;
+#[doc(no_inline)]
+pub use trunkline_query as query;
 #[doc(no_inline)]
 pub use trunkline_replicate as replicate;
 #[doc(no_inline)]

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use tokio::net::TcpListener;
 use trunkline_core::db_name::DbName;
+use trunkline_query::Indexes;
 use trunkline_replicate::{Replications, Secrets};
 use trunkline_store as engine;
 
@@ -14,6 +15,7 @@ use trunkline_store as engine;
 #[derive(Clone, Debug)]
 pub struct Store {
     engine: engine::Store,
+    indexes: Indexes,
     replications: Arc<OnceLock<Replications>>,
 }
 
@@ -21,6 +23,7 @@ impl From<engine::Store> for Store {
     fn from(engine: engine::Store) -> Store {
         engine.set_guard_maker(trunkline_query::guards());
         Store {
+            indexes: Indexes::of(&engine),
             engine,
             replications: Arc::default(),
         }
@@ -125,7 +128,13 @@ impl Store {
 
     /// Makes every write durable and closes all files. Handles of its databases answer an error from then on.
     pub fn close(&self) -> Result<()> {
+        self.indexes.close();
         Ok(self.engine.close()?)
+    }
+
+    /// The index files that are open.
+    pub(crate) fn index_files(&self) -> &Indexes {
+        &self.indexes
     }
 
     /// The engine's own store, for what is not offered here.

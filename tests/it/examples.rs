@@ -32,6 +32,12 @@ fn follow_changes_hears_of_each_record() {
 }
 
 #[test]
+fn report_answers_by_account() {
+    let expected = "account-0: 124500 s\naccount-1: 124750 s\naccount-2: 125000 s\naccount-3: 125250 s\n";
+    assert_eq!(run("report"), expected);
+}
+
+#[test]
 fn resolve_conflict_ends_with_one_leaf_on_both_nodes() {
     let told = run("resolve_conflict");
     let leaf = |node: &str| {

@@ -20,6 +20,7 @@ mod library;
 mod link;
 mod migrate;
 mod node;
+mod queries;
 mod readme;
 mod replication;
 mod snapshot;

@@ -167,7 +167,7 @@ impl Documents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mango::search::Stats;
+    use crate::mango::search::{Hit, Stats};
     use trunkline_core::db_name::DbName;
     use trunkline_core::doc::{Body, Edit, InteractiveEdit};
     use trunkline_core::doc_id::DocId;
@@ -196,8 +196,9 @@ mod tests {
         let mut found = Vec::new();
         while !documents.is_done() {
             documents
-                .chunk(&mut page, &mut |doc| {
-                    found.push(String::from_utf8(doc.to_vec()).unwrap())
+                .chunk(&mut page, &mut |hit| match hit {
+                    Hit::Document(doc, _) => found.push(doc.id.to_owned()),
+                    Hit::Fields(_) => panic!("no index was asked"),
                 })
                 .unwrap();
         }

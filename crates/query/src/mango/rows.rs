@@ -2,7 +2,7 @@
 
 use super::bookmark::Bookmark;
 use super::plan::{Plan, Source};
-use super::search::{Each, Page};
+use super::search::{Each, Hit, Page};
 use super::shape::Shape;
 use crate::Error;
 use crate::view::Places;
@@ -186,9 +186,9 @@ impl IndexRows {
             Some(shape) => {
                 let mut out = Vec::new();
                 shape.write(&mut out, &|path| find(path.name()));
-                each(&out);
+                each(Hit::Fields(&out));
             }
-            None => each(&doc),
+            None => each(Hit::Fields(&doc)),
         }
         page.took(self.bookmark(row.place));
     }

@@ -54,8 +54,16 @@ pub(super) struct Page {
     pub(super) stats: Stats,
 }
 
-/// Is shown each result, JSON text.
-pub(super) type Each<'a> = dyn FnMut(&[u8]) + 'a;
+/// A match, to be shown.
+pub(super) enum Hit<'a> {
+    /// A document, and what writes it as it is asked for.
+    Document(Pieces<'a>, &'a dyn Fn(&mut Vec<u8>)),
+    /// JSON text of what an index has of it.
+    Fields(&'a [u8]),
+}
+
+/// Is shown each result.
+pub(super) type Each<'a> = dyn FnMut(Hit<'_>) + 'a;
 
 impl Shown {
     /// These fields, all when there are none; with `_conflicts` or without.
@@ -120,8 +128,28 @@ impl Search {
             }
     }
 
-    /// Goes on for some milliseconds, and shows what is found.
-    pub fn chunk(&mut self, each: &mut Each<'_>) -> Result<(), Error> {
+    /// Goes on for some milliseconds, and shows what is found; JSON texts.
+    pub fn chunk(&mut self, each: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
+        let mut text = Vec::new();
+        self.hits(&mut |hit| match hit {
+            Hit::Document(_, write) => {
+                text.clear();
+                write(&mut text);
+                each(&text);
+            }
+            Hit::Fields(text) => each(text),
+        })
+    }
+
+    /// The same, and shows documents as they are stored. Of a question for fields there may be none to show.
+    pub fn documents(&mut self, each: &mut dyn FnMut(Pieces<'_>)) -> Result<(), Error> {
+        self.hits(&mut |hit| match hit {
+            Hit::Document(doc, _) => each(doc),
+            Hit::Fields(_) => {}
+        })
+    }
+
+    fn hits(&mut self, each: &mut Each<'_>) -> Result<(), Error> {
         match &mut self.source {
             Going::Documents(documents) => documents.chunk(&mut self.page, each),
             Going::Rows(rows) => rows.chunk(&mut self.page, each),
@@ -199,22 +227,22 @@ impl Page {
             return;
         }
         let leaves = leaves();
-        let shown = document::Shown {
-            leaves: &leaves,
-            conflicts: self.shown.conflicts,
-            ..document::Shown::default()
-        };
-        let mut whole = Vec::new();
-        document::write(&mut whole, doc, &[], &shown);
-        match &self.shown.shape {
-            None => each(&whole),
-            Some(shape) => {
-                let text = std::str::from_utf8(&whole).unwrap_or_default();
-                let mut out = Vec::new();
-                shape.write(&mut out, &|path| path.find(text));
-                each(&out);
-            }
-        }
+        let Shown { shape, conflicts } = &self.shown;
+        each(Hit::Document(doc, &|out| {
+            let shown = document::Shown {
+                leaves: &leaves,
+                conflicts: *conflicts,
+                ..document::Shown::default()
+            };
+            let Some(shape) = shape else {
+                document::write(out, doc, &[], &shown);
+                return;
+            };
+            let mut whole = Vec::new();
+            document::write(&mut whole, doc, &[], &shown);
+            let text = std::str::from_utf8(&whole).unwrap_or_default();
+            shape.write(out, &|path| path.find(text));
+        }));
         self.took(place());
     }
 
