@@ -154,7 +154,7 @@
 //!         .reduce("_sum"),
 //! )?;
 //! # let db = store.database("cdrs")?;
-//! # for n in 0..20 { db.put(&format!("call-{n}"), &json!({"account": ["a", "b"][n % 2], "day": n / 4, "seconds": n}))?; }
+//! # for n in 0..20 { db.put(&format!("call-{n}"), &json!({"account": (["a", "b"][n % 2]), "day": n / 4, "seconds": n}))?; }
 //! let view = || db.view("billing", "by_account"); // a design document's view is asked in the same way
 //! for row in view().prefix(&["a"]).descending().rows::<(String, u32), u64>() {
 //!     let row = row?;

@@ -5,6 +5,7 @@ use crate::doc::Doc;
 use crate::{Database, Edits, Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use trunkline_core::partition::Partition;
 use trunkline_core::selector::Selector;
 use trunkline_query::mango::{Catalog, Plan, Search, Shown, Source, Wanted};
 use trunkline_wire::find::{self as wire, FindRequest};
@@ -44,7 +45,8 @@ impl Database {
     }
 
     /// Makes an index of fields, under the name of a design document that holds nothing else, where there is none. It
-    /// has the documents that have all of the fields, and is brought up to date whenever it is asked.
+    /// has the documents that have all of the fields, and is brought up to date whenever it is asked. In a partitioned
+    /// database it is by partition.
     pub fn create_index(&self, name: &str, fields: &[&str]) -> Result<Index> {
         let fields = serde_json::to_string(fields).map_err(|error| invalid(&error))?;
         let asked = format!("{{\"index\":{{\"fields\":{fields}}}}}");
@@ -53,7 +55,8 @@ impl Database {
         loop {
             let before = self.get::<Box<serde_json::value::RawValue>>(&id)?;
             let body = before.as_ref().map(|doc| doc.value.get());
-            let added = wire::add_index(body, name, &index).map_err(|refusal| invalid(&refusal.reason))?;
+            let added =
+                wire::add_index((&id, body), name, &index).map_err(|refusal| invalid(&refusal.reason))?;
             if let Some(body) = added {
                 let value =
                     serde_json::value::RawValue::from_string(body).map_err(|error| invalid(&error))?;
@@ -91,6 +94,17 @@ fn invalid(what: &dyn std::fmt::Display) -> Error {
 }
 
 impl Find {
+    /// Only documents of this partition.
+    pub fn partition(mut self, name: &str) -> Find {
+        match Partition::parse(name) {
+            Ok(partition) => self.with(|request| request.partition = Some(partition)),
+            Err(error) => {
+                self.request = Err(invalid(&error));
+                self
+            }
+        }
+    }
+
     /// In the order of these fields. There must be an index that begins with them.
     pub fn sort(self, fields: &[&str]) -> Find {
         self.with(|request| request.sort.fields = fields.iter().map(|&field| field.to_owned()).collect())
@@ -181,7 +195,11 @@ impl Find {
             fields: &request.fields,
             use_index: &request.use_index,
             allow_fallback: request.allow_fallback,
+            partition: request.partition.as_ref(),
         };
+        if request.partition.is_some() && !catalog.partitioned {
+            return Err(invalid(&"the database has no partitions"));
+        }
         let mut plan = Plan::new(&catalog, &wanted).map_err(|none| invalid(&none))?;
         plan.nothing |= request.lists_nothing();
         Ok((selector, plan))

@@ -5,6 +5,7 @@ use super::rows::{Rows, RowsWithDocs};
 use crate::{Database, Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use trunkline_core::partition::Partition;
 use trunkline_query::Walk;
 use trunkline_query::index::Grouping;
 use trunkline_query::view::Keys;
@@ -79,6 +80,15 @@ impl View {
             }
         }
         self.prefix = true;
+        self
+    }
+
+    /// Only rows of documents of this partition, which is what most views of a partitioned database answer for.
+    pub fn partition(mut self, name: &str) -> View {
+        match Partition::parse(name) {
+            Ok(partition) => self.range.partition = Some(partition),
+            Err(error) => self.invalid = Some(Error::Invalid(error.to_string())),
+        }
         self
     }
 
@@ -202,6 +212,11 @@ impl View {
         let mut view = opened.view(&self.name)?;
         if reduces && view.reduce.is_none() {
             return invalid("it has no reduce function");
+        }
+        match (opened.design.partitioned, &self.range.partition) {
+            (true, None) => return invalid("it answers for one partition at a time"),
+            (false, Some(_)) => return invalid("it is not kept by partition"),
+            _ => {}
         }
         if self.keys.is_some() && (self.range.start.is_some() || self.range.end.is_some()) {
             return invalid("a list of keys and a range do not go together");

@@ -2,6 +2,7 @@
 
 mod find;
 mod native;
+mod partitions;
 mod rules;
 mod served;
 mod snapshot;

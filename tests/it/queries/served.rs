@@ -1,13 +1,12 @@
 //! A store that is served over HTTP and asked by the program at once: both have the same index.
 
 use super::{open, put_calls, put_design};
-use crate::node::client;
+use crate::node::ask;
 use serde_json::{Value, json};
 use trunkline::Views;
 
 async fn get(url: &str) -> Value {
-    let answer = client().get(url).send().await.unwrap();
-    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    ask("GET", url, None).await.1
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,13 +52,8 @@ async fn the_program_and_http_ask_one_index() {
     let info = get(&format!("{url}/_design/native/_info")).await;
     assert_eq!(info["view_index"]["language"], json!("rust"));
     // What no design document makes stays, if the program does.
-    let cleaned = client().post(format!("{url}/_view_cleanup"));
-    let cleaned = cleaned
-        .header("content-type", "application/json")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(cleaned.status().as_u16(), 202);
+    let cleaned = ask("POST", &format!("{url}/_view_cleanup"), Some(json!({}))).await;
+    assert_eq!(cleaned.0, 202);
     let rows = db
         .blocking(|db| db.view("native", "seconds").as_it_is().count())
         .await;
