@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use trunkline_core::partition::Partition;
 use trunkline_core::selector::Selector;
-use trunkline_query::mango::{Catalog, Plan, Search, Shown, Source, Wanted};
+use trunkline_query::mango::{MangoIndex, Plan, Search, Shown, Source, Wanted};
 use trunkline_wire::find::{self as wire, FindRequest};
 
 /// A question for documents that match a selector. Asked with [`Find::docs`], [`Find::values`] or [`Find::count`]; made by
@@ -80,12 +80,12 @@ impl Database {
 
     /// The indexes that there are.
     pub fn indexes(&self) -> Result<Vec<Index>> {
-        let catalog = Catalog::read(self.engine())?;
-        let index = |index: trunkline_query::mango::MangoIndex| Index {
-            design: index.ddoc,
-            name: index.name,
+        let catalog = self.index_files().catalog(self.engine())?;
+        let index = |index: &MangoIndex| Index {
+            design: index.ddoc.clone(),
+            name: index.name.clone(),
         };
-        Ok(catalog.indexes.into_iter().map(index).collect())
+        Ok(catalog.indexes.iter().map(index).collect())
     }
 }
 
@@ -188,7 +188,7 @@ impl Find {
 
     fn plan(&self, request: &FindRequest) -> Result<(Selector, Plan)> {
         let selector = Selector::parse(&request.selector).map_err(|error| invalid(&error))?;
-        let catalog = Catalog::read(self.database.engine())?;
+        let catalog = self.database.index_files().catalog(self.database.engine())?;
         let wanted = Wanted {
             selector: &selector,
             sort: &request.sort,
