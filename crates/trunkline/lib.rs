@@ -177,7 +177,7 @@
 //!
 //! Whoever asks brings the index up to date first, by what changed since; only a server does that behind writes.
 //! [`View::as_it_is`] does not wait. A program and a server over the same store ([`Store::serve`]) have the same indexes,
-//! and HTTP has the closures' views too.
+//! and HTTP has the closures' views too (`GET /cdrs/_design/billing/_view/by_account`; there is no document of that id).
 //!
 //! # Rules for what is written
 //!

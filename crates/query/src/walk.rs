@@ -27,6 +27,7 @@ pub struct Walk {
     limit: u64,
     /// Of reduce functions, over all of the answer.
     patience: Arc<Patience>,
+    begun: bool,
 }
 
 /// The ranges that are still to be read.
@@ -77,6 +78,7 @@ impl Walk {
             skip,
             limit,
             patience: Arc::default(),
+            begun: false,
         }
     }
 
@@ -88,6 +90,17 @@ impl Walk {
     /// The index that it goes through.
     pub fn index(&self) -> &Arc<ViewIndex> {
         &self.index
+    }
+
+    /// What the next chunk is read from; `None` where the index was never built. One that was there when the walk began,
+    /// and is not any more, is an error.
+    pub fn snapshot(&mut self) -> Result<Option<Arc<Snapshot>>, Error> {
+        let snapshot = self.index.snapshot()?;
+        if snapshot.is_none() && self.begun {
+            return Err(Error::Outdated);
+        }
+        self.begun = true;
+        Ok(snapshot)
     }
 
     /// How many rows the view has, and how many are in front of the first to be shown; asked before any is.

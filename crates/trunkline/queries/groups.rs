@@ -51,7 +51,7 @@ impl Chunks for GroupChunks {
         let GroupChunks::Going(walk, grouping) = self else {
             return Ok(false);
         };
-        let Some(snapshot) = walk.index().snapshot()? else {
+        let Some(snapshot) = walk.snapshot()? else {
             return Ok(false);
         };
         let level = match grouping {

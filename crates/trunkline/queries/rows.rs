@@ -60,7 +60,7 @@ impl Chunks for RowChunks {
         let RowChunks::Going(walk) = self else {
             return Ok(false);
         };
-        let Some(snapshot) = walk.index().snapshot()? else {
+        let Some(snapshot) = walk.snapshot()? else {
             return Ok(false);
         };
         let mut bytes = 0;
