@@ -108,7 +108,9 @@ impl Inner {
             return Err(Error::DatabaseMissing(self.name.clone()));
         }
         rename().map_err(Error::io("replacing a database by its compacted copy"))?;
-        if let Some(old) = slot.replace(Arc::new(file)) {
+        let file = Arc::new(file);
+        if let Some(old) = slot.replace(file.clone()) {
+            file.pins.adopt(&old.pins);
             old.unreferenced.lock().clear();
         }
         Ok(())

@@ -144,6 +144,7 @@ impl OpenFile {
 
     /// Notes a commit by the leader, and the content files that lost their row in it.
     pub(crate) fn note_commit(&self, durability: Durability, unreferenced: &[ContentHash]) {
+        self.pins.end_old();
         let commit = self.commits.fetch_add(1, Ordering::AcqRel) + 1;
         self.unreferenced
             .lock()

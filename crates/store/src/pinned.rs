@@ -1,7 +1,8 @@
 //! A handle all of whose reads see the database as it was at one moment.
 //!
 //! What is written meanwhile takes new pages, and those that a pinned moment still shows are not used again: so it ends
-//! by itself after [`SNAPSHOT_AGE_MAX_MS`], and at once when its file is deleted, closed or given up.
+//! after [`SNAPSHOT_AGE_MAX_MS`], when it is next read from or a commit needs room, and at once when its file is deleted,
+//! closed or given up.
 
 use crate::file::OpenFile;
 use crate::read::Snapshot;
@@ -55,6 +56,26 @@ impl Pinned {
 }
 
 impl Pins {
+    /// Ends those that are too old.
+    pub(crate) fn end_old(&self) {
+        self.0.lock().pins.retain(|pinned| {
+            let Some(pinned) = pinned.upgrade() else {
+                return false;
+            };
+            let is_old = Instant::now() > pinned.until;
+            if is_old {
+                *pinned.snapshot.lock() = None;
+            }
+            !is_old
+        });
+    }
+
+    /// Takes over those of a file in whose place this one is.
+    pub(crate) fn adopt(&self, other: &Pins) {
+        let pins = std::mem::take(&mut other.0.lock().pins);
+        self.0.lock().pins.extend(pins);
+    }
+
     /// Ends them: they would keep the file from being closed.
     pub(crate) fn end(&self) {
         let mut kept = self.0.lock();
@@ -73,6 +94,10 @@ impl Database {
     /// Documents, changes and counts are those of the moment. Attachment bytes, local documents and settings are as they
     /// are when they are read, and what is written through the handle is written to the database and not seen by it.
     pub fn pin(&self) -> Result<Database, Error> {
+        self.pin_until(Instant::now() + Duration::from_millis(SNAPSHOT_AGE_MAX_MS))
+    }
+
+    fn pin_until(&self, until: Instant) -> Result<Database, Error> {
         let file = self.file()?;
         // A file that was not closed may tell of fewer seqs than readers have seen.
         let seen = file.state.lock().update_seq;
@@ -86,7 +111,7 @@ impl Database {
         let pinned = Arc::new(Pinned {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             state,
-            until: Instant::now() + Duration::from_millis(SNAPSHOT_AGE_MAX_MS),
+            until,
             snapshot: Mutex::new(Some(Arc::new(snapshot))),
         });
         let mut kept = file.pins.0.lock();
@@ -132,5 +157,31 @@ impl Database {
             Some(pinned) => pinned.state,
             None => *file.state.lock(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Store;
+    use trunkline_core::db_name::DbName;
+
+    fn is_held(pinned: &Database) -> bool {
+        let pinned = pinned.pinned.as_ref().unwrap();
+        pinned.snapshot.lock().is_some()
+    }
+
+    #[test]
+    fn a_commit_ends_what_nobody_reads_any_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let db = store.create(&DbName::parse("calls").unwrap()).unwrap();
+        let (old, new) = (db.pin_until(Instant::now()).unwrap(), db.pin().unwrap());
+        assert!(is_held(&old) && is_held(&new));
+        db.compact().unwrap();
+        db.set_revs_limit(7).unwrap();
+        assert!(!is_held(&old) && is_held(&new));
+        store.delete(db.name()).unwrap();
+        assert!(!is_held(&new));
     }
 }
