@@ -104,6 +104,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! [`Database::aggregate`] makes a report of them: groups, with counts, sums and percentiles of each.
+//!
 //! [`Changes::follow`] waits for the next change instead of ending, and [`Changes::next_timeout`] for so long.
 //!
 //! # Asking what documents say
@@ -384,8 +386,8 @@ pub use docs::Docs;
 pub use edits::Edits;
 pub use error::{Error, Result};
 pub use queries::{
-    Emit, Find, Forbidden, Found, Group, Groups, Index, Mapped, Proposed, Row, Rows, RowsWithDocs, Snapshot,
-    View, Views,
+    AggregateRows, Emit, Find, Forbidden, Found, Group, Groups, Index, Mapped, Proposed, Row, Rows,
+    RowsWithDocs, Snapshot, View, Views,
 };
 pub use replication::{Replication, RunningReplication};
 pub use store::Store;

@@ -5,8 +5,10 @@ use crate::doc::Doc;
 use crate::{Database, Edits, Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 use trunkline_core::partition::Partition;
 use trunkline_core::selector::Selector;
+use trunkline_query::ViewIndex;
 use trunkline_query::mango::{MangoIndex, Plan, Search, Shown, Source, Wanted};
 use trunkline_wire::find::{self as wire, FindRequest};
 
@@ -205,12 +207,16 @@ impl Find {
         Ok((selector, plan))
     }
 
-    /// Brings the index up to date, and begins.
-    pub(super) fn open(self) -> Result<Search> {
-        let request = match &self.request {
-            Ok(request) => request,
-            Err(_) => return Err(self.request.err().unwrap_or_else(|| invalid(&"no request"))),
-        };
+    /// Of a database, as it would be asked over HTTP.
+    pub(super) fn of(database: &Database, request: FindRequest) -> Find {
+        Find {
+            database: database.clone(),
+            request: Ok(request),
+        }
+    }
+
+    /// Chooses an index, and brings it up to date.
+    pub(super) fn begin(&self, request: &FindRequest) -> Result<(Selector, Plan, Option<Arc<ViewIndex>>)> {
         let (selector, plan) = self.plan(request)?;
         let (indexes, db) = (self.database.index_files(), self.database.engine());
         let index = match &plan.source {
@@ -222,9 +228,19 @@ impl Find {
                 Some(indexes.index(db, index.design.as_ref().clone())?)
             }
         };
+        Ok((selector, plan, index))
+    }
+
+    /// Begins.
+    pub(super) fn open(self) -> Result<Search> {
+        let request = match &self.request {
+            Ok(request) => request,
+            Err(_) => return Err(self.request.err().unwrap_or_else(|| invalid(&"no request"))),
+        };
+        let (selector, plan, index) = self.begin(request)?;
         let shown = Shown::new(&request.fields, false).map_err(|error| invalid(&error))?;
         let bookmark = request.bookmark.as_deref();
-        let search = Search::new(db, index, selector, &plan, shown, bookmark);
+        let search = Search::new(self.database.engine(), index, selector, &plan, shown, bookmark);
         let search = search.ok_or_else(|| invalid(&"that is no bookmark of this question"))?;
         Ok(search.page(request.skip, request.limit))
     }

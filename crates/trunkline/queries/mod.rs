@@ -1,5 +1,6 @@
 //! Asking what documents say: views, selectors, one moment for several questions, and rules for what is written.
 
+mod aggregate;
 mod buffered;
 mod find;
 mod found;
@@ -10,6 +11,7 @@ mod rules;
 mod snapshot;
 mod view;
 
+pub use aggregate::AggregateRows;
 pub use find::{Find, Index};
 pub use found::Found;
 pub use groups::{Group, Groups};

@@ -218,7 +218,12 @@ impl Index {
 impl Drop for Index {
     fn drop(&mut self) {
         // redb writes when it closes, of what it read.
-        let _ = self.redb.take().map(|redb| caught(|| Ok(drop(redb))));
+        let _ = self.redb.take().map(|redb| {
+            caught(|| {
+                drop(redb);
+                Ok(())
+            })
+        });
     }
 }
 
