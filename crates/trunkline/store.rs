@@ -22,6 +22,7 @@ pub struct Store {
 impl From<engine::Store> for Store {
     fn from(engine: engine::Store) -> Store {
         engine.set_guard_maker(trunkline_query::guards());
+        trunkline_replicate::LocalPeer::set_filter_maker(trunkline_http::local_filter);
         Store {
             indexes: Indexes::of(&engine),
             engine,

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::db_name::DbName;
 use trunkline_core::limits::AGGREGATES_MAX;
-use trunkline_replicate::Replications;
+use trunkline_replicate::{LocalPeer, Replications};
 use trunkline_replicate::{Threads, commit};
 use trunkline_store::{Batch, Database, Outcome, Store};
 
@@ -65,6 +65,7 @@ impl App {
             .request_buffers_bytes_max
             .max(config.request_buffer_bytes_max);
         replications.store().set_guard_maker(trunkline_query::guards());
+        LocalPeer::set_filter_maker(crate::local_filters::local_filter);
         App(Arc::new(Shared {
             rooms: Rooms::new(buffers, config.request_buffers_wait_ms),
             store: replications.store().clone(),

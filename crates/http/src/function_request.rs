@@ -31,6 +31,15 @@ impl<S: Send + Sync> FromRequestParts<S> for FunctionRequest {
 }
 
 impl FunctionRequest {
+    /// A GET of this path and query, from nobody in particular.
+    pub(crate) fn of(uri: &str) -> Option<FunctionRequest> {
+        Some(FunctionRequest {
+            method: Method::GET,
+            uri: uri.parse().ok()?,
+            headers: HeaderMap::new(),
+        })
+    }
+
     /// JSON text. Reads the database.
     pub(crate) fn json(&self, db: &Database, id: Option<&str>, body: Option<&str>) -> Result<String> {
         let info = db.info()?;

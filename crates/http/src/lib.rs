@@ -20,6 +20,7 @@ mod feeds;
 mod function_request;
 mod jobs;
 mod lenient;
+mod local_filters;
 mod reads;
 mod request;
 mod respond;
@@ -34,4 +35,5 @@ mod upload;
 mod views;
 
 pub use config::Config;
+pub use local_filters::local_filter;
 pub use server::{serve, serve_with};

@@ -17,7 +17,7 @@ mod threads;
 mod verify;
 
 pub use http::{ConnectOptions, HttpOptions, HttpPeer};
-pub use local::LocalPeer;
+pub use local::{FilterMaker, LocalFilter, LocalPeer, Takes};
 pub use peer::{Peer, PeerError, PeerErrorKind};
 pub use scheduler::{
     Became, Definition, Endpoint, Event, EventKind, Events, FailureList, HistoryEntry, Holder,

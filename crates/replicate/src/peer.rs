@@ -41,7 +41,7 @@ pub trait Peer: Send + Sync {
     async fn pending(&self, since: &str) -> Result<Option<u64>, PeerError>;
     /// What the source of a filter function says, by which its replication is known.
     async fn filter_code(&self, _filter: &SourceFilter) -> Result<String, PeerError> {
-        let reason = "it runs no filter functions of design documents for replications";
+        let reason = "it runs no filter functions of design documents";
         Err(PeerError::new(self.label(), PeerErrorKind::Invalid, reason))
     }
     /// Opens a feed of changes.

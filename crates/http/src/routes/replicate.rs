@@ -34,9 +34,6 @@ pub(super) async fn replicate(State(app): State<App>, body: JsonBody) -> Result<
 }
 
 fn invalid(invalid: InvalidDefinition) -> Error {
-    if invalid.unsupported {
-        return Error::Replication(StatusCode::NOT_IMPLEMENTED, "not_implemented", invalid.reason);
-    }
     Error::bad(invalid.reason)
 }
 

@@ -200,9 +200,33 @@ async fn replications_have_their_source_filter() {
             answer.text()
         );
     }
-    let here = json!({ "source": "calls", "target": "other", "create_target": true, "filter": "f/kind" });
-    target
-        .post("/_replicate", here)
+}
+
+#[tokio::test]
+async fn sources_of_this_node_have_their_filter_by_name() {
+    let server = server().await;
+    let run = async |filter: &str, params: Value, to: &str| {
+        let job = json!({ "source": "db", "target": to, "create_target": true,
+            "filter": filter, "query_params": params });
+        server.post("/_replicate", job).await
+    };
+    let first = run("f/kind", json!({ "kind": "call" }), "calls").await;
+    let first = first.is(200, json!({ "ok": true })).json();
+    assert_eq!(first["history"][0]["docs_written"], json!(2));
+    server.get("/calls/b").await.is(404, json!({}));
+    let again = run("f/kind", json!({ "kind": "call" }), "calls").await.json();
+    assert_eq!(again["no_changes"], json!(true), "{again}");
+    run("_view", json!({ "view": "f/called" }), "viewed")
         .await
-        .is(501, json!({ "error": "not_implemented" }));
+        .is(200, json!({ "ok": true }));
+    server.get("/viewed/c").await.is(200, json!({ "kind": "call" }));
+    server.get("/viewed/b").await.is(404, json!({}));
+    let odd = run("_odd", json!({}), "calls").await;
+    assert!(odd.text().contains("no filter function"), "{}", odd.text());
+    let none = run("f/none", json!({}), "calls").await;
+    assert!(
+        none.text().contains("there is no filter function f/none"),
+        "{}",
+        none.text()
+    );
 }

@@ -164,7 +164,7 @@ async fn documents_that_cannot_be_fail_with_the_reason() {
         ),
         (
             "filter",
-            json!({ "source": "a", "target": "b", "filter": "x/y" }),
+            json!({ "source": "a", "target": "b", "filter": "x/y", "selector": {} }),
             "`filter`",
         ),
     ] {

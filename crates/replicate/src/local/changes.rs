@@ -2,6 +2,7 @@
 
 use super::LocalPeer;
 use super::carry::Carry;
+use super::filter::{Docket, LocalFilter};
 use crate::peer::{Change, Changes, ChangesAsk, Doc, Oldest, Peer, PeerError, PeerErrorKind};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use std::collections::HashSet;
@@ -11,7 +12,7 @@ use trunkline_core::Seq;
 use trunkline_core::limits::{REPLICATION_BATCH_BYTES, REPLICATION_BATCH_ROWS};
 use trunkline_core::rev::Rev;
 use trunkline_core::selector::Selector;
-use trunkline_store::{ChangeRow, ChangesScan, Database, Error, Want, WantRevs};
+use trunkline_store::{ChangeRow, ChangesScan, Database, Error, ScanEnd, Want, WantRevs};
 use trunkline_wire::document::{self, Pieces};
 use trunkline_wire::seq::{self, Since};
 
@@ -19,9 +20,13 @@ pub(super) async fn open(
     peer: LocalPeer,
     ask: ChangesAsk,
 ) -> Result<BoxStream<'static, Result<Changes, PeerError>>, PeerError> {
-    if let Some(filter) = &ask.filter {
-        Peer::filter_code(&peer, filter).await?;
-    }
+    let judge = match ask.filter.clone() {
+        None => None,
+        Some(filter) => {
+            let found = move |peer: &LocalPeer, database: Database| peer.filter(&database, &filter);
+            Some(peer.with_database(found).await?)
+        }
+    };
     let feed_name = ask.feed_name.clone();
     let (database, suffix, last) = peer
         .with_database(move |peer, database| {
@@ -49,6 +54,7 @@ pub(super) async fn open(
             doc_ids: ask.doc_ids.map(|ids| ids.into_iter().collect()),
             selector: ask.selector.map(|(_, selector)| selector),
             without_deleted: ask.without_deleted,
+            judge,
             carry: Carry {
                 docs: ask.docs,
                 contents: ask.contents,
@@ -141,6 +147,8 @@ struct Filter {
     doc_ids: Option<HashSet<String>>,
     selector: Option<Selector>,
     without_deleted: bool,
+    /// A function of a design document.
+    judge: Option<LocalFilter>,
     carry: Carry,
 }
 
@@ -176,48 +184,36 @@ impl Feed {
             since: self.since,
             until: self.until,
             descending: false,
-            bodies: filter.carry.wanted() || filter.selector.is_some(),
+            bodies: filter.carry.wanted() || filter.selector.is_some() || filter.judge.is_some(),
             limit: REPLICATION_BATCH_ROWS,
         };
         let scanned = move || {
             let newest = database.last_seq().map_err(|error| peer.error(&error))?;
-            let (mut rows, mut failed) = (Vec::new(), None);
-            let (mut oldest_ms, mut conflict_bytes) = (None, 0);
-            let mut take = |row: ChangeRow<'_>| {
-                let origin_ms = row.time_ms.saturating_sub(row.age_ms);
-                match filter.change(&database, row) {
-                    Ok(Some(change)) => {
-                        oldest_ms = Some(oldest_ms.map_or(origin_ms, |oldest: u64| oldest.min(origin_ms)));
-                        conflict_bytes += change.docs.iter().skip(1).map(Doc::bytes).sum::<usize>();
-                        rows.push(change);
-                        if conflict_bytes >= REPLICATION_BATCH_BYTES {
-                            return ControlFlow::Break(());
-                        }
-                    }
-                    Ok(None) => {}
-                    Err(error) => {
-                        failed = Some(error);
-                        return ControlFlow::Break(());
-                    }
+            let mut found = Found::default();
+            let mut failed = None;
+            let mut take = |row: ChangeRow<'_>| match found.take(&filter, &database, row) {
+                Ok(flow) => flow,
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
                 }
-                ControlFlow::Continue(())
             };
-            let end = match &name {
-                None => database.changes(&scan, &mut take),
-                Some(name) => match database.feed_changes(name, &scan, &mut take) {
-                    // It was declared anew.
-                    Err(Error::FeedUnbuilt(_)) => {
-                        database.build_feed(name).map_err(|error| peer.error(&error))?;
-                        database.feed_changes(name, &scan, &mut take)
-                    }
-                    end => end,
-                },
-            };
+            let end = scan_rows(&database, name.as_deref(), &scan, &mut take);
             let end = failed.map_or(end, Err).map_err(|error| peer.error(&error))?;
+            if let Some(judge) = &filter.judge {
+                // One that throws today may not tomorrow.
+                let broke = |reason| PeerError::new(peer.label(), PeerErrorKind::Unavailable, reason);
+                (found.rows, found.oldest_ms) = found.docket.judged(judge).map_err(broke)?;
+            }
             // What was at the newest seqs may have moved on or be purged, and a crash leaves out many where writes are
             // relaxed: they are passed all the same, or it would never be known that nothing is left.
             let passed = if end.done { newest.min(scan.until) } else { 0 };
-            Ok((rows, end.last.unwrap_or(0).max(passed), newest, oldest_ms))
+            Ok((
+                found.rows,
+                end.last.unwrap_or(0).max(passed),
+                newest,
+                found.oldest_ms,
+            ))
         };
         let (rows, last, newest, oldest_ms) = self.peer.blocking(scanned).await?;
         if last <= self.since {
@@ -233,18 +229,81 @@ impl Feed {
     }
 }
 
+/// Rows of a chunk.
+#[derive(Default)]
+struct Found {
+    rows: Vec<Change>,
+    oldest_ms: Option<u64>,
+    /// Of documents carried for leaves that are not winners.
+    conflict_bytes: usize,
+    /// Rows that a function is to judge.
+    docket: Docket,
+}
+
+impl Found {
+    /// Takes a row, where it passes; answers whether there is room for more.
+    fn take(
+        &mut self,
+        filter: &Filter,
+        database: &Database,
+        row: ChangeRow<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        if filter.judge.is_some() {
+            if filter.may_pass(&row) {
+                self.docket.hold(database, &row, filter.main_only)?;
+            }
+            return Ok(ControlFlow::Continue(()));
+        }
+        let origin_ms = row.time_ms.saturating_sub(row.age_ms);
+        let Some(change) = filter.change(database, row)? else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        self.oldest_ms = Some(self.oldest_ms.map_or(origin_ms, |oldest| oldest.min(origin_ms)));
+        self.conflict_bytes += change.docs.iter().skip(1).map(Doc::bytes).sum::<usize>();
+        self.rows.push(change);
+        Ok(if self.conflict_bytes >= REPLICATION_BATCH_BYTES {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
+    }
+}
+
+/// One chunk of all changes, or of those in a named feed.
+fn scan_rows(
+    database: &Database,
+    feed: Option<&str>,
+    scan: &ChangesScan,
+    take: &mut dyn FnMut(ChangeRow<'_>) -> ControlFlow<()>,
+) -> Result<ScanEnd<Seq>, Error> {
+    let Some(feed) = feed else {
+        return database.changes(scan, take);
+    };
+    match database.feed_changes(feed, scan, take) {
+        // It was declared anew.
+        Err(Error::FeedUnbuilt(_)) => {
+            database.build_feed(feed)?;
+            database.feed_changes(feed, scan, take)
+        }
+        end => end,
+    }
+}
+
 impl Filter {
+    /// Whether a row may pass as far as its id and its winner's deletion tell.
+    fn may_pass(&self, row: &ChangeRow<'_>) -> bool {
+        let is_deleted = row.leaves.clone().next().is_none_or(|(_, deleted)| deleted);
+        self.doc_ids.as_ref().is_none_or(|ids| ids.contains(row.id)) && !(is_deleted && self.without_deleted)
+    }
+
     fn change(&self, database: &Database, row: ChangeRow<'_>) -> Result<Option<Change>, Error> {
-        if self.doc_ids.as_ref().is_some_and(|ids| !ids.contains(row.id)) {
+        if !self.may_pass(&row) {
             return Ok(None);
         }
         let mut leaves = row.leaves.clone();
         let Some((winner, deleted)) = leaves.next() else {
             return Ok(None);
         };
-        if deleted && self.without_deleted {
-            return Ok(None);
-        }
         let shown = if self.main_only { 1 } else { usize::MAX };
         let revs: Vec<Rev> = match &self.selector {
             Some(selector) if !self.main_only && leaves.next().is_some() => {

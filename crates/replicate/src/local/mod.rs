@@ -6,12 +6,15 @@ mod carry;
 mod changes;
 mod contents;
 mod documents;
+mod filter;
+
+pub use filter::{FilterMaker, LocalFilter, Takes};
 
 use crate::peer::{
     BulkWritten, Change, Changes, ChangesAsk, Doc, Fetched, LogWrite, Missing, Oldest, OpenRev, Opened, Peer,
     PeerError, PeerErrorKind, PeerInfo, PeerKind, StoredLog,
 };
-use crate::session::RefusedDoc;
+use crate::session::{RefusedDoc, SourceFilter};
 use crate::threads::{Threads, commit};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -225,6 +228,12 @@ impl Peer for LocalPeer {
 
     async fn pending(&self, since: &str) -> Result<Option<u64>, PeerError> {
         changes::pending(self, since).await
+    }
+
+    async fn filter_code(&self, filter: &SourceFilter) -> Result<String, PeerError> {
+        let filter = filter.clone();
+        self.with_database(move |peer, database| Ok(peer.filter(&database, &filter)?.code))
+            .await
     }
 
     async fn changes(

@@ -40,8 +40,6 @@ pub struct Endpoint(End);
 pub struct InvalidDefinition {
     /// What is wrong.
     pub reason: String,
-    /// It may be right for a later version, which filters sources of its own by functions.
-    pub unsupported: bool,
 }
 
 impl Definition {
@@ -70,14 +68,6 @@ impl Definition {
     /// The same, already read.
     pub fn from_asked(asked: Asked) -> Result<Definition, InvalidDefinition> {
         let source = Endpoint::checked(asked.source, "source")?;
-        if asked.filter.is_some() && !source.is_remote() {
-            return Err(InvalidDefinition {
-                reason: "`filter`: a source on this node is filtered by a `selector` or by `doc_ids`, or by a function \
-                         when it is given by its URL"
-                    .to_owned(),
-                unsupported: true,
-            });
-        }
         if asked.filter.is_some() && (asked.selector.is_some() || asked.doc_ids.is_some()) {
             return Err(InvalidDefinition::new(
                 "`filter` excludes `doc_ids` and `selector`",
@@ -301,7 +291,6 @@ impl InvalidDefinition {
     fn new(reason: impl Into<String>) -> InvalidDefinition {
         InvalidDefinition {
             reason: reason.into(),
-            unsupported: false,
         }
     }
 }
@@ -339,7 +328,10 @@ mod tests {
             (r#"{"target":"b"}"#, "`source`"),
             (r#"{"source":"A b","target":"b"}"#, "`source`"),
             (r#"{"source":"a","target":"http://h"}"#, "`target`"),
-            (r#"{"source":"a","target":"b","filter":"x/y"}"#, "`filter`"),
+            (
+                r#"{"source":"a","target":"b","filter":"x/y","doc_ids":[]}"#,
+                "`filter`",
+            ),
             (r#"{"source":"a","target":"b","selector":{"$x":1}}"#, "`selector`"),
             (
                 r#"{"source":"a","target":"b","selector":{},"feed_name":"d/f"}"#,
@@ -358,7 +350,6 @@ mod tests {
         ] {
             let invalid = Definition::parse(text).unwrap_err();
             assert!(invalid.reason.contains(reason), "{text}: {invalid}");
-            assert_eq!(invalid.unsupported, text.contains("filter"));
         }
     }
 
