@@ -11,7 +11,7 @@ use rquickjs::{Context, Ctx, Error as JsError, Function, Persistent, Runtime};
 use crate::clock::Clock;
 use crate::failure::{Error, Failure};
 use crate::json;
-use crate::limits::{CALL_ROOM_BYTES, CALL_ROOM_PER_BYTE, HOARD_BYTES, Limits};
+use crate::limits::{CALL_ROOM_BYTES, CALL_ROOM_PER_BYTE, CALL_ROOM_STEP_BYTES, HOARD_BYTES, Limits};
 use crate::log::Log;
 use crate::realms::{compile, guard, not_started, roles, set_up_guest, set_up_host};
 use crate::sandbox::Sources;
@@ -223,11 +223,9 @@ impl Engine {
     /// Sets how much memory a call may use that is given so many bytes. What a function can do without a look at the
     /// clock takes the longer the more memory it has.
     fn make_room(&self, bytes: usize) {
-        let room = CALL_ROOM_BYTES.saturating_add(bytes.saturating_mul(CALL_ROOM_PER_BYTE));
-        let limit = self.memory_bytes.min(
-            self.fresh_bytes
-                .saturating_add(room.next_multiple_of(CALL_ROOM_BYTES)),
-        );
+        let more = bytes.saturating_mul(CALL_ROOM_PER_BYTE) / CALL_ROOM_STEP_BYTES * CALL_ROOM_STEP_BYTES;
+        let room = CALL_ROOM_BYTES.saturating_add(more);
+        let limit = self.memory_bytes.min(self.fresh_bytes.saturating_add(room));
         if self.limit_bytes.replace(limit) != limit {
             self.runtime.set_memory_limit(limit);
         }

@@ -32,6 +32,8 @@ pub const CALL_TIME: Duration = Duration::from_secs(5);
 pub(crate) const CALL_ROOM_BYTES: usize = 16 * 1024 * 1024;
 /// An array of digits takes eight times its text, one of small objects some thirty times.
 pub(crate) const CALL_ROOM_PER_BYTE: usize = 32;
+/// That is counted in steps of so many bytes, so that the limit is seldom set anew.
+pub(crate) const CALL_ROOM_STEP_BYTES: usize = 1024 * 1024;
 /// Bytes that functions may keep from call to call in a sandbox that is kept: room for caches, not for leaks.
 pub(crate) const HOARD_BYTES: usize = 4 * 1024 * 1024;
 
