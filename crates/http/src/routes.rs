@@ -171,6 +171,11 @@ fn partition_level(app: &App) -> Router<App> {
             "/{db}/_partition/{partition}/_all_docs/queries",
             post(all_docs::all_queries),
         )
+        .route(
+            "/{db}/_partition/{partition}/_aggregate",
+            post(aggregate::aggregate),
+        )
+        .route("/{db}/_partition/{partition}/_count", post(find::count))
         .route("/{db}/_partition/{partition}/_explain", post(find::explain))
         .route("/{db}/_partition/{partition}/_find", post(find::find))
         .route(

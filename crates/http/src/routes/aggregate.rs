@@ -2,7 +2,7 @@
 
 mod answer;
 
-use super::find::plan;
+use super::find::{plan, within};
 use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
@@ -26,11 +26,6 @@ pub(super) async fn aggregate(
     asked: Asked,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
-    if asked.text("partition").is_some() {
-        return Err(Error::bad(
-            "Aggregates are of all partitions: give a range of `_id` in the selector.",
-        ));
-    }
     let format = asked.text("format").map_or(Ok(Format::Json), format)?;
     let request = parse_aggregate(&body)?;
     let turn = turn(&app).await?;
@@ -50,7 +45,7 @@ pub(super) async fn aggregate(
     find.allow_fallback = request.allow_fallback;
     find.update = request.update;
     find.execution_stats = request.execution_stats;
-    let query = plan(&app, &db, find).await?;
+    let query = plan(&app, &db, within(&asked, find)?).await?;
     let (opening, told) = (app.clone(), aggregate.clone());
     let opened = app.scan(move || {
         let gathering = Gathering::new(

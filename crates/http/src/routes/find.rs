@@ -5,6 +5,7 @@ mod explain;
 mod query;
 
 pub(super) use explain::explain;
+pub(super) use query::within;
 
 use crate::app::App;
 use crate::body::JsonBody;
@@ -33,7 +34,7 @@ pub(super) async fn find(
         Format::Json => wire::parse(&body)?,
         Format::Ndjson | Format::Csv => wire::parse_export(&body)?,
     };
-    let request = query::within(&asked, request)?;
+    let request = within(&asked, request)?;
     let query = plan(&app, &db, request).await?;
     let opening = app.clone();
     let opened = app.scan(move || {
@@ -108,9 +109,10 @@ async fn step(app: &App, mut answer: Answer, mut out: Vec<u8>) -> Result<(Answer
 pub(super) async fn count(
     State(app): State<App>,
     Moment(db): Moment,
+    asked: Asked,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
-    let request = Query::count(wire::parse_count(&body)?);
+    let request = within(&asked, Query::count(wire::parse_count(&body)?))?;
     let query = plan(&app, &db, request).await?;
     let opening = app.clone();
     let mut search = app.scan(move || query.search(&opening, &db)).await?;

@@ -34,6 +34,7 @@ mod named_feeds;
 mod partition_docs;
 mod partition_find;
 mod partition_ids;
+mod partition_reports;
 mod partition_views;
 mod partitions;
 mod protocol;

@@ -32,7 +32,7 @@ impl From<Refusal> for Error {
 }
 
 /// A request, in the partition that the path or the query string names.
-pub(super) fn within(asked: &request::Query, mut request: FindRequest) -> Result<FindRequest> {
+pub(in crate::routes) fn within(asked: &request::Query, mut request: FindRequest) -> Result<FindRequest> {
     if let Some(name) = asked.text("partition") {
         let partition = Partition::parse(name)?;
         if request
