@@ -30,6 +30,9 @@ pub struct Walk {
     begun: bool,
 }
 
+/// Is shown each group: the key of one of its rows, and what it comes to; JSON texts.
+type EachGroup<'a> = dyn FnMut(&str, Result<String, ReduceFailure>) -> ControlFlow<()> + 'a;
+
 /// The ranges that are still to be read.
 #[derive(Clone, Debug)]
 struct Ranges {
@@ -175,13 +178,12 @@ impl Walk {
         Ok(())
     }
 
-    /// Shows groups, each by the key of one of its rows and with what it comes to, until `each` breaks, all
-    /// are shown, or it takes long.
+    /// Shows groups until `each` breaks, all are shown, or it takes long.
     pub fn groups(
         &mut self,
         snapshot: &Snapshot,
         grouping: Grouping,
-        each: &mut dyn FnMut(&str, Result<String, ReduceFailure>) -> ControlFlow<()>,
+        each: &mut EachGroup<'_>,
     ) -> Result<(), Error> {
         let mut reducing = self.index.reducing(&self.patience);
         let (begun, most) = (Instant::now(), Duration::from_millis(REDUCE_CHUNK_MS));
