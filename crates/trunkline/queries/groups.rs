@@ -34,21 +34,19 @@ pub struct Groups<K, V> {
 type Texts = [String; 2];
 
 #[derive(Debug)]
-enum GroupChunks {
-    Asked(Option<Box<View>>),
-    Going(Walk, Grouping),
+struct GroupChunks {
+    asked: Option<Box<View>>,
+    going: Option<(Walk, Grouping)>,
 }
 
 impl Chunks for GroupChunks {
     type Part = Texts;
 
     fn chunk(&mut self, into: &mut VecDeque<Texts>) -> Result<bool> {
-        if let GroupChunks::Asked(view) = self {
-            let Some(view) = view.take() else { return Ok(false) };
-            let (walk, grouping) = view.open(true)?;
-            *self = GroupChunks::Going(walk, grouping);
+        if let Some(view) = self.asked.take() {
+            self.going = Some(view.open(true)?);
         }
-        let GroupChunks::Going(walk, grouping) = self else {
+        let Some((walk, grouping)) = &mut self.going else {
             return Ok(false);
         };
         let Some(snapshot) = walk.snapshot()? else {
@@ -65,7 +63,7 @@ impl Chunks for GroupChunks {
                 Ok(value) => {
                     let key = group_key(key, level);
                     bytes += key.len() + value.len();
-                    into.push_back([key.into(), value]);
+                    into.push_back([key, value]);
                 }
                 Err(failure) => failed = Some(failure),
             }
@@ -90,7 +88,10 @@ fn reason(failure: ReduceFailure) -> String {
 
 pub(super) fn of_groups<K, V>(view: View) -> Groups<K, V> {
     Groups {
-        groups: Buffered::new(GroupChunks::Asked(Some(view.into()))),
+        groups: Buffered::new(GroupChunks {
+            asked: Some(view.into()),
+            going: None,
+        }),
         types: PhantomData,
     }
 }

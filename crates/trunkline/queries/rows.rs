@@ -40,24 +40,25 @@ pub struct RowsWithDocs<K, V, D> {
     doc: PhantomData<fn() -> D>,
 }
 
+type WithDoc<K, V, D> = (Row<K, V>, Option<Doc<D>>);
+
 /// Id, key and value.
 type Texts = [String; 3];
 
 #[derive(Debug)]
-pub(super) enum RowChunks {
-    Asked(Option<Box<View>>),
-    Going(Walk),
+struct RowChunks {
+    asked: Option<Box<View>>,
+    going: Option<Walk>,
 }
 
 impl Chunks for RowChunks {
     type Part = Texts;
 
     fn chunk(&mut self, into: &mut VecDeque<Texts>) -> Result<bool> {
-        if let RowChunks::Asked(view) = self {
-            let Some(view) = view.take() else { return Ok(false) };
-            *self = RowChunks::Going(view.open(false)?.0);
+        if let Some(view) = self.asked.take() {
+            self.going = Some(view.open(false)?.0);
         }
-        let RowChunks::Going(walk) = self else {
+        let Some(walk) = &mut self.going else {
             return Ok(false);
         };
         let Some(snapshot) = walk.snapshot()? else {
@@ -80,7 +81,10 @@ impl Chunks for RowChunks {
 impl<K, V> Rows<K, V> {
     pub(super) fn new(view: View) -> Rows<K, V> {
         Rows {
-            rows: Buffered::new(RowChunks::Asked(Some(view.into()))),
+            rows: Buffered::new(RowChunks {
+                asked: Some(view.into()),
+                going: None,
+            }),
             types: PhantomData,
         }
     }
@@ -122,7 +126,7 @@ where
     V: DeserializeOwned,
     D: DeserializeOwned,
 {
-    fn with_doc(&self, texts: Texts) -> Result<(Row<K, V>, Option<Doc<D>>)> {
+    fn with_doc(&self, texts: Texts) -> Result<WithDoc<K, V, D>> {
         let linked = linked(&texts[2]);
         let row = row(texts)?;
         let id = linked.id.as_deref().unwrap_or(&row.id);
@@ -141,7 +145,7 @@ where
     V: DeserializeOwned,
     D: DeserializeOwned,
 {
-    type Item = Result<(Row<K, V>, Option<Doc<D>>)>;
+    type Item = Result<WithDoc<K, V, D>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let texts = self.rows.rows.next()?;

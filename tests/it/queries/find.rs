@@ -25,7 +25,7 @@ fn documents_are_found_with_an_index_and_without() {
         db.create_index("by-account", &["account", "seconds"]).unwrap(),
         index
     );
-    assert_eq!(db.indexes().unwrap(), [index.clone()]);
+    assert_eq!(db.indexes().unwrap(), std::slice::from_ref(&index));
     assert_eq!(db.find(&wanted).index().unwrap(), Some(index.clone()));
     let found: Vec<AnyDoc> = all(db.find(&wanted).docs());
     assert_eq!(ids(&found), expected);

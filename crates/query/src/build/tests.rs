@@ -36,7 +36,10 @@ fn bringing_up_to_date_ends_while_others_write_as_fast() {
         .unwrap();
     let map = r#"{"language":"query","views":{"i":{"map":{"fields":{"a":"asc"}}}}}"#;
     let design = Arc::new(Design::new(&design_doc::parse(map).unwrap()));
-    let (mapping, mut reducers) = (Mapping::new(design.clone()), Reducers::new(design));
+    let (mapping, mut reducers) = (
+        Mapping::new(design.clone()),
+        Reducers::new(design, Arc::default()),
+    );
     let index = Index::open(&dir.path().join("index"), 1, 1 << 20).unwrap();
     build(&db, &mapping, &index, dir.path(), &mut reducers, &|_| ()).unwrap();
     write(&db, 0);
