@@ -1,3 +1,5 @@
+//! Folds against what parsed documents tell, in any order; rows, bounds and refusals.
+
 use super::*;
 use crate::rev::Rev;
 use crate::time;

@@ -1,3 +1,5 @@
+//! Whatever is gone through, what is told is the same.
+
 use super::*;
 use crate::Indexes;
 use crate::mango::{Catalog, Wanted};

@@ -1,3 +1,5 @@
+//! What can be asked, how rows are written, and what is refused.
+
 use super::*;
 use std::sync::Arc;
 use trunkline_core::aggregate::Fold;
