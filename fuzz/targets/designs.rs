@@ -35,6 +35,7 @@ fuzz_target!(|text: &str| {
         fields: &request.fields,
         use_index: &request.use_index,
         allow_fallback: request.allow_fallback,
+        partition: None,
     };
     if let Ok(plan) = Plan::new(&catalog, &wanted)
         && let Source::Index { index, places, .. } = &plan.source

@@ -29,6 +29,7 @@ fuzz_target!(|text: &str| {
         end_id: given('j', end_id),
         exclusive_end: is_set('x'),
         descending: is_set('d'),
+        ..Keys::default()
     };
     let sort_key = |key: &str| {
         let mut sort_key = Vec::new();

@@ -1,3 +1,5 @@
+//! Bringing an index up to date while others write.
+
 use super::*;
 use crate::design::Design;
 use crate::reducers::Reducers;
