@@ -8,6 +8,7 @@ mod scan;
 mod through_index;
 
 use super::bounds::Ids;
+use super::documents::DESIGN;
 use super::plan::{Plan, Source};
 use super::search::Stats;
 use crate::Error;
@@ -21,7 +22,7 @@ use trunkline_core::aggregate::{Aggregate, Fold, InvalidAggregate, Report, Seen}
 use trunkline_core::limits::{AGGREGATE_BYTES_MAX, SNAPSHOT_AGE_MAX_MS};
 use trunkline_core::rev::Rev;
 use trunkline_core::selector::Selector;
-use trunkline_store::{Database, Error as StoreError};
+use trunkline_store::{ChangeRow, Database, Error as StoreError};
 use trunkline_wire::document::{self, Pieces};
 
 /// An aggregate on its way.
@@ -62,6 +63,8 @@ impl Gathering {
         aggregate: Arc<Aggregate>,
         named: bool,
     ) -> Result<Gathering, Error> {
+        // Before the moment of the database: the index must not be ahead of it.
+        let snapshot = index.as_ref().map(|index| index.snapshot()).transpose()?.flatten();
         let asked = Asked {
             db: match db.pin_number() {
                 Some(_) => db.clone(),
@@ -71,7 +74,7 @@ impl Gathering {
             aggregate,
             bytes_max: AGGREGATE_BYTES_MAX,
         };
-        let going = match (&plan.source, index) {
+        let going = match (&plan.source, index.zip(snapshot)) {
             _ if plan.nothing => Going::Done(asked.fold()),
             (Source::Index { .. }, Some(index)) => {
                 let through = ThroughIndex::new(&asked, index, plan)?;
@@ -152,6 +155,27 @@ impl Asked {
                 body: doc.body,
             });
         }
+    }
+
+    /// Adds a document as it is among the changes; answers whether it was looked at.
+    fn look(&self, fold: &mut Fold, row: &ChangeRow<'_>) -> bool {
+        let mut leaves = row.leaves.clone();
+        let (Some((rev, false)), Some(winner)) = (leaves.next(), &row.winner) else {
+            return false;
+        };
+        if row.id.starts_with(DESIGN) {
+            return false;
+        }
+        let doc = Pieces {
+            id: row.id,
+            rev: &rev,
+            deleted: false,
+            body: winner.body,
+            attachments: &winner.attachments,
+        };
+        let live = |(rev, deleted): (_, bool)| (!deleted).then_some(rev);
+        self.offer(fold, doc, || leaves.filter_map(live).collect());
+        true
     }
 
     fn check(&self, bytes: usize) -> Result<(), Error> {

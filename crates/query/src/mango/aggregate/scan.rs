@@ -2,15 +2,13 @@
 
 use super::Asked;
 use crate::Error;
-use crate::mango::documents::DESIGN;
 use crate::mango::search::Stats;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use trunkline_core::Seq;
 use trunkline_core::aggregate::Fold;
 use trunkline_core::limits::INDEX_MAP_THREADS_MAX;
-use trunkline_store::{ChangeRow, ChangesScan};
-use trunkline_wire::document::Pieces;
+use trunkline_store::ChangesScan;
 
 /// What the threads have gathered, and where they are.
 pub(super) struct Scan {
@@ -133,30 +131,10 @@ impl Worker {
             limit: usize::MAX,
         };
         let end = asked.db.changes(&scan, &mut |row| {
-            self.look(asked, &row);
+            self.looked += u64::from(asked.look(&mut self.fold, &row));
             ControlFlow::Continue(())
         })?;
         self.since = end.last.filter(|_| !end.done).unwrap_or(self.until);
         Ok(())
-    }
-
-    fn look(&mut self, asked: &Asked, row: &ChangeRow<'_>) {
-        let mut leaves = row.leaves.clone();
-        let (Some((rev, false)), Some(winner)) = (leaves.next(), &row.winner) else {
-            return;
-        };
-        if row.id.starts_with(DESIGN) {
-            return;
-        }
-        self.looked += 1;
-        let doc = Pieces {
-            id: row.id,
-            rev: &rev,
-            deleted: false,
-            body: winner.body,
-            attachments: &winner.attachments,
-        };
-        let live = |(rev, deleted): (_, bool)| (!deleted).then_some(rev);
-        asked.offer(&mut self.fold, doc, || leaves.filter_map(live).collect());
     }
 }

@@ -1,18 +1,23 @@
 //! Going through the rows of an index, and the documents that they are of unless the rows tell everything.
+//!
+//! The index may be a little behind the moment that is asked about. Documents that changed in between are looked at
+//! themselves, and their rows are passed over.
 
 use super::{Asked, SCAN_SPEED};
 use crate::Error;
-use crate::index::Snapshot;
+use crate::build;
+use crate::index::{IndexState, Snapshot};
 use crate::mango::plan::{Plan, Source};
 use crate::mango::search::{Stats, live};
 use crate::mango::shape::Shape;
 use crate::view::Places;
 use crate::view_index::ViewIndex;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use trunkline_core::aggregate::Fold;
 use trunkline_core::json::{self, JsonError};
-use trunkline_store::{Want, WantRevs};
+use trunkline_store::{ChangesScan, Want, WantRevs};
 use trunkline_wire::document::Pieces;
 
 /// Rows still to be looked at.
@@ -21,6 +26,8 @@ pub(super) struct ThroughIndex {
     snapshot: Arc<Snapshot>,
     places: Places,
     fold: Fold,
+    /// Documents that changed behind the index.
+    changed: HashSet<String>,
     /// With it no document is read.
     covering: Option<Covering>,
 }
@@ -35,14 +42,16 @@ struct Covering {
 /// Rows of a step that reads no documents, and of one that does.
 const ROWS: usize = 16_384;
 const ROWS_OF_DOCUMENTS: usize = 1024;
+/// Documents that may have changed behind the index: to go through all costs little more then.
+const CHANGED_MAX: usize = 4096;
 /// Documents that are in memory at once.
 const DOCUMENTS_AT_ONCE: usize = 16;
 
 impl ThroughIndex {
-    /// `None` when there is no such index.
+    /// `None` when there is no such index, or it is too far behind.
     pub(super) fn new(
         asked: &Asked,
-        index: Arc<ViewIndex>,
+        (index, snapshot): (Arc<ViewIndex>, Arc<Snapshot>),
         plan: &Plan,
     ) -> Result<Option<ThroughIndex>, Error> {
         let Source::Index {
@@ -54,9 +63,10 @@ impl ThroughIndex {
         else {
             return Ok(None);
         };
-        let Some(snapshot) = index.snapshot()? else {
+        let (mut fold, mut changed) = (asked.fold(), HashSet::new());
+        if !behind(asked, snapshot.state(), &mut fold, &mut changed)? {
             return Ok(None);
-        };
+        }
         let columns = of.columns().to_vec();
         let shape = Shape::new(&[&["_id".to_owned()], columns.as_slice()].concat()).ok();
         let covering = shape
@@ -70,7 +80,8 @@ impl ThroughIndex {
                 descending: false,
                 keys_from: 0,
             },
-            fold: asked.fold(),
+            fold,
+            changed,
             covering,
         }))
     }
@@ -89,14 +100,16 @@ impl ThroughIndex {
             None => ROWS_OF_DOCUMENTS,
         };
         let (mut ids, mut rows, mut last) = (Vec::new(), 0, Vec::new());
-        let (fold, covering) = (&mut self.fold, &self.covering);
+        let (fold, covering, changed) = (&mut self.fold, &self.covering, &self.changed);
         self.index.rows(&self.snapshot, &self.places, 0, &mut |row| {
             rows += 1;
+            let id = row.id();
             match covering {
+                _ if changed.contains(&id) => {}
                 Some(covering) => {
-                    covering.add(fold, asked, &row.id(), &String::from_utf8_lossy(row.key));
+                    covering.add(fold, asked, &id, &String::from_utf8_lossy(row.key));
                 }
-                None => ids.push(row.id()),
+                None => ids.push(id),
             }
             match rows < most {
                 true => ControlFlow::Continue(()),
@@ -140,6 +153,41 @@ impl ThroughIndex {
         }
         Ok(())
     }
+}
+
+/// Looks at the documents that changed since an index was brought up to date. `false` when that are too many, or some
+/// were purged.
+fn behind(
+    asked: &Asked,
+    state: &IndexState,
+    fold: &mut Fold,
+    changed: &mut HashSet<String>,
+) -> Result<bool, Error> {
+    let now = build::state_of(&asked.db)?;
+    let is_before = state.database == now.database && state.purge_seq == now.purge_seq && state.seq <= now.seq;
+    let mut since = state.seq;
+    while is_before && since < now.seq {
+        let scan = ChangesScan {
+            since,
+            until: now.seq,
+            descending: false,
+            bodies: true,
+            limit: CHANGED_MAX,
+        };
+        let end = asked.db.changes(&scan, &mut |row| {
+            asked.look(fold, &row);
+            changed.insert(row.id.to_owned());
+            ControlFlow::Continue(())
+        })?;
+        match end.last {
+            Some(last) if !end.done => since = last,
+            _ => break,
+        }
+        if changed.len() >= CHANGED_MAX {
+            return Ok(false);
+        }
+    }
+    Ok(is_before)
 }
 
 impl Covering {
