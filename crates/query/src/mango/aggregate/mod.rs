@@ -64,7 +64,11 @@ impl Gathering {
         named: bool,
     ) -> Result<Gathering, Error> {
         // Before the moment of the database: the index must not be ahead of it.
-        let snapshot = index.as_ref().map(|index| index.snapshot()).transpose()?.flatten();
+        let snapshot = index
+            .as_ref()
+            .map(|index| index.snapshot())
+            .transpose()?
+            .flatten();
         let asked = Asked {
             db: match db.pin_number() {
                 Some(_) => db.clone(),

@@ -164,7 +164,8 @@ fn behind(
     changed: &mut HashSet<String>,
 ) -> Result<bool, Error> {
     let now = build::state_of(&asked.db)?;
-    let is_before = state.database == now.database && state.purge_seq == now.purge_seq && state.seq <= now.seq;
+    let is_before =
+        state.database == now.database && state.purge_seq == now.purge_seq && state.seq <= now.seq;
     let mut since = state.seq;
     while is_before && since < now.seq {
         let scan = ChangesScan {
