@@ -233,7 +233,10 @@ impl ViewIndex {
             let state = opened.as_ref().map(Index::state);
             match opened {
                 // Nothing else says that a folder belongs to another incarnation of the database.
-                Ok(index) if matches!(state, Ok(Ok(state)) if state.database == self.incarnation) => {
+                Ok(index)
+                    if matches!(state, Ok(Ok(state)) if state.database == self.incarnation)
+                        && !self.is_of_no_use(&index) =>
+                {
                     *file = Some(Arc::new(index));
                 }
                 Ok(_) => tracing::warn!("an index file is of another database, or damaged"),
@@ -263,6 +266,7 @@ impl ViewIndex {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
             _ => {}
         }
+        let losses = self.db.losses();
         let building = self.path().with_extension("building");
         // Left by a process that did not come to its end.
         let _ = std::fs::remove_file(&building);
@@ -288,6 +292,7 @@ impl ViewIndex {
         *file = None;
         std::fs::rename(&building, self.path())?;
         *file = Some(Arc::new(self.open(self.path())?));
+        self.losses.store(losses, Ordering::Release);
         Ok(())
     }
 }
