@@ -3,7 +3,7 @@
 //! To make an array of `[key,id]` for each row costs more than all else of a reduction, and most functions only read
 //! `values`.
 
-use crate::harmless::{Token, tokens};
+use crate::harmless::{Token, is_one_function, tokens};
 
 /// Whether a reduce function may look at the keys that it is given; `null` will do for one that does not.
 pub fn reads_keys(source: &str) -> bool {
@@ -15,23 +15,21 @@ fn ignores_keys(source: &str) -> bool {
     let Some(tokens) = tokens(source) else {
         return false;
     };
-    let (keys, rest) = match tokens.as_slice() {
-        [Word("function"), Mark("("), Word(keys), Mark(","), rest @ ..]
-        | [
-            Word("function"),
-            Word(_),
-            Mark("("),
-            Word(keys),
-            Mark(","),
-            rest @ ..,
-        ]
-        | [Mark("("), Word(keys), Mark(","), rest @ ..] => (*keys, rest),
+    let inside = match tokens.as_slice() {
+        [Word("function"), Mark("("), inside @ ..] | [Word("function"), Word(_), Mark("("), inside @ ..] => {
+            inside
+        }
+        [Mark("("), inside @ ..] => inside,
         _ => return false,
     };
-    !rest.iter().any(|token| match token {
-        Word(word) | Token::Text(word) => *word == keys || matches!(*word, "arguments" | "eval"),
-        _ => false,
-    })
+    let [Word(keys), Mark(","), rest @ ..] = inside else {
+        return false;
+    };
+    is_one_function(inside)
+        && !rest.iter().any(|token| match token {
+            Word(word) | Token::Text(word) => word == keys || matches!(*word, "arguments" | "eval"),
+            _ => false,
+        })
 }
 
 #[cfg(test)]
@@ -56,6 +54,19 @@ mod tests {
             (false, "function (keys) { return 1 }"),
             (false, "function ({length}, values) { return length }"),
             (false, "function (keys = 1, values) { return 1 }"),
+            (false, "(0, function (keys, values) { return keys.length })"),
+            (
+                false,
+                "(undefined, function (keys, values) { return keys.length })",
+            ),
+            (
+                false,
+                "function pick(_, x) { return x }; function r(keys, values) { return keys[0][1] }; r",
+            ),
+            (
+                false,
+                "function (keys, values) { return values[0].new / keys.length / 2 }",
+            ),
             (false, "var f = function (keys, values) { return 1 }; f"),
         ] {
             assert_eq!(ignores_keys(source), ignores, "{source}");

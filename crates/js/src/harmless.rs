@@ -104,7 +104,7 @@ pub(crate) fn tokens(source: &str) -> Option<Vec<Token<'_>>> {
         } else if matches!(first, '"' | '\'') {
             let length = quoted_length(rest, first)?;
             (Some(Token::Text(rest.get(1..length - 1)?)), length)
-        } else if first == '/' && begins_pattern(tokens.last().copied())? {
+        } else if first == '/' && begins_pattern(&tokens)? {
             (Some(Token::Pattern), pattern_length(rest)?)
         } else {
             let length = mark_length(rest)?;
@@ -120,6 +120,55 @@ fn is_of_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '$'
 }
 
+/// Whether a source is one function and nothing else, so that the parameters that come first in it are its own. `inside`
+/// are the tokens behind their opening parenthesis.
+pub(crate) fn is_one_function(inside: &[Token<'_>]) -> bool {
+    match behind(inside, "(", ")") {
+        Some([Token::Mark("{"), body @ ..]) => ends_with_block(body),
+        Some([Token::Mark("=>"), body @ ..]) => is_one_body(body),
+        _ => false,
+    }
+}
+
+/// Whether nothing follows the body of an arrow function.
+pub(crate) fn is_one_body(body: &[Token<'_>]) -> bool {
+    if let [Token::Mark("{"), body @ ..] = body {
+        return ends_with_block(body);
+    }
+    let ends = body.iter().rposition(|token| *token != Token::Mark(";"));
+    let body = body.get(..ends.map_or(0, |last| last + 1)).unwrap_or_default();
+    // An expression goes on as far as it can; what could come behind it has one of these.
+    let mut depth = 0_i32;
+    body.iter().all(|token| {
+        match token {
+            Token::Mark("(" | "[" | "{") => depth += 1,
+            Token::Mark(")" | "]" | "}") => depth -= 1,
+            _ => {}
+        }
+        let parts = matches!(token, Token::Mark("," | ";")) && depth == 0;
+        !parts && !matches!(token, Token::Mark("=>") | Token::Word("function"))
+    })
+}
+
+fn ends_with_block(body: &[Token<'_>]) -> bool {
+    let rest = behind(body, "{", "}");
+    rest.is_some_and(|rest| rest.iter().all(|token| *token == Token::Mark(";")))
+}
+
+/// What follows the end of what was opened.
+fn behind<'t, 's>(tokens: &'t [Token<'s>], open: &str, shut: &str) -> Option<&'t [Token<'s>]> {
+    let mut depth = 1_usize;
+    let end = tokens.iter().position(|token| {
+        match token {
+            Token::Mark(mark) if *mark == open => depth += 1,
+            Token::Mark(mark) if *mark == shut => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    })?;
+    tokens.get(end + 1..)
+}
+
 /// With both quotes. A string with an escape is not read, it could spell anything.
 fn quoted_length(rest: &str, quote: char) -> Option<usize> {
     let inner = rest.get(1..)?;
@@ -128,8 +177,15 @@ fn quoted_length(rest: &str, quote: char) -> Option<usize> {
 }
 
 /// Whether a slash begins a pattern, or divides; none if that depends on more than what is before it.
-fn begins_pattern(last: Option<Token<'_>>) -> Option<bool> {
+fn begins_pattern(before: &[Token<'_>]) -> Option<bool> {
+    let (last, before_last) = match before {
+        [.., before_last, last] => (Some(*last), Some(*before_last)),
+        [last] => (Some(*last), None),
+        [] => (None, None),
+    };
     match last {
+        // A member may have the name of a keyword.
+        Some(Token::Word(_)) if matches!(before_last, Some(Token::Mark("." | "?."))) => Some(false),
         Some(Token::Word(word)) => Some(among(BEFORE_VALUE, word)),
         Some(Token::Mark("]")) | Some(Token::Text(_)) => Some(false),
         Some(Token::Mark(
@@ -236,6 +292,8 @@ mod tests {
             "@",
             "doc.when.setTime(1)",
             "a <!-- /*\ndoc.a = 1 // */",
+            "doc.a = doc.new / (doc.b = 1) / 2",
+            "emit(doc.new / (doc.b = 1) / 2)",
             "doc\n.a\n=\n1",
             "doc.a/*/*/ = 1",
             "//\u{2028}doc.a = 1",

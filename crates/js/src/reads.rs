@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 
 use trunkline_core::json::{self, JsonError};
 
-use crate::harmless::{BEFORE_VALUE, Token, among, leaves_documents_alone, tokens};
+use crate::harmless::{
+    BEFORE_VALUE, Token, among, is_one_body, is_one_function, leaves_documents_alone, tokens,
+};
 
 /// The members that maps read of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +54,13 @@ impl Members {
 
 fn members_read<'a>(tokens: &[Token<'a>]) -> Option<BTreeSet<&'a str>> {
     use Token::{Mark, Word};
+    // With where its parameters, or its body, begin.
     let (doc, begin) = match tokens {
-        [Word("function"), Mark("("), Word(doc), Mark(")" | ","), ..] => (doc, 3),
+        [Word("function"), Mark("("), Word(doc), Mark(")" | ","), ..]
+            if is_one_function(tokens.get(2..)?) =>
+        {
+            (doc, 3)
+        }
         [
             Word("function"),
             Word(_),
@@ -61,9 +68,9 @@ fn members_read<'a>(tokens: &[Token<'a>]) -> Option<BTreeSet<&'a str>> {
             Word(doc),
             Mark(")" | ","),
             ..,
-        ] => (doc, 4),
-        [Mark("("), Word(doc), Mark(")"), Mark("=>"), ..] => (doc, 2),
-        [Word(doc), Mark("=>"), ..] => (doc, 1),
+        ] if is_one_function(tokens.get(3..)?) => (doc, 4),
+        [Mark("("), Word(doc), Mark(")"), Mark("=>"), body @ ..] if is_one_body(body) => (doc, 2),
+        [Word(doc), Mark("=>"), body @ ..] if is_one_body(body) => (doc, 1),
         _ => return None,
     };
     let mut names = BTreeSet::new();
@@ -73,7 +80,13 @@ fn members_read<'a>(tokens: &[Token<'a>]) -> Option<BTreeSet<&'a str>> {
         if *word == "arguments" {
             return None;
         }
-        let is_member = matches!(near(-1), Some(Mark("." | "?."))) && !matches!(near(-2), Some(Mark(".")));
+        // Behind two dots, or the dot of a number, no member follows.
+        let is_number = |word: &str| word.starts_with(|first: char| first.is_ascii_digit());
+        let is_member = match (near(-2), near(-1)) {
+            (Some(Mark(".")), _) => false,
+            (Some(Word(word)), Some(Mark("."))) => !is_number(word),
+            (_, last) => matches!(last, Some(Mark("." | "?."))),
+        };
         if word != doc || is_member {
             continue;
         }
@@ -113,6 +126,11 @@ mod tests {
                 "a b c list",
             ),
             ("function (doc) { emit('doc', 1) /* doc */ }", ""),
+            (
+                "function (doc) { emit(doc.day, doc.calls.new / doc.hours / 60) };",
+                "calls day hours",
+            ),
+            ("doc => emit(doc.a, {b: doc.b});", "a b"),
         ] {
             assert_eq!(read(source).as_deref(), Some(want), "{source}");
         }
@@ -141,6 +159,21 @@ mod tests {
         ] {
             assert_eq!(read(&format!("function (doc) {{ {body} }}")), None, "{body}");
         }
+        for source in [
+            "function is(d) { return d.type == 'cdr' }\nfunction map(doc) { if (is(doc)) emit(doc.a) }\nmap",
+            "function (a) { emit(a.x) }, function (b) { emit(b.y) }",
+            "doc => emit(doc.a)\nx => emit(x.b)",
+            "doc => emit(doc.a), x",
+            "doc => { emit(doc.a) }, x",
+            "function (x) { return function (d) { emit(d._id, d) } }()",
+            "function (doc) { var n = 1.\ndoc.list.forEach(function (x) { emit(x, n) }); doc }",
+        ] {
+            assert_eq!(read(source), None, "{source}");
+        }
+        assert_eq!(
+            read("function (doc) { var n = 1.\ndoc.list.forEach(function (x) { emit(x, n) }) }").as_deref(),
+            Some("list")
+        );
         assert_eq!(read("function ({a}) { emit(a) }"), None);
         assert_eq!(read("function (doc = {}) { emit(doc.a) }"), None);
         assert_eq!(read("var x = function (doc) { emit(doc.a) }; x"), None);
