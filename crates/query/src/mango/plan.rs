@@ -31,6 +31,8 @@ pub struct Wanted<'a> {
 pub struct Plan {
     /// What is gone through.
     pub source: Source,
+    /// Only documents of this partition, whatever else is gone through.
+    pub partition: Option<Partition>,
     /// From the end.
     pub descending: bool,
     /// No document can match.
@@ -158,6 +160,7 @@ impl Plan {
         let ranges = wanted.selector.ranges();
         let mut ranges = ranges.iter().filter(|(field, _)| **field != "_id");
         Ok(Plan {
+            partition: wanted.partition.cloned(),
             nothing: ranges.any(|(_, range)| FieldRange::is_empty(range))
                 || Ids::of(wanted.selector, wanted.partition).none,
             source,

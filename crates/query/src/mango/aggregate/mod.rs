@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use through_index::ThroughIndex;
 use trunkline_core::aggregate::{Aggregate, Fold, InvalidAggregate, Report, Seen};
 use trunkline_core::limits::{AGGREGATE_BYTES_MAX, SNAPSHOT_AGE_MAX_MS};
+use trunkline_core::partition::Partition;
 use trunkline_core::rev::Rev;
 use trunkline_core::selector::Selector;
 use trunkline_store::{ChangeRow, Database, Error as StoreError};
@@ -45,6 +46,9 @@ enum Going {
 struct Asked {
     db: Database,
     selector: Selector,
+    /// What else documents of the plan match: the filter of its index.
+    partial: Option<Selector>,
+    partition: Option<Partition>,
     aggregate: Arc<Aggregate>,
     bytes_max: usize,
 }
@@ -75,6 +79,8 @@ impl Gathering {
                 None => db.pin()?,
             },
             selector,
+            partial: partial(&plan.source)?,
+            partition: plan.partition.clone(),
             aggregate,
             bytes_max: AGGREGATE_BYTES_MAX,
         };
@@ -138,6 +144,16 @@ impl Gathering {
     }
 }
 
+/// Which documents an index has at all.
+fn partial(source: &Source) -> Result<Option<Selector>, Error> {
+    let Source::Index { index, .. } = source else {
+        return Ok(None);
+    };
+    let partial = index.definition.partial.as_deref().map(Selector::parse);
+    // It was read before, or there would be no such index.
+    partial.transpose().map_err(|_| Error::Outdated)
+}
+
 impl Asked {
     fn fold(&self) -> Fold {
         Fold::new(self.aggregate.clone())
@@ -145,13 +161,28 @@ impl Asked {
 
     /// Adds a document if it matches; the revisions of its other leaves are those of conflicts.
     fn offer(&self, fold: &mut Fold, doc: Pieces<'_>, conflicts: impl FnOnce() -> Vec<Rev>) {
+        if self
+            .partition
+            .as_ref()
+            .is_some_and(|partition| !partition.holds(doc.id))
+        {
+            return;
+        }
         let attached = || {
             let all = std::iter::once(doc.rev.clone()).chain(conflicts());
             document::attached(doc, &all.map(|rev| (rev, false)).collect::<Vec<_>>())
         };
-        let is_match = self
-            .selector
-            .matches_parts(doc.id, doc.rev, doc.deleted, doc.body, attached);
+        let is_match = match &self.partial {
+            None => self
+                .selector
+                .matches_parts(doc.id, doc.rev, doc.deleted, doc.body, attached),
+            Some(partial) => {
+                let attached = attached();
+                [&self.selector, partial].iter().all(|selector| {
+                    selector.matches_parts(doc.id, doc.rev, doc.deleted, doc.body, || attached.clone())
+                })
+            }
+        };
         if is_match {
             fold.add(Seen {
                 id: doc.id,

@@ -51,6 +51,7 @@ fn documents(random: &mut StdRng) -> Vec<(String, String)> {
 /// A document that is there only while rows are gathered.
 const LATE: &str = "d035-late";
 
+#[derive(Clone, Copy)]
 struct Way<'a> {
     indexes: &'a Indexes,
     use_index: &'a [&'a str],
@@ -214,6 +215,41 @@ fn an_index_that_is_behind_tells_what_a_scan_finds() {
             let (scanned, stats) = rows(db, &way, &scan).unwrap();
             assert_eq!(stats.keys, 0, "{stats:?}");
             assert_eq!(behind, scanned, "{names:?}");
+        }
+    });
+}
+
+#[test]
+fn a_partial_index_tells_of_its_documents_only() {
+    with_documents(|db, indexes| {
+        let index = r#"{"index":{"fields":["n"],"partial_filter_selector":{"a":2}}}"#;
+        let index = parse_index(index.as_bytes()).unwrap();
+        let body = add_index(("_design/i", None), "i", &index).unwrap().unwrap();
+        write(db, [("_design/part".to_owned(), body)]);
+        let mut way = Way {
+            indexes,
+            use_index: &["part"],
+            bytes_max: usize::MAX,
+            updates: true,
+        };
+        let asked = format!("{{\"selector\":{{\"n\":{{\"$gte\":0}}}},{VALUES}}}");
+        let scan = format!("{{\"selector\":{{\"$or\":[{{\"n\":{{\"$gte\":0}}}}],\"a\":2}},{VALUES}}}");
+        for round in 0..2 {
+            let (partial, _) = rows(db, &way, &asked).unwrap();
+            let (scanned, _) = rows(
+                db,
+                &Way {
+                    use_index: &[],
+                    ..way
+                },
+                &scan,
+            )
+            .unwrap();
+            assert_eq!(partial, scanned);
+            // Behind the index, documents that it has none of and some.
+            let body = |n: usize| format!("{{\"a\":{},\"n\":{n}}}", 1 + n % 2);
+            write(db, (300..310).map(|n| (format!("d{}", n + 10 * round), body(n))));
+            way.updates = false;
         }
     });
 }

@@ -41,7 +41,7 @@ pub(super) fn group(value: &str) -> Result<Group, Refusal> {
                 let minutes = inside
                     .parse()
                     .ok()
-                    .filter(|minutes: &i32| i64::from(minutes.abs()) <= OFFSET_MAX);
+                    .filter(|minutes: &i32| i64::from(*minutes).abs() <= OFFSET_MAX);
                 offset_minutes = Some(minutes.ok_or_else(|| wrong("no clock is so far from UTC"))?);
             }
             _ => return Err(invalid_key(&key)),

@@ -88,6 +88,10 @@ fn what_is_refused_and_in_which_words() {
             r#"{"group":[{"field":"a","bucket":"day","offset_minutes":5000}]}"#,
             "invalid_group",
         ),
+        (
+            r#"{"group":[{"field":"a","bucket":"day","offset_minutes":-2147483648}]}"#,
+            "invalid_group",
+        ),
         (r#"{"group":[{"field":"a","x":1}]}"#, "invalid_key"),
         (r#"{"group":["a..b"]}"#, "invalid_field_name"),
         (r#"{"group":["_attachments"]}"#, "invalid_field_name"),
