@@ -167,5 +167,5 @@ async fn replications_that_cannot_start() {
         404
     );
     let filter = json!({ "source": "a", "target": "b", "filter": "x/y" });
-    assert_eq!(server.post("/_replicate", filter).await.status, 501);
+    assert_eq!(server.post("/_replicate", filter).await.status, 404);
 }
