@@ -109,10 +109,9 @@ fn written(bench: &Bench) -> Result<Vec<Line>, Failure> {
     let bulk = |feeds: usize| {
         let dir = bench.directory()?;
         let (store, database) = load::create(dir.path())?;
-        if feeds > 0 {
-            declare(&database, feeds)?;
-            database.build_feeds()?;
-        }
+        // A design document stands behind ids that begin with a digit, which takes the way of ids in order from all sides.
+        declare(&database, feeds)?;
+        database.build_feeds()?;
         let rate = rate(records.len(), || {
             records
                 .chunks(BATCH_DOCS as usize)
