@@ -39,7 +39,7 @@ impl Snapshots {
         seconds: u64,
     ) -> Result<(String, Kept)> {
         // Not under the lock, since indexes may be read for it: a few more than allowed may be made for a moment.
-        self.has_room()?;
+        self.has_room(indexes)?;
         let kept = Kept {
             db: indexes.pin(db, designs)?,
             until: Instant::now() + Duration::from_secs(seconds),
@@ -55,7 +55,17 @@ impl Snapshots {
         Ok((token, kept))
     }
 
-    fn has_room(&self) -> Result<()> {
+    fn has_room(&self, indexes: &Indexes) -> Result<()> {
+        let now = Instant::now();
+        let old: Vec<Kept> = self
+            .0
+            .lock()
+            .extract_if(|_, kept| kept.until <= now)
+            .map(|(_, kept)| kept)
+            .collect();
+        for kept in old {
+            indexes.unpin(&kept.db);
+        }
         if self.0.lock().len() >= SNAPSHOTS_MAX {
             return Err(Error::TooManySnapshots);
         }
@@ -79,13 +89,33 @@ impl Snapshots {
 }
 
 /// Ends a snapshot when its time is over.
-pub(crate) fn end_in_time(app: App, token: String, kept: &Kept) {
+pub(crate) async fn end_in_time(app: App, token: String, kept: Kept) {
     let left = kept.until.saturating_duration_since(Instant::now());
-    tokio::spawn(async move {
-        tokio::select! {
-            () = tokio::time::sleep(left) => {}
-            () = app.stopping.cancelled() => {}
+    drop(kept);
+    tokio::select! {
+        () = tokio::time::sleep(left) => {}
+        () = app.stopping.cancelled() => {}
+    }
+    app.snapshots.end(&app.views.indexes, &token);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trunkline_store::Store;
+
+    #[test]
+    fn those_past_their_time_make_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let db = store.create(&DbName::parse("calls").unwrap()).unwrap();
+        let (indexes, snapshots) = (Indexes::of(&store), Snapshots::default());
+        let make = |seconds| snapshots.make(&indexes, &db, Vec::new(), seconds).map(drop);
+        for seconds in [0, 60] {
+            for _ in 0..SNAPSHOTS_MAX {
+                make(seconds).unwrap();
+            }
         }
-        app.snapshots.end(&app.views.indexes, &token);
-    });
+        assert!(matches!(make(60), Err(Error::TooManySnapshots)));
+    }
 }

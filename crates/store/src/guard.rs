@@ -160,6 +160,7 @@ impl Database {
     }
 
     fn designs(&self) -> Result<Vec<(String, String)>, Error> {
+        let live = self.unpinned();
         let mut designs = Vec::new();
         let mut scan = DocsScan {
             start: Some(DESIGN.to_owned()),
@@ -171,7 +172,7 @@ impl Database {
             limit: usize::MAX,
         };
         loop {
-            let end = self.all_docs(&scan, &mut |row| {
+            let end = live.all_docs(&scan, &mut |row| {
                 let body = row
                     .winner
                     .map_or_else(String::new, |winner| winner.body.to_owned());

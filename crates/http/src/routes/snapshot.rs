@@ -13,6 +13,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use trunkline_core::limits::{SNAPSHOT_AGE_MAX_MS, SNAPSHOT_SECONDS_DEFAULT};
 use trunkline_query::Opened;
 use trunkline_store::Database;
@@ -38,13 +39,15 @@ pub(super) async fn make(
     }
     let making = app.clone();
     let designs = opened.iter().map(|opened| opened.design.clone()).collect();
+    let runtime = Handle::current();
     let made = blocking(move || {
-        making
-            .snapshots
-            .make(&making.views.indexes, &db, designs, seconds)
+        let (snapshots, indexes) = (&making.snapshots, &making.views.indexes);
+        let (token, kept) = snapshots.make(indexes, &db, designs, seconds)?;
+        // Here, since the client may be gone, and nobody waits for this.
+        runtime.spawn(end_in_time(making.clone(), token.clone(), kept.clone()));
+        Ok((token, kept))
     });
     let (token, kept) = made.await?;
-    end_in_time(app, token.clone(), &kept);
     let shown = blocking(move || shown(&token, &kept)).await?;
     Ok(respond::value(StatusCode::CREATED, &shown))
 }

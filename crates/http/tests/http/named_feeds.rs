@@ -92,6 +92,8 @@ async fn what_a_feed_is_and_what_it_is_not() {
     );
     let both = server.get(&format!("{FEED}&filter=_design")).await;
     both.fails(400, "bad_request", "`feed_name` and `filter` exclude each other.");
+    let unnamed = server.get("/db/_changes?feed_name=").await;
+    unnamed.fails(400, "bad_request", "`feed_name` must name a feed.");
     server
         .get("/none/_feed/billing/acme")
         .await

@@ -216,6 +216,7 @@ impl Peer for SnapshotPeer {
         let filtered = ask.doc_ids.is_some()
             || ask.selector.is_some()
             || ask.filter.is_some()
+            || ask.feed_name.is_some()
             || ask.main_only
             || ask.without_deleted;
         if filtered || ask.continuous || ask.since.is_some() || ask.until.is_some() {

@@ -16,15 +16,21 @@ use trunkline_wire::document::Pieces;
 
 impl Database {
     /// Builds a feed to its end; at once where it is built. Takes as long as reading the database once. Several may call
-    /// it for one feed: they take turns, and what is done goes on after a crash where it was.
+    /// it for one feed: they take turns, and what is done goes on after a crash where it was. At a pinned moment at which
+    /// it was not built it stays so: [`Error::FeedUnbuilt`].
     pub fn build_feed(&self, name: &str) -> Result<(), Error> {
-        self.build(|feed| *feed.name == *name && feed.selector.is_some())?;
-        self.known_feed(name).map(drop)
+        self.unpinned()
+            .build(|feed| *feed.name == *name && feed.selector.is_some())?;
+        let feed = self.known_feed(name)?;
+        match self.pinned.is_some() && !feed.is_built() {
+            true => Err(Error::FeedUnbuilt(name.to_owned())),
+            false => Ok(()),
+        }
     }
 
     /// Builds all feeds that are not built, and clears those that are not declared any more.
     pub fn build_feeds(&self) -> Result<(), Error> {
-        self.build(|_| true)
+        self.unpinned().build(|_| true)
     }
 
     fn build(&self, which: impl Fn(&Feed) -> bool) -> Result<(), Error> {
@@ -42,12 +48,13 @@ impl Database {
     /// there was one.
     #[doc(hidden)]
     pub fn build_feeds_a_little(&self, documents: usize) -> Result<bool, Error> {
-        let _turn = self.inner.building.lock();
-        let feeds = self.file()?.feeds.lock().clone();
+        let live = self.unpinned();
+        let _turn = live.inner.building.lock();
+        let feeds = live.file()?.feeds.lock().clone();
         let Some(feed) = feeds.iter().find(|feed| !feed.is_built()) else {
             return Ok(false);
         };
-        self.build_step(feed, documents)?;
+        live.build_step(feed, documents)?;
         Ok(true)
     }
 

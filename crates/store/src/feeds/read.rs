@@ -1,9 +1,9 @@
 //! Reading a feed: its rows name changes, in their order.
 
-use super::{Feed, FeedState};
+use super::{Feed, FeedState, load};
 use crate::changes::{Chunk, show};
 use crate::read::Snapshot;
-use crate::tables::feed::{FEED_ROWS, StoredFeedRows, key, opened, seq_of};
+use crate::tables::feed::{FEED_ROWS, FEEDS, StoredFeedRows, key, opened, seq_of};
 use crate::{ChangeRow, ChangesScan, Database, Error, ScanEnd};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -12,7 +12,10 @@ use trunkline_core::Seq;
 impl Database {
     /// The feeds that design documents declare.
     pub fn feeds(&self) -> Result<Vec<FeedState>, Error> {
-        let feeds = self.file()?.feeds.lock().clone();
+        let feeds = match self.pin_number() {
+            Some(_) => load(&self.snapshot()?.txn)?,
+            None => self.file()?.feeds.lock().clone(),
+        };
         Ok(feeds.iter().filter_map(|feed| feed.state()).collect())
     }
 
@@ -82,12 +85,27 @@ impl Database {
     }
 
     pub(super) fn known_feed(&self, name: &str) -> Result<Arc<Feed>, Error> {
-        let file = self.file()?;
-        let feeds = file.feeds.lock();
-        let mut known = feeds.iter().filter(|feed| feed.selector.is_some());
-        let found = known.find(|feed| *feed.name == *name).cloned();
+        let found = match self.pin_number() {
+            Some(_) => stored(&*self.snapshot()?, name)?,
+            None => {
+                let file = self.file()?;
+                let feeds = file.feeds.lock();
+                feeds.iter().find(|feed| *feed.name == *name).cloned()
+            }
+        };
+        let found = found.filter(|feed| feed.selector.is_some());
         found.ok_or_else(|| Error::FeedMissing(name.to_owned()))
     }
+}
+
+/// A feed as it was at the moment of a snapshot.
+fn stored(snapshot: &Snapshot, name: &str) -> Result<Option<Arc<Feed>>, Error> {
+    let Some(table) = opened(&snapshot.txn, FEEDS)? else {
+        return Ok(None);
+    };
+    let row = table.get(name.as_bytes())?;
+    row.map(|row| Feed::decode(name, row.value()).map(Arc::new))
+        .transpose()
 }
 
 fn chunk(

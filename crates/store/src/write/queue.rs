@@ -188,6 +188,10 @@ impl Drop for Leader {
 impl Database {
     /// Does a job and waits for it.
     pub(crate) fn do_work(&self, work: Work, durability: Durability) -> Result<Answer, Error> {
+        // Who leads decides for everybody: by what is there, not by what was there at a moment.
+        if self.pinned.is_some() {
+            return self.unpinned().do_work(work, durability);
+        }
         let waiter = Arc::new(Waiter::default());
         let told = waiter.clone();
         let done = move |answer| told.tell(News::Done(answer));
@@ -216,7 +220,8 @@ impl Database {
         }
         self.enqueue(work, durability, Box::new(done), None)
             .then(|| Leader {
-                database: Some(self.clone()),
+                // As in [`Database::do_work`].
+                database: Some(self.unpinned()),
             })
     }
 

@@ -99,6 +99,33 @@ fn a_feed_follows_its_documents() {
 }
 
 #[test]
+fn a_moment_shows_the_feed_that_was() {
+    let (_dir, _store, database) = store();
+    put(&database, "a", None, r#"{"n":1}"#);
+    let before = database.pin().unwrap();
+    let first = put(&database, "_design/billing", None, &design(r#"{"n":1}"#));
+    let unbuilt = database.pin().unwrap();
+    assert!(matches!(before.feed(FEED), Err(Error::FeedMissing(_))));
+    assert!(matches!(unbuilt.build_feed(FEED), Err(Error::FeedUnbuilt(_))));
+    let built = database.pin().unwrap();
+    assert_eq!(
+        ids(&database, FEED, 0),
+        "a",
+        "built through the moment all the same"
+    );
+    put(&database, "_design/billing", Some(&first), &design(r#"{"n":2}"#));
+    put(&database, "b", None, r#"{"n":2}"#);
+    built.build_feeds().unwrap();
+    assert_eq!(ids(&built, FEED, 0), "a");
+    assert_eq!(
+        (built.count_feed(FEED, 0).unwrap(), built.feeds().unwrap().len()),
+        (1, 1)
+    );
+    assert_eq!(ids(&database, FEED, 0), "b");
+    clean(&database);
+}
+
+#[test]
 fn another_selector_shows_the_difference_alone() {
     let (dir, store, database) = store();
     for n in 0..30 {

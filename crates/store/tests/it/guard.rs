@@ -100,3 +100,16 @@ fn guards_of_a_program_come_first_and_at_once() {
     assert_eq!(one("a", "{}"), refused("designs"));
     assert_eq!(asked.load(Ordering::Relaxed), 3);
 }
+
+#[test]
+fn a_write_through_a_moment_without_rules_is_judged_by_those_of_now() {
+    let (_dir, store, database) = store();
+    store.set_guard_maker(Arc::new(maker(Arc::default())));
+    let kept = put(&database, "kept", None, r#"{"final":1}"#);
+    let pinned = database.pin().unwrap();
+    put(&database, "_design/d", None, r#"{"guard":true}"#);
+    let refused = Err(Refused::Forbidden(kept.to_string()));
+    for handle in [&pinned, &database] {
+        assert_eq!(one(handle, edit("kept", Some(&kept), "{}")).map(drop), refused);
+    }
+}

@@ -81,7 +81,12 @@ pub fn parse_ask(text: &[u8]) -> Result<Ask, Invalid> {
             "contents" => ask.contents = value == "true",
             "main_only" => ask.main_only = value == "true",
             "without_deleted" => ask.without_deleted = value == "true",
-            "feed_name" => ask.feed_name = json::string(value).map(Cow::into_owned),
+            "feed_name" => {
+                let name = json::string(value).filter(|name| !name.is_empty());
+                // Not passed over: that would mean everything.
+                let name = name.ok_or_else(|| Invalid::bad_request("`feed_name` must name a feed"))?;
+                ask.feed_name = Some(name.into_owned());
+            }
             "doc_ids" => ask.doc_ids = Some(texts(value)?),
             "selector" => {
                 let selector = Selector::parse(value);

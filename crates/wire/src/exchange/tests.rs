@@ -274,7 +274,14 @@ fn asks_survive() {
         write_ask(&mut text, &ask);
         assert_eq!(format!("{:?}", parse_ask(&text).unwrap()), format!("{ask:?}"));
     }
-    for bad in ["", "[]", r#"{"doc_ids":[1]}"#, r#"{"selector":{"$x":1}}"#] {
+    for bad in [
+        "",
+        "[]",
+        r#"{"doc_ids":[1]}"#,
+        r#"{"selector":{"$x":1}}"#,
+        r#"{"feed_name":1}"#,
+        r#"{"feed_name":""}"#,
+    ] {
         assert!(parse_ask(bad.as_bytes()).is_err(), "{bad}");
     }
 }

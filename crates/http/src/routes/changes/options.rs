@@ -156,8 +156,9 @@ fn number(query: &Query, name: &str) -> Result<Option<usize>> {
 }
 
 fn feed_name(query: &Query) -> Result<Option<String>> {
-    let name = query.text("feed_name").filter(|name| !name.is_empty());
+    let name = query.text("feed_name");
     match (name, query.text("filter")) {
+        (Some(""), _) => Err(Error::bad("`feed_name` must name a feed.")),
         (Some(_), Some(filter)) if !filter.is_empty() => {
             Err(Error::bad("`feed_name` and `filter` exclude each other."))
         }
