@@ -104,7 +104,8 @@ impl Fold {
                 )
             };
             if let Some(found) = found {
-                self.bytes += state.add(&value.measure, found, id, &show);
+                let more = state.add(&value.measure, found, id, &show);
+                self.bytes = self.bytes.saturating_add_signed(more);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The greatest and the least of values. Numbers come before texts in either direction, so that a text among numbers is
 //! neither; what is neither number nor text has no rank.
 
+use super::state::change;
 use crate::collate;
 use std::cmp::Ordering;
 
@@ -46,7 +47,7 @@ impl Ranked {
         (most, greatest): (usize, bool),
         (value, id): (&str, &str),
         shown: impl FnOnce() -> String,
-    ) -> usize {
+    ) -> isize {
         let place = self.place(value, id, greatest);
         if place >= most {
             return 0;
@@ -60,7 +61,7 @@ impl Ranked {
         self.0.insert(place, entry);
         let dropped = self.0.get(most).map_or(0, Entry::bytes);
         self.0.truncate(most);
-        bytes.saturating_sub(dropped)
+        change(dropped, bytes)
     }
 
     fn place(&self, value: &str, id: &str, greatest: bool) -> usize {

@@ -34,19 +34,21 @@ impl State {
         }
     }
 
-    /// Adds what a document has in the field; answers how many bytes more that takes, or somewhat less.
-    pub(super) fn add(&mut self, measure: &Measure, found: &str, id: &str, show: &Show<'_>) -> usize {
+    /// Adds what a document has in the field; answers how many bytes more that takes.
+    pub(super) fn add(&mut self, measure: &Measure, found: &str, id: &str, show: &Show<'_>) -> isize {
         let is_number = found.starts_with(|first: char| first == '-' || first.is_ascii_digit());
         match self {
             State::Count(count) => *count += u64::from(found != "null"),
-            State::Sum(sum) if is_number => sum.add(found),
+            State::Sum(sum) if is_number => return add_number(sum, found),
             State::Mean(sum, count) if is_number => {
-                sum.add(found);
                 *count += 1;
+                return add_number(sum, found);
             }
-            State::Percentile(sketch) if is_number => return usize::from(sketch.add(found)) * BIN_BYTES,
+            State::Percentile(sketch) if is_number => {
+                return change(0, usize::from(sketch.add(found)) * BIN_BYTES);
+            }
             State::Different(different) if found != "null" => {
-                return usize::from(different.add(found)) * size_of::<u64>();
+                return change(0, usize::from(different.add(found)) * size_of::<u64>());
             }
             State::Extreme(extreme) if ranked::has_rank(found) => {
                 let greatest = *measure == Measure::Max;
@@ -55,7 +57,7 @@ impl State {
                     .is_none_or(|old| ranked::order(found, old, greatest).is_lt())
                 {
                     let before = extreme.replace(found.into());
-                    return found.len().saturating_sub(before.map_or(0, |old| old.len()));
+                    return change(before.map_or(0, |old| old.len()), found.len());
                 }
             }
             State::Ranked(ranked) if ranked::has_rank(found) => {
@@ -122,4 +124,15 @@ impl State {
             State::Ranked(ranked) => ranked.text(),
         }
     }
+}
+
+fn add_number(sum: &mut Sum, number: &str) -> isize {
+    let before = sum.bytes();
+    sum.add(number);
+    change(before, sum.bytes())
+}
+
+/// From so many bytes to so many. None of them are as many as an `isize` cannot tell.
+pub(super) fn change(before: usize, after: usize) -> isize {
+    after as isize - before as isize
 }

@@ -281,6 +281,15 @@ fn memory_is_counted_as_it_is_taken() {
     merged.merge(fold(&aggregate, &docs[1000..]));
     let counted: usize = whole.bytes();
     assert!(counted > 1000 * 500 && counted.abs_diff(merged.bytes()) < counted / 5);
+    // What comes and goes leaves nothing behind.
+    let top = Measure::Ranked {
+        most: 2,
+        greatest: true,
+        shown: vec![("n".to_owned(), FieldPath::parse("n").unwrap())],
+    };
+    let aggregate = Arc::new(Aggregate::new(vec![], vec![value("t", top, Some("n"))], &[]).unwrap());
+    let longer: Vec<(usize, Json)> = (0..3000).map(|n| (n, json!({"n": n}))).collect();
+    assert!(fold(&aggregate, &longer).bytes() < fold(&aggregate, &longer[2000..2002]).bytes() + 100);
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl Worker {
             }
             let before = self.fold.bytes();
             self.chunk(step.asked)?;
-            let more = self.fold.bytes() - before;
+            let more = self.fold.bytes().saturating_sub(before);
             if step.bytes.fetch_add(more, Ordering::Relaxed) + more > step.asked.bytes_max {
                 return Ok(());
             }
