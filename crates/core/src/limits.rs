@@ -234,6 +234,9 @@ pub const INDEXES_OPEN_MAX: usize = 64;
 /// Databases whose Mango indexes are known without reading their design documents: some kilobytes each.
 pub const CATALOGS_KEPT_MAX: usize = 256;
 
+/// Times that an index is chosen for one question while design documents change: each time somebody was faster.
+pub const PLANS_MAX: usize = 5;
+
 /// Bytes that the cache of one index file may grow to.
 pub const INDEX_CACHE_BYTES: usize = 8 << 20;
 

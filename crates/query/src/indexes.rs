@@ -7,10 +7,10 @@
 use crate::Error;
 use crate::build;
 use crate::design::{Design, Signature};
-use crate::mango::{Catalog, Catalogs};
+use crate::mango::{Catalog, Catalogs, MangoIndex};
 use crate::view_index::ViewIndex;
 use parking_lot::{Mutex, RwLock};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -88,9 +88,28 @@ impl Indexes {
         Ok(index)
     }
 
-    /// The Mango indexes that a database has now.
+    /// The Mango indexes that a question may be answered by: those of design documents in whose place native views are
+    /// do not, and of one moment only those that were pinned with it do.
     pub fn catalog(&self, db: &Database) -> Result<Arc<Catalog>, Error> {
-        self.0.catalogs.catalog(db)
+        let mut catalog = self.0.catalogs.catalog(db)?;
+        let natives = self.0.native.read();
+        let pinned = db.pin_number().map(|number| {
+            let pinned = self.0.pinned.lock();
+            let of_moment = pinned.get(&number).into_iter().flatten();
+            of_moment
+                .map(|(signature, _)| *signature)
+                .collect::<BTreeSet<_>>()
+        });
+        let answers = |index: &MangoIndex| {
+            (natives.is_empty() || !natives.contains_key(&format!("_design/{}", index.ddoc)))
+                && pinned
+                    .as_ref()
+                    .is_none_or(|pinned| pinned.contains(&index.design.signature))
+        };
+        if !catalog.indexes.iter().all(answers) {
+            Arc::make_mut(&mut catalog).indexes.retain(answers);
+        }
+        Ok(catalog)
     }
 
     /// Closes the indexes that nobody uses now.

@@ -2,11 +2,18 @@
 
 use crate::Error;
 use crate::build;
-use crate::design::Design;
+use crate::design::{Design, Signature};
 use crate::indexes::Indexes;
+use crate::view_index::ViewIndex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use trunkline_store::Database;
+
+/// The moment is over, whoever has not let go of it yet.
+fn has_ended(of_moment: &HashMap<Signature, Arc<ViewIndex>>) -> bool {
+    let mut indexes = of_moment.values();
+    indexes.any(|index| index.database().check_pinned().is_err())
+}
 
 impl Indexes {
     /// Pins a database and the indexes of these design documents. Each is brought up to that very moment, and that alone
@@ -30,7 +37,12 @@ impl Indexes {
         }
         drop(held);
         if let Some(number) = pinned.pin_number() {
-            self.0.pinned.lock().insert(number, of_moment);
+            let mut pinned = self.0.pinned.lock();
+            let ended: Vec<_> = pinned.extract_if(|_, of| has_ended(of)).collect();
+            pinned.insert(number, of_moment);
+            // What they hold is closed without holding up anybody.
+            drop(pinned);
+            drop(ended);
         }
         Ok(pinned)
     }
@@ -40,5 +52,40 @@ impl Indexes {
         if let Some(number) = pinned.pin_number() {
             self.0.pinned.lock().remove(&number);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native::NativeView;
+    use trunkline_core::db_name::DbName;
+    use trunkline_store::Store;
+
+    #[test]
+    fn the_indexes_of_a_moment_end_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let indexes = Indexes::of(&store);
+        let views = || {
+            vec![NativeView {
+                name: "all".to_owned(),
+                map: Arc::new(|_, _| Ok(())),
+                reduce: None,
+            }]
+        };
+        let design = Design::native("v", 1, views());
+        let pin = |name: &str| {
+            let db = store.create(&DbName::parse(name).unwrap()).unwrap();
+            indexes.pin(&db, vec![design.clone()]).unwrap()
+        };
+        let first = pin("first");
+        let index = indexes.index(&first, design.clone()).unwrap();
+        assert!(index.snapshot().unwrap().is_some() && index.state().unwrap().is_some());
+        store.delete(first.name()).unwrap();
+        assert!(index.snapshot().is_err() && index.state().is_err());
+        let second = pin("second");
+        let kept: Vec<_> = indexes.0.pinned.lock().keys().copied().collect();
+        assert_eq!(kept, [second.pin_number().unwrap()]);
     }
 }

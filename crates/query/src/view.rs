@@ -18,6 +18,8 @@ use trunkline_core::partition::Partition;
 pub struct Keys {
     /// Only rows of this partition; of a partitioned index it names one.
     pub partition: Option<Partition>,
+    /// Only rows whose keys begin with the elements of this array.
+    pub prefix: Option<String>,
     /// Where it starts, in the direction of `descending`.
     pub start: Option<String>,
     /// Of rows with that key, those from this document on.
@@ -76,7 +78,15 @@ impl Keys {
             }
             place
         };
-        let Range { mut start, mut end } = all(&common);
+        let within = match sort_key(&self.prefix)? {
+            Some(mut place) => {
+                // The end of the array.
+                place.pop();
+                place.clone()..behind(&place)
+            }
+            None => all(&common),
+        };
+        let Range { mut start, mut end } = within.clone();
         let (from, to) = (sort_key(&self.start)?, sort_key(&self.end)?);
         if self.descending {
             if let Some(from) = from {
@@ -94,6 +104,9 @@ impl Keys {
                 let to = of_document(to, &self.end_id);
                 end = if self.exclusive_end { to } else { behind(&to) };
             }
+        }
+        if self.prefix.is_some() {
+            (start, end) = (start.max(within.start), end.min(within.end));
         }
         Ok(Places {
             range: start..end,

@@ -139,6 +139,7 @@ impl ViewIndex {
     /// What it holds now; `None` before it was built.
     pub fn snapshot(&self) -> Result<Option<Arc<Snapshot>>, Error> {
         if self.pinned.is_some() {
+            self.db.check_pinned()?;
             return Ok(self.pinned.clone());
         }
         match self.file()? {
@@ -159,6 +160,7 @@ impl ViewIndex {
     /// Up to where it is; `None` before it was built.
     pub fn state(&self) -> Result<Option<IndexState>, Error> {
         if let Some(pinned) = &self.pinned {
+            self.db.check_pinned()?;
             return Ok(Some(pinned.state().clone()));
         }
         self.file()?.map(|index| index.state()).transpose()

@@ -140,6 +140,14 @@ impl Database {
         self.pinned.as_ref().map(|pinned| pinned.number)
     }
 
+    /// Fails once the moment that it reads has ended; what is there now does not end.
+    pub fn check_pinned(&self) -> Result<(), Error> {
+        match self.pinned {
+            Some(_) => self.snapshot().map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// What one read sees.
     pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
         match &self.pinned {

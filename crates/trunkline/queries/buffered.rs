@@ -1,6 +1,6 @@
 //! Answers that are read a chunk at a time, with nothing held open between chunks.
 
-use crate::Result;
+use crate::{Error, Result};
 use std::collections::VecDeque;
 
 /// What chunks come from.
@@ -18,6 +18,8 @@ pub(super) struct Buffered<C: Chunks> {
     pub(super) chunks: C,
     buffer: VecDeque<C::Part>,
     more: bool,
+    /// Handed out behind what was read before.
+    failed: Option<Error>,
 }
 
 impl<C: Chunks> Buffered<C> {
@@ -26,6 +28,7 @@ impl<C: Chunks> Buffered<C> {
             chunks,
             buffer: VecDeque::new(),
             more: true,
+            failed: None,
         }
     }
 
@@ -36,7 +39,7 @@ impl<C: Chunks> Buffered<C> {
 
     /// Whether all has been handed out.
     pub(super) fn is_done(&self) -> bool {
-        !self.more && self.buffer.is_empty()
+        !self.more && self.buffer.is_empty() && self.failed.is_none()
     }
 
     pub(super) fn next(&mut self) -> Option<Result<C::Part>> {
@@ -45,13 +48,13 @@ impl<C: Chunks> Buffered<C> {
                 return Some(Ok(part));
             }
             if !self.more {
-                return None;
+                return self.failed.take().map(Err);
             }
             match self.chunks.chunk(&mut self.buffer) {
                 Ok(more) => self.more = more,
                 Err(error) => {
                     self.more = false;
-                    return Some(Err(error));
+                    self.failed = Some(error);
                 }
             }
         }

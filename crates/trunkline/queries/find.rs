@@ -6,10 +6,11 @@ use crate::{Database, Edits, Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use trunkline_core::limits::PLANS_MAX;
 use trunkline_core::partition::Partition;
 use trunkline_core::selector::Selector;
-use trunkline_query::ViewIndex;
 use trunkline_query::mango::{MangoIndex, Plan, Search, Shown, Source, Wanted};
+use trunkline_query::{Error as QueryError, ViewIndex};
 use trunkline_wire::find::{self as wire, FindRequest};
 
 /// A question for documents that match a selector. Asked with [`Find::docs`], [`Find::values`] or [`Find::count`]; made by
@@ -217,18 +218,28 @@ impl Find {
 
     /// Chooses an index, and brings it up to date.
     pub(super) fn begin(&self, request: &FindRequest) -> Result<(Selector, Plan, Option<Arc<ViewIndex>>)> {
-        let (selector, plan) = self.plan(request)?;
         let (indexes, db) = (self.database.index_files(), self.database.engine());
-        let index = match &plan.source {
-            Source::Documents(_) => None,
-            Source::Index { index, .. } => {
-                if request.update && !plan.nothing {
-                    indexes.open(db, &format!("_design/{}", index.ddoc))?.update()?;
+        for _ in 0..PLANS_MAX {
+            let (selector, plan) = self.plan(request)?;
+            let index = match &plan.source {
+                Source::Documents(_) => None,
+                Source::Index { index, .. } if request.update && !plan.nothing => {
+                    let opened = match indexes.open(db, &format!("_design/{}", index.ddoc)) {
+                        Err(QueryError::NoDesign | QueryError::DesignDeleted) => continue,
+                        opened => opened?,
+                    };
+                    // Somebody wrote another one since the plan was made.
+                    if opened.design.signature != index.design.signature {
+                        continue;
+                    }
+                    opened.update()?;
+                    Some(opened.index)
                 }
-                Some(indexes.index(db, index.design.as_ref().clone())?)
-            }
-        };
-        Ok((selector, plan, index))
+                Source::Index { index, .. } => Some(indexes.index(db, index.design.as_ref().clone())?),
+            };
+            return Ok((selector, plan, index));
+        }
+        Err(QueryError::Outdated.into())
     }
 
     /// Begins.

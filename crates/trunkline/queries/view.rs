@@ -22,8 +22,6 @@ pub struct View {
     design: String,
     name: String,
     range: Keys,
-    /// The range is of a prefix, whichever way it is read.
-    prefix: bool,
     keys: Option<Vec<String>>,
     skip: u64,
     limit: u64,
@@ -40,7 +38,6 @@ impl Database {
             design: design.to_owned(),
             name: view.to_owned(),
             range: Keys::default(),
-            prefix: false,
             keys: None,
             skip: 0,
             limit: u64::MAX,
@@ -69,17 +66,11 @@ impl View {
     /// Only rows whose keys are arrays that begin with these elements.
     pub fn prefix<K: Serialize + ?Sized>(mut self, elements: &K) -> View {
         if let Some(text) = self.text(elements) {
-            match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
-                None => self.invalid = Some(Error::Invalid(format!("{text} is no array of elements"))),
-                // Objects sort behind all else.
-                Some("") => (self.range.start, self.range.end) = (Some(text), Some("[{}]".to_owned())),
-                Some(inside) => {
-                    self.range.end = Some(format!("[{inside},{{}}]"));
-                    self.range.start = Some(text);
-                }
+            match text.starts_with('[') {
+                true => self.range.prefix = Some(text),
+                false => self.invalid = Some(Error::Invalid(format!("{text} is no array of elements"))),
             }
         }
-        self.prefix = true;
         self
     }
 
@@ -196,12 +187,9 @@ impl View {
     }
 
     /// Brings the index up to date, and begins.
-    pub(super) fn open(mut self, reduces: bool) -> Result<(Walk, Grouping)> {
+    pub(super) fn open(self, reduces: bool) -> Result<(Walk, Grouping)> {
         if let Some(invalid) = self.invalid {
             return Err(invalid);
-        }
-        if self.prefix && self.range.descending {
-            std::mem::swap(&mut self.range.start, &mut self.range.end);
         }
         let invalid = |what: &str| {
             let asked = format!("{}/{}", self.design, self.name);
@@ -218,7 +206,8 @@ impl View {
             (false, Some(_)) => return invalid("it is not kept by partition"),
             _ => {}
         }
-        if self.keys.is_some() && (self.range.start.is_some() || self.range.end.is_some()) {
+        let has_range = self.range.start.is_some() || self.range.end.is_some() || self.range.prefix.is_some();
+        if self.keys.is_some() && has_range {
             return invalid("a list of keys and a range do not go together");
         }
         if reduces && self.keys.is_some() && self.grouping != Grouping::Keys {

@@ -122,3 +122,19 @@ fn another_version_is_built_anew_and_a_panic_skips_a_document() {
     let unknown = Views::new("v", 1).view("n", |_, _| {}).reduce("_mean");
     assert!(matches!(store.define(unknown), Err(Error::Invalid(_))));
 }
+
+#[test]
+fn an_index_whose_design_document_they_stand_for_answers_nothing() {
+    let (_temp, store, db) = open();
+    put_calls(&db, 0..10);
+    let index = db.create_index("calls", &["account"]).unwrap();
+    let wanted = json!({"account": "a"});
+    assert_eq!(db.find(&wanted).index().unwrap(), Some(index));
+    store
+        .define(Views::new("calls", 1).view("all", |_, emit| emit.row(&(), &())))
+        .unwrap();
+    assert_eq!(db.indexes().unwrap(), []);
+    assert_eq!(db.find(&wanted).index().unwrap(), None);
+    assert_eq!(db.find(&wanted).count().unwrap(), 4);
+    assert_eq!(db.view("calls", "all").count().unwrap(), 10);
+}

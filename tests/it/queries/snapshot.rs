@@ -30,6 +30,11 @@ fn every_answer_is_of_the_moment() {
 
     let some = db.snapshot_of(&["billing"]).unwrap();
     assert_eq!(some.view("billing", "by_account").count().unwrap(), 30);
+    // By no index that is not of the moment.
+    let wanted = json!({"account": "b"});
+    assert_eq!(some.find(&wanted).index().unwrap(), None);
+    assert_eq!(some.find(&wanted).count().unwrap(), 19);
+    assert!(db.find(&wanted).index().unwrap().is_some());
     assert!(matches!(some.view("native", "all").count(), Err(Error::Query(_))));
     assert!(matches!(db.snapshot_of(&["none"]), Err(Error::Query(_))));
     let kept = (*some).clone();

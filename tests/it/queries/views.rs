@@ -2,7 +2,7 @@
 
 use super::{all, open, put_calls, put_design};
 use serde_json::{Value, json};
-use trunkline::{Error, Group, Row};
+use trunkline::{Error, Group, Row, View, Views};
 
 type Key = (String, u32);
 
@@ -118,4 +118,49 @@ fn what_cannot_be_asked_is_said() {
     db.put("_design/words", &sums).unwrap();
     let unsummable = db.view("words", "words").reduced::<Value>();
     assert!(matches!(unsummable, Err(Error::Reduce(_))), "{unsummable:?}");
+    // What was read before comes first.
+    put_calls(&db, 1..5);
+    let map = "function (doc) { emit(doc.n, doc.n < 3 ? doc.n : 'word'); }";
+    let some = json!({"views": {"words": {"map": map, "reduce": "_sum"}}});
+    db.put("_design/some", &some).unwrap();
+    let mut groups = db.view("some", "words").groups::<u32, u32>();
+    let sums: Vec<u32> = groups
+        .by_ref()
+        .map_while(Result::ok)
+        .map(|group| group.value)
+        .collect();
+    assert_eq!(sums, [0, 1, 2]);
+    assert!(groups.next().is_none());
+}
+
+#[test]
+fn a_prefix_is_of_all_arrays_that_begin_so() {
+    let (_temp, store, db) = open();
+    let keys = [
+        json!("a"),
+        json!(["a"]),
+        json!(["a", 1]),
+        json!(["a", {}]),
+        json!(["a", {"x": 1}, 2]),
+        json!(["aa"]),
+        json!({"a": 1}),
+    ];
+    let emitted = keys.clone();
+    let views = Views::new("keys", 1).view("all", move |_, emit| {
+        emitted.iter().for_each(|key| emit.row(key, &()));
+    });
+    store.define(views).unwrap();
+    put_calls(&db, 0..1);
+    let found = |view: View| -> Vec<Value> {
+        let rows = all(view.rows::<Value, Value>());
+        rows.into_iter().map(|row| row.key).collect()
+    };
+    let view = || db.view("keys", "all").prefix(&["a"]);
+    assert_eq!(found(view()), keys[1..5]);
+    let mut reversed = keys[1..5].to_vec();
+    reversed.reverse();
+    assert_eq!(found(view().descending()), reversed);
+    assert_eq!(found(db.view("keys", "all").prefix::<[u8]>(&[])), keys[1..6]);
+    assert_eq!(found(view().start(&("a", 1)).end(&json!({}))), keys[2..5]);
+    assert!(found(view().start(&json!({}))).is_empty());
 }

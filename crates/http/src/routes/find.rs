@@ -9,7 +9,7 @@ pub(super) use query::within;
 
 use crate::app::App;
 use crate::body::JsonBody;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::request::{Moment, Query as Asked, format};
 use crate::respond::{self, Chunks, Gone};
 use answer::Answer;
@@ -18,7 +18,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 pub(super) use query::Query;
 use serde_json::json;
-use trunkline_core::limits::SCAN_CHUNK_BYTES;
+use trunkline_core::limits::{PLANS_MAX, SCAN_CHUNK_BYTES};
 use trunkline_store::Database;
 use trunkline_wire::find::{self as wire, FindRequest};
 use trunkline_wire::format::Format;
@@ -66,7 +66,7 @@ pub(super) async fn find(
 
 /// Chooses an index, and has it brought up to date.
 pub(super) async fn plan(app: &App, db: &Database, request: FindRequest) -> Result<Query> {
-    loop {
+    for _ in 0..PLANS_MAX {
         let (planning, planned, asked) = (app.clone(), db.clone(), request.clone());
         let query = app.scan(move || {
             let query = Query::new(&planning, &planned, asked)?;
@@ -78,6 +78,11 @@ pub(super) async fn plan(app: &App, db: &Database, request: FindRequest) -> Resu
             return Ok(query);
         }
     }
+    Err(Error::Mango(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "index_changed",
+        "The design document of the index changed each time that it was chosen. Ask again.".to_owned(),
+    ))
 }
 
 /// Sends what is left.

@@ -21,6 +21,8 @@ pub(crate) struct Catalogs(Mutex<HashMap<[u8; 16], Kept>>);
 #[derive(Clone, Debug)]
 struct Kept {
     state: IndexState,
+    /// Of the database: after one, the same state may be another.
+    losses: u64,
     /// The design documents that it was made of.
     revs: Vec<(String, Rev)>,
     catalog: Arc<Catalog>,
@@ -29,8 +31,10 @@ struct Kept {
 impl Catalogs {
     /// The Mango indexes of a database as it is now.
     pub(crate) fn catalog(&self, db: &Database) -> Result<Arc<Catalog>, Error> {
+        let losses = db.losses();
         let state = state_of(db)?;
         let kept = self.0.lock().get(&state.database).cloned();
+        let kept = kept.filter(|kept| kept.losses == losses);
         if let Some(kept) = &kept
             && kept.state == state
         {
@@ -61,6 +65,7 @@ impl Catalogs {
                 catalog: catalog.clone(),
                 revs,
                 state,
+                losses,
             };
             let mut all = self.0.lock();
             if all.len() >= CATALOGS_KEPT_MAX {

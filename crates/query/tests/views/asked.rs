@@ -61,7 +61,7 @@ fn keys(random: &mut StdRng, all: &[Row]) -> Keys {
         end_id,
         exclusive_end: random.random_bool(0.3),
         descending: random.random_bool(0.5),
-        partition: None,
+        ..Keys::default()
     }
 }
 
