@@ -9,8 +9,8 @@ use trunkline_core::doc::{Body, Edit, InteractiveEdit, ReplicatedEdit};
 use trunkline_query::Unfit;
 use trunkline_store::{Database, Durability};
 use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
-use trunkline_wire::design_doc;
 use trunkline_wire::document::IncomingDoc;
+use trunkline_wire::{design_doc, feeds};
 
 /// Write options of a query string.
 #[derive(Clone, Copy, Debug)]
@@ -36,11 +36,17 @@ impl WriteOptions {
 /// Begins the id of a design document.
 const DESIGN: &str = "_design/";
 
-/// Refuses a design document whose views cannot be run, or not in this database. What a replication brings is kept all the same: other nodes have
+/// Refuses a design document whose views cannot be run, or not in this database, or whose feeds cannot be read. What a replication brings is kept all the same: other nodes have
 /// it, too.
 fn check_design(db: &Database, body: &str) -> Result<()> {
     let invalid = |reason| Error::Design("invalid_design_doc", reason);
     let design = design_doc::parse(body).map_err(|error| invalid(error.reason))?;
+    for feed in feeds::parse(body)
+        .map_err(|error| invalid(error.reason))?
+        .into_values()
+    {
+        feed.map_err(|error| invalid(error.reason))?;
+    }
     if design.partitioned == Some(true) && !db.is_partitioned()? {
         let reason = "partitioned option cannot be true in a non-partitioned database.";
         return Err(invalid(reason.to_owned()));

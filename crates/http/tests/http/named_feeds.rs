@@ -5,7 +5,7 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 fn design(selector: &Value) -> Value {
-    json!({ "feeds": { "acme": { "selector": selector }, "odd": { "selector": { "a": { "$no": 1 } } } } })
+    json!({ "feeds": { "acme": { "selector": selector } } })
 }
 
 /// 60 documents, every tenth of acme, and a feed of those.
@@ -83,13 +83,18 @@ async fn what_a_feed_is_and_what_it_is_not() {
             .await
             .fails(404, "not_found", "missing_named_feed");
     }
-    let odd = server.get("/db/_feed/billing/odd").await;
-    assert_eq!(
-        (odd.status, odd.text().contains("$no")),
-        (400, true),
-        "{}",
-        odd.text()
-    );
+    // Nobody may declare one wrongly; what a replication brings is kept.
+    let feeds = json!({ "odd": { "selector": { "a": { "$no": 1 } } } });
+    let odd = json!({ "_id": "_design/odd", "_rev": "1-a", "feeds": feeds });
+    let refused = server
+        .put("/db/_design/new", Some(json!({ "feeds": feeds })))
+        .await;
+    let brought = json!({ "docs": [odd], "new_edits": false });
+    assert_eq!(server.post("/db/_bulk_docs", brought).await.status, 201);
+    for odd in [refused, server.get("/db/_feed/odd/odd").await] {
+        let said = odd.text();
+        assert_eq!((odd.status, said.contains("$no")), (400, true), "{said}");
+    }
     let both = server.get(&format!("{FEED}&filter=_design")).await;
     both.fails(400, "bad_request", "`feed_name` and `filter` exclude each other.");
     let unnamed = server.get("/db/_changes?feed_name=").await;

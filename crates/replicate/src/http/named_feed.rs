@@ -22,7 +22,15 @@ pub(super) async fn check(client: &Client, name: &str) -> Result<(), PeerError> 
         PeerErrorKind::Protocol if error.reason.ends_with(feeds::MISSING) => {
             client.error(PeerErrorKind::DatabaseMissing, format!("there is no feed {name}"))
         }
-        PeerErrorKind::Unavailable | PeerErrorKind::Unauthorized | PeerErrorKind::Untrusted => error,
+        // It is declared, but wrongly: whoever made the mistake may mend it.
+        PeerErrorKind::Protocol if error.reason.starts_with("400") && error.reason.contains(": `feeds") => {
+            client.error(PeerErrorKind::Unavailable, error.reason)
+        }
+        PeerErrorKind::Unavailable
+        | PeerErrorKind::Unauthorized
+        | PeerErrorKind::Forbidden
+        | PeerErrorKind::DatabaseMissing
+        | PeerErrorKind::Untrusted => error,
         _ => none(),
     })?;
     let told = std::str::from_utf8(&answer).ok();

@@ -252,7 +252,7 @@ impl Found {
             if filter.may_pass(&row) {
                 self.docket.hold(database, &row, filter.main_only)?;
             }
-            return Ok(ControlFlow::Continue(()));
+            return Ok(room(self.docket.conflict_bytes));
         }
         let origin_ms = row.time_ms.saturating_sub(row.age_ms);
         let Some(change) = filter.change(database, row)? else {
@@ -261,11 +261,15 @@ impl Found {
         self.oldest_ms = Some(self.oldest_ms.map_or(origin_ms, |oldest| oldest.min(origin_ms)));
         self.conflict_bytes += change.docs.iter().skip(1).map(Doc::bytes).sum::<usize>();
         self.rows.push(change);
-        Ok(if self.conflict_bytes >= REPLICATION_BATCH_BYTES {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        })
+        Ok(room(self.conflict_bytes))
+    }
+}
+
+/// Whether a chunk may go on that has carried so much beside winners.
+fn room(conflict_bytes: usize) -> ControlFlow<()> {
+    match conflict_bytes >= REPLICATION_BATCH_BYTES {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
     }
 }
 
@@ -357,4 +361,77 @@ fn passing(database: &Database, id: &str, selector: &Selector) -> Result<Vec<Rev
         document::is_selected(selector, doc, &[])
     });
     Ok(passing.map(|leaf| leaf.rev).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trunkline_core::db_name::DbName;
+    use trunkline_core::doc::{Body, Edit, ReplicatedEdit, RevPath};
+    use trunkline_core::doc_id::DocId;
+    use trunkline_core::rev::Digest;
+    use trunkline_store::{Batch, Store};
+
+    #[test]
+    fn what_a_function_judges_is_bounded_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let database = store.create(&DbName::parse("calls").unwrap()).unwrap();
+        // The scan counts winners, which are short here.
+        let long = format!(r#"{{"long":"{}"}}"#, "x".repeat(REPLICATION_BATCH_BYTES / 2));
+        let leaf = |id: &str, digest: &str, body: &str| {
+            Edit::Replicated(ReplicatedEdit {
+                id: DocId::parse(id).unwrap(),
+                path: RevPath::new(1, vec![Digest::parse(digest, 1).unwrap()]).unwrap(),
+                deleted: false,
+                body: Body::parse(body).unwrap(),
+                attachments: Vec::new(),
+                age_ms: 0,
+            })
+        };
+        for id in ["a", "b", "c"] {
+            let edits = vec![leaf(id, "aa", &long), leaf(id, "bb", "{}")];
+            let batch = Batch {
+                edits,
+                ..Batch::default()
+            };
+            assert!(database.update(batch).unwrap().iter().all(Result::is_ok));
+        }
+        let filter = Filter {
+            main_only: false,
+            doc_ids: None,
+            selector: None,
+            without_deleted: false,
+            judge: Some(LocalFilter {
+                code: String::new(),
+                takes: Arc::new(|docs| Ok(vec![true; docs.len()])),
+            }),
+            carry: Carry {
+                docs: Arc::default(),
+                contents: false,
+            },
+        };
+        let scan = ChangesScan {
+            since: 0,
+            until: Seq::MAX,
+            descending: false,
+            bodies: true,
+            limit: 10,
+        };
+        let mut found = Found::default();
+        let mut take = |row: ChangeRow<'_>| found.take(&filter, &database, row).unwrap();
+        let end = database.changes(&scan, &mut take).unwrap();
+        assert_eq!(
+            (
+                end.done,
+                found
+                    .docket
+                    .judged(filter.judge.as_ref().unwrap())
+                    .unwrap()
+                    .0
+                    .len()
+            ),
+            (false, 2)
+        );
+    }
 }

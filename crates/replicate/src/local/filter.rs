@@ -62,6 +62,8 @@ pub(super) struct Docket {
     docs: Vec<Vec<u8>>,
     /// For each document its row and its revision.
     of: Vec<(usize, Rev)>,
+    /// Of documents of rows with several leaves, which the scan does not count.
+    pub(super) conflict_bytes: usize,
 }
 
 impl Docket {
@@ -97,6 +99,7 @@ impl Docket {
                 leaf.body.as_str(),
                 &leaf.attachments,
             );
+            self.conflict_bytes += self.docs.last().map_or(0, Vec::len);
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ pub(crate) use check::check;
 pub(crate) use define::redefined;
 
 use crate::Error;
+use crate::tables::bytes::Malformed;
 use crate::tables::feed::{FEEDS, FeedRow, opened};
 use redb::{ReadTransaction, ReadableTable};
 use std::sync::Arc;
@@ -129,16 +130,17 @@ impl Feed {
     }
 }
 
-/// The feeds of a file.
+/// The feeds of a file. One whose row is damaged is left out, and named by a check.
 pub(crate) fn load(txn: &ReadTransaction) -> Result<Feeds, Error> {
     let mut feeds = Vec::new();
     if let Some(table) = opened(txn, FEEDS)? {
         for row in table.iter()? {
             let (name, row) = row?;
-            let name = std::str::from_utf8(name.value()).map_err(crate::tables::bytes::Malformed::from)?;
-            let feed = Feed::decode(name, row.value())?;
-            if !feed.is_gone() {
-                feeds.push(Arc::new(feed));
+            let name = std::str::from_utf8(name.value()).map_err(|_| Malformed.into());
+            match name.and_then(|name| Feed::decode(name, row.value())) {
+                Ok(feed) if feed.is_gone() => {}
+                Ok(feed) => feeds.push(Arc::new(feed)),
+                Err(error) => tracing::error!("a feed is passed over, its row: {error}"),
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::feeds::{Feed, Feeds, redefined};
 use crate::guard::DESIGN;
 use crate::tables::VERSION;
 use crate::tables::bytes::Reader;
-use crate::tables::feed::{FeedRow, FeedRows, key, seq_of};
+use crate::tables::feed::{FeedRow, FeedRows, key, number_of, seq_of};
 use crate::{Leaves, tables};
 use redb::ReadableTable;
 use std::collections::BTreeMap;
@@ -56,9 +56,10 @@ impl<'a> Commit<'a, '_> {
                 .map(|feed| feed.name.to_string())
                 .filter(|name| !declared.contains_key(name))
                 .collect();
+            // One that is declared wrongly stays as it was: whoever reads it is not to lose his place for a typo.
             let declared = declared
                 .into_iter()
-                .map(|(name, selected)| (name, Some(selected)));
+                .filter_map(|(name, selected)| Some((name, Some(selected?))));
             for (name, selected) in gone.into_iter().map(|name| (name, None)).chain(declared) {
                 self.define_feed(&name, selected)?;
             }
@@ -68,16 +69,25 @@ impl<'a> Commit<'a, '_> {
 
     fn define_feed(&mut self, name: &str, selector: Option<Selected>) -> Result<(), Error> {
         let mut before = self.feeds.iter().find(|feed| *feed.name == *name).cloned();
-        let mut next = 0;
+        let (mut next, mut damaged) = (0, false);
         if before.is_none() {
             // It may have been one before.
             for row in self.tables.feeds()?.iter()? {
                 let (stored, row) = row?;
-                next = next.max(FeedRow::decode(row.value())?.number.saturating_add(1));
+                let Ok(known) = FeedRow::decode(row.value()) else {
+                    damaged = true;
+                    continue;
+                };
+                next = next.max(known.number.saturating_add(1));
                 if stored.value() == name.as_bytes() {
                     before = Some(Arc::new(Feed::decode(name, row.value())?));
                 }
             }
+        }
+        if damaged {
+            // The number that it does not tell any more is not to be another's, whose rows those of the first would be.
+            let last = self.tables.feed_rows()?.last()?;
+            next = next.max(last.map_or(0, |(key, _)| number_of(key.value()).saturating_add(1)));
         }
         let live = self.feeds.iter().filter(|feed| feed.selector.is_some()).count();
         let is_new = before.as_ref().is_none_or(|feed| feed.selector.is_none());
@@ -90,7 +100,11 @@ impl<'a> Commit<'a, '_> {
         }
         let at = self.state.update_seq;
         match redefined(before.as_deref(), name, selector, at, || next) {
-            Some(feed) => self.put_feed(feed),
+            // It may be the damaged one, and somebody may have read that.
+            Some(feed) => self.put_feed(Feed {
+                fresh: feed.fresh && !damaged,
+                ..feed
+            }),
             None => Ok(()),
         }
     }
@@ -207,19 +221,16 @@ impl<'a> Commit<'a, '_> {
     }
 }
 
-/// The feeds that a design document declares, by their whole names.
-fn declared(design: &str, body: &str) -> BTreeMap<String, Selected> {
+/// The feeds that a design document declares, by their whole names; `None` where the declaration is wrong.
+fn declared(design: &str, body: &str) -> BTreeMap<String, Option<Selected>> {
     let wrong = |name: &str, invalid| tracing::warn!("the feeds of {DESIGN}{design}{name}: {invalid}");
     let feeds = feeds::parse(body).unwrap_or_else(|invalid| {
         wrong("", invalid);
         BTreeMap::new()
     });
-    let feeds = feeds.into_iter().filter_map(|(name, selected)| match selected {
-        Ok(selected) => Some((format!("{design}/{name}"), selected)),
-        Err(invalid) => {
-            wrong(&format!("/{name}"), invalid);
-            None
-        }
+    let feeds = feeds.into_iter().map(|(name, selected)| {
+        let selected = selected.map_err(|invalid| wrong(&format!("/{name}"), invalid));
+        (format!("{design}/{name}"), selected.ok())
     });
     feeds.collect()
 }

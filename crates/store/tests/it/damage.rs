@@ -1,15 +1,21 @@
 //! Planted damage is found.
 
+use crate::feeds::{design, read};
 use crate::support::*;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+use tempfile::TempDir;
 use trunkline_core::attachment::AttachmentSource;
-use trunkline_store::Store;
+use trunkline_store::{Database, Store};
 
 type Named = TableDefinition<'static, &'static [u8], &'static [u8]>;
 type Numbered = TableDefinition<'static, &'static [u8; 8], &'static [u8]>;
 
 /// Makes a database with a bit of everything, damages it with `plant`, and expects a complaint that has `complaint`.
 fn check(complaint: &str, plant: impl FnOnce(&redb::WriteTransaction)) {
+    drop(checked(complaint, plant));
+}
+
+fn checked(complaint: &str, plant: impl FnOnce(&redb::WriteTransaction)) -> (TempDir, Database) {
     let (dir, store, database) = store();
     let staged = AttachmentSource::Staged(stage(&database, b"hello"));
     let first = with(edit("a", None, r#"{"n":1}"#), vec![named("x", staged)]);
@@ -32,11 +38,13 @@ fn check(complaint: &str, plant: impl FnOnce(&redb::WriteTransaction)) {
     redb.begin_read().unwrap();
     drop(redb);
     let store = Store::open(dir.path()).unwrap();
-    let found = store.database(&name("calls")).unwrap().check().unwrap();
+    let database = store.database(&name("calls")).unwrap();
+    let found = database.check().unwrap();
     assert!(
         found.iter().any(|line| line.contains(complaint)),
         "{found:?} lacks {complaint:?}"
     );
+    (dir, database)
 }
 
 const BY_SEQ: Numbered = TableDefinition::new("by_seq");
@@ -44,6 +52,7 @@ const BODIES: Numbered = TableDefinition::new("bodies");
 const DOCS: Named = TableDefinition::new("docs");
 const META: Named = TableDefinition::new("meta");
 const ATTACHMENTS: Named = TableDefinition::new("attachments");
+const FEEDS: Named = TableDefinition::new("feeds");
 const ABSENT: Named = TableDefinition::new("absent");
 
 #[test]
@@ -103,4 +112,20 @@ fn rows_that_say_something_else() {
         row.pop();
         table.insert(&key, row.as_slice()).unwrap();
     });
+}
+
+#[test]
+fn a_feed_that_is_damaged_is_declared_anew() {
+    let (_dir, database) = checked("feeds: the row of billing/acme", |txn| {
+        let mut table = txn.open_table(FEEDS).unwrap();
+        table.insert(b"billing/acme".as_slice(), [77].as_slice()).unwrap();
+        let rows = TableDefinition::<&[u8; 12], &[u8; 1]>::new("feed_rows");
+        let mut rows = txn.open_table(rows).unwrap();
+        rows.insert(&[0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 2], &[1]).unwrap();
+    });
+    assert!(database.feed("billing/acme").is_err());
+    put(&database, "_design/billing", None, &design(r#"{"n":1}"#));
+    database.build_feed("billing/acme").unwrap();
+    let rows = read(&database, "billing/acme", 0);
+    assert_eq!(rows.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["a"]);
 }

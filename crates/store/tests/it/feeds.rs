@@ -99,6 +99,24 @@ fn a_feed_follows_its_documents() {
 }
 
 #[test]
+fn a_typo_leaves_a_feed_as_it_was() {
+    let (_dir, _store, database) = store();
+    put(&database, "a", None, r#"{"n":1}"#);
+    let first = put(&database, "_design/billing", None, &design(r#"{"n":1}"#));
+    database.build_feed(FEED).unwrap();
+    let second = put(
+        &database,
+        "_design/billing",
+        Some(&first),
+        &design(r#"{"n":{"$gtt":0}}"#),
+    );
+    put(&database, "b", None, r#"{"n":1}"#);
+    assert_eq!(ids(&database, FEED, 0), "a b");
+    put(&database, "_design/billing", Some(&second), r#"{"feeds":{}}"#);
+    assert!(matches!(database.feed(FEED), Err(Error::FeedMissing(_))));
+}
+
+#[test]
 fn a_moment_shows_the_feed_that_was() {
     let (_dir, _store, database) = store();
     put(&database, "a", None, r#"{"n":1}"#);
