@@ -235,9 +235,13 @@ impl Database {
         wants.iter().map(|want| snapshot.find(want)).collect()
     }
 
-    /// `_revs_diff` for several documents from one snapshot, in order: (missing, possible ancestors).
+    /// `_revs_diff` for several documents from one snapshot, in order: (missing, possible ancestors). What is not missing
+    /// is durable: a replication passes it for good.
     pub fn revs_diff(&self, asked: &[(DocId, Vec<Rev>)]) -> Result<Vec<RevsDiff>, Error> {
         let snapshot = self.snapshot()?;
+        if !self.file()?.is_durable() {
+            self.flush()?;
+        }
         let diffs = asked.iter().map(|(id, revs)| {
             let Some(row) = snapshot.docs.get(id.as_str().as_bytes())? else {
                 return Ok((revs.clone(), Vec::new()));
