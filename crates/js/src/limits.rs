@@ -3,7 +3,7 @@
 //! The engine looks at the clock after each 10 000 calls and turns of loops. So do, by `guards.js`, the built-ins that go
 //! through texts and lists, before they begin: searching, replacing, splitting, changing case, sorting, parsing. What
 //! operators do is beyond that. Measured with a limit of one second, on a machine that did other things too: to compare
-//! texts of 4 MB in a loop took 2 to 3 s; to join them anew each time and use the result as the name of a member, 70 s,
+//! texts of 4 MB in a loop took 2 to 3 s; to join them anew each time and use the result as the name of a member, minutes,
 //! which is the worst that was found. With less memory it is less, therefore a call has no more than it needs.
 
 use std::time::Duration;
