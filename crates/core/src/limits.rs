@@ -297,3 +297,22 @@ pub const AGGREGATES_MAX: usize = 4;
 
 /// Milliseconds that an aggregate waits for its turn among them: clients wait longer before they give up.
 pub const AGGREGATE_WAIT_MS: u64 = 10_000;
+
+// Connections.
+
+/// Connections of a server at once: peers keep one, clients a few; each holds a file descriptor and some 20 kB.
+pub const CONNECTIONS_MAX: usize = 10_000;
+
+/// Requests under way at once, live feeds not counted: what two cores answer in a second. More would wait for longer than
+/// their clients do.
+pub const REQUESTS_MAX: usize = 2_000;
+
+/// Live feeds of a server at once: as many as its peers may open on one connection, and some.
+pub const LIVE_FEEDS_MAX: usize = 40_000;
+
+/// Milliseconds that the head of a request may take, and that a connection without a request is kept: clients keep theirs
+/// for a minute.
+pub const REQUEST_HEAD_MS: u64 = 65_000;
+
+/// Bytes of a request's head: a document id of [`DOC_ID_BYTES_MAX`] percent-encoded, options, and cookies.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 64 << 10;

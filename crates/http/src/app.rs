@@ -1,6 +1,6 @@
 //! What every handler shares: the store, the settings, running replications, and the news that the server stops.
 
-use crate::Config;
+use crate::config::{Config, Live};
 use crate::error::{Error, Result};
 use crate::feeds::Feeds;
 use crate::reads::Reads;
@@ -25,7 +25,7 @@ pub(crate) struct App(Arc<Shared>);
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) store: Store,
-    pub(crate) config: Config,
+    pub(crate) config: Live,
     pub(crate) replications: Replications,
     /// Reads of one document at a time.
     pub(crate) reads: Reads,
@@ -70,7 +70,7 @@ impl App {
             rooms: Rooms::new(buffers, config.request_buffers_wait_ms),
             store: replications.store().clone(),
             views: Views::new(replications.store()),
-            config,
+            config: Live::new(config),
             replications,
             reads: Reads::default(),
             scans: Threads::per_core(),
@@ -97,6 +97,11 @@ impl App {
     ) -> Result<T> {
         let done = self.scans.run(work).await;
         done.unwrap_or_else(|| Err(Error::Internal("a call panicked".to_owned())))
+    }
+
+    /// The settings as they are now.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.config.now()
     }
 
     /// A database by name.

@@ -54,7 +54,7 @@ pub(crate) const INVALID_JSON: Error = Error::BadRequest(std::borrow::Cow::Borro
 /// Reads a body of at most [`crate::Config::request_buffer_bytes_max`] (after decoding) into memory, and the room it
 /// takes there.
 pub(crate) async fn read(request: Request, app: &App) -> Result<(Bytes, Room)> {
-    let bytes_max = app.config.request_buffer_bytes_max;
+    let bytes_max = app.config().request_buffer_bytes_max;
     let announced = announced(&request).unwrap_or(0);
     let announced = usize::try_from(announced)
         .ok()

@@ -110,7 +110,7 @@ pub(crate) fn assemble(
     interactive: bool,
 ) -> Result<Edit> {
     let doc_id = doc_id(id)?;
-    if doc.body.as_str().len() > app.config.document_bytes_max {
+    if doc.body.as_str().len() > app.config().document_bytes_max {
         return Err(Error::DocumentTooLarge(id.to_owned()));
     }
     if interactive {
@@ -164,7 +164,7 @@ fn stage_inline(app: &App, db: &Database, attachment: IncomingAttachment) -> Res
 }
 
 fn stage(app: &App, db: &Database, name: &str, bytes: &[u8]) -> Result<Content> {
-    if bytes.len() as u64 > app.config.attachment_bytes_max {
+    if bytes.len() as u64 > app.config().attachment_bytes_max {
         return Err(Error::AttachmentTooLarge(name.to_owned()));
     }
     let mut staging = db.stage(Some(bytes.len() as u64))?;

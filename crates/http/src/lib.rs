@@ -34,6 +34,9 @@ mod unread;
 mod upload;
 mod views;
 
-pub use config::Config;
+pub use config::{
+    Authentication, Certificates, Config, Connections, Cors, Jwt, Live, Lockout, Passwords, Prf, Proxy,
+    SameSite, Secret, Sessions, Tls, TlsVersion,
+};
 pub use local_filters::local_filter;
 pub use server::{serve, serve_with};

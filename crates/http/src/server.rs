@@ -88,7 +88,7 @@ pub async fn serve_with(
 
     app.stopping.cancel();
     let ended = connections.shutdown();
-    if tokio::time::timeout(Duration::from_millis(app.config.shutdown_ms), ended)
+    if tokio::time::timeout(Duration::from_millis(app.config().shutdown_ms), ended)
         .await
         .is_err()
     {
@@ -171,7 +171,7 @@ const MUST_REVALIDATE: HeaderValue = HeaderValue::from_static("must-revalidate")
 
 impl Front {
     fn new(app: App) -> Front {
-        let server = format!("Trunkline/{}", app.config.version);
+        let server = format!("Trunkline/{}", app.config().version);
         let server = HeaderValue::from_str(&server).unwrap_or(HeaderValue::from_static("Trunkline"));
         Front(Arc::new(FrontParts {
             router: routes::map(app.clone()),
@@ -188,7 +188,7 @@ impl Front {
         let accept = request
             .headers()
             .get(header::ACCEPT_ENCODING)
-            .filter(|_| front.app.config.compression)
+            .filter(|_| front.app.config().compression)
             .cloned();
         let id = request_id(front, &request);
         let method = request.method().clone();

@@ -273,7 +273,7 @@ async fn upload_body(app: &App, db: &Database, name: &str, gzip: bool, request: 
         db,
         name,
         body::announced(&request),
-        app.config.attachment_bytes_max,
+        app.config().attachment_bytes_max,
     )
     .await?;
     let mut incoming = request.into_body();

@@ -40,7 +40,7 @@ pub(super) async fn read(
         next: 0,
         slice: SLICE_FIRST,
         options,
-        bytes_max: app.config.request_buffer_bytes_max as u64,
+        bytes_max: app.config().request_buffer_bytes_max as u64,
     };
     let (mixed, related) = (
         accepts(&headers, "multipart/mixed"),

@@ -55,7 +55,7 @@ async fn open(
         feeds::built(&app, &db, name).await?;
     }
     let options = Arc::new(options);
-    let inline_bytes_max = app.config.request_buffer_bytes_max as u64;
+    let inline_bytes_max = app.config().request_buffer_bytes_max as u64;
     let is_normal = options.feed == Feed::Normal;
     let asked = Arc::clone(&options);
     // The first chunk is rendered before the answer starts: what is wrong with the request still gets its status, and

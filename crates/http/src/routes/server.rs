@@ -14,10 +14,10 @@ use trunkline_replicate::Job;
 pub(super) async fn welcome(State(app): State<App>) -> Response {
     let welcome = json!({
         "couchdb": "Welcome",
-        "version": app.config.couchdb_version,
+        "version": app.config().couchdb_version,
         "uuid": app.store.uuid(),
         "features": ["until", "time_since", "atomic_bulk_docs", "exchange"],
-        "vendor": { "name": "Trunkline", "version": app.config.version },
+        "vendor": { "name": "Trunkline", "version": app.config().version },
     });
     respond::value(StatusCode::OK, &welcome)
 }

@@ -28,7 +28,7 @@ pub(crate) async fn receive(
     let mut parts = Parts {
         reader,
         body,
-        bytes_left: app.config.request_bytes_max,
+        bytes_left: app.config().request_bytes_max,
     };
     let DocumentEvent::Doc(json) = parts.next().await? else {
         return Err(Error::bad("The first part must be the document"));
@@ -91,7 +91,7 @@ impl Parts {
                 "Attachment '{name}' does not follow"
             )));
         };
-        let mut upload = Upload::start(db, name, part_bytes, app.config.attachment_bytes_max).await?;
+        let mut upload = Upload::start(db, name, part_bytes, app.config().attachment_bytes_max).await?;
         loop {
             match self.next().await? {
                 DocumentEvent::Data(bytes) => upload.push(bytes).await?,

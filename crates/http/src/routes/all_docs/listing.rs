@@ -111,7 +111,7 @@ impl Listing {
         };
         let writer = Writer::open(out, Some(total), offset);
         let (skip, limit) = (range.skip, range.limit.unwrap_or(usize::MAX));
-        let inline_bytes_max = app.config.request_buffer_bytes_max as u64;
+        let inline_bytes_max = app.config().request_buffer_bytes_max as u64;
         Ok(Listing {
             db,
             range,

@@ -39,7 +39,7 @@ pub(in crate::routes) async fn submit_form(
     }
     let reader = PartReader::new(&boundary(kind)?);
     let body = encoding::decode(request).await?.into_body();
-    let bytes_left = app.config.request_bytes_max;
+    let bytes_left = app.config().request_bytes_max;
     let form = Form {
         app,
         db,
@@ -121,7 +121,7 @@ impl Form {
         let mut text = Vec::new();
         while let PartEvent::Body(bytes) = self.next().await? {
             let length = text.len() + bytes.len();
-            let bytes_max = self.app.config.request_buffer_bytes_max;
+            let bytes_max = self.app.config().request_buffer_bytes_max;
             if length > bytes_max {
                 return Err(Error::TooLarge);
             }
@@ -137,7 +137,7 @@ impl Form {
             return Ok(None);
         };
         check_name(&name)?;
-        let bytes_max = self.app.config.attachment_bytes_max;
+        let bytes_max = self.app.config().attachment_bytes_max;
         let mut upload = Upload::start(&self.db, &name, None, bytes_max).await?;
         while let PartEvent::Body(bytes) = self.next().await? {
             upload.push(bytes).await?;

@@ -59,7 +59,7 @@ pub(in crate::routes) async fn read(
         let leaf = blocking(move || readable(&looked, &of, &leaf, &sent).map(|()| leaf)).await?;
         stream::related(db, id, leaf, found.revs, members, &with_bytes)
     } else {
-        let bytes_max = app.config.request_buffer_bytes_max as u64;
+        let bytes_max = app.config().request_buffer_bytes_max as u64;
         let text = blocking(move || {
             let forms = show::inline(&db, (&id, &leaf.rev), &leaf.attachments, &with_bytes, bytes_max)?;
             let mut out = Vec::with_capacity(leaf.body.as_str().len() + id.len() + 256);
@@ -181,7 +181,7 @@ async fn read_open_revs(
     if streams {
         return Ok(stream::mixed(db, id, opened, tree, options));
     }
-    let bytes_max = app.config.request_buffer_bytes_max as u64;
+    let bytes_max = app.config().request_buffer_bytes_max as u64;
     let text = blocking(move || {
         let mut out = b"[".to_vec();
         for leaf in &opened {

@@ -141,10 +141,10 @@ async fn take(
     let name = exchange::hash_text(&hash);
     let (turn, staging) = Turn::take(app, Place::new(db, hash), from)?;
     let mut upload = match staging {
-        Some(staging) => Upload::go_on(staging, &name, app.config.attachment_bytes_max),
+        Some(staging) => Upload::go_on(staging, &name, app.config().attachment_bytes_max),
         None => {
             let expected = body::announced(&request);
-            Upload::start(db, &name, expected, app.config.attachment_bytes_max).await?
+            Upload::start(db, &name, expected, app.config().attachment_bytes_max).await?
         }
     };
     let mut incoming = request.into_body();

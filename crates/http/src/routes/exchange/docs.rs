@@ -23,7 +23,7 @@ pub(in crate::routes) async fn write(
     Db(db): Db,
     Whole(body, room): Whole,
 ) -> Result<Response> {
-    let document_bytes_max = app.config.document_bytes_max;
+    let document_bytes_max = app.config().document_bytes_max;
     let asked = blocking(move || Asked::read(&body, document_bytes_max)).await?;
     let log_number = asked.log.as_ref().map(LocalWrite::new_number);
     let mut outcomes = Vec::new();

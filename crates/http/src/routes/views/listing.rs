@@ -95,7 +95,7 @@ impl Listing {
             empty: snapshot.is_none(),
             writer: Writer::open(out, &head, asked.format),
             asked,
-            inline_bytes_max: app.config.request_buffer_bytes_max as u64,
+            inline_bytes_max: app.config().request_buffer_bytes_max as u64,
         };
         Ok((listing, etag))
     }
