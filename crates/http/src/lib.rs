@@ -17,6 +17,7 @@ mod encoding;
 mod error;
 mod feed;
 mod feeds;
+mod front;
 mod function_request;
 mod jobs;
 mod lenient;

@@ -1,0 +1,182 @@
+//! What every request passes on its way to its route, and every answer on its way back.
+
+mod path;
+
+use crate::absent::Absent;
+use crate::app::App;
+use crate::error::Error;
+use crate::unread::Unread;
+use crate::{encoding, routes};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use path::{is_encoded, tidy_path};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use tower::Service;
+
+/// The server's front; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Front(Arc<FrontParts>);
+
+struct FrontParts {
+    app: App,
+    router: Router,
+    server: HeaderValue,
+}
+
+const BODY_TIME: HeaderName = HeaderName::from_static("x-couchdb-body-time");
+const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-couch-request-id");
+const MUST_REVALIDATE: HeaderValue = HeaderValue::from_static("must-revalidate");
+
+impl Front {
+    pub(crate) fn new(app: App) -> Front {
+        let server = format!("Trunkline/{}", app.config().version);
+        let server = HeaderValue::from_str(&server).unwrap_or(HeaderValue::from_static("Trunkline"));
+        Front(Arc::new(FrontParts {
+            router: routes::map(app.clone()),
+            app,
+            server,
+        }))
+    }
+
+    pub(crate) async fn answer(&self, mut request: Request) -> Response {
+        let Front(front) = self;
+        name_host(&mut request);
+        tidy_path(request.uri_mut());
+        override_method(&mut request);
+        let accept = request
+            .headers()
+            .get(header::ACCEPT_ENCODING)
+            .filter(|_| front.app.config().compression)
+            .cloned();
+        let id = request_id(front, &request);
+        let method = request.method().clone();
+        let is_head = method == Method::HEAD;
+
+        let unread = Unread::lend(&mut request);
+        let mut response = if is_encoded(request.uri()) {
+            self.route(request).await
+        } else {
+            Error::bad("invalid_url_encoding").into_response()
+        };
+        if let Some(absent) = response.extensions_mut().remove::<Absent>() {
+            response = absent.answer(&front.app);
+        }
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            response = name_allowed(response);
+        } else {
+            // The router adds it to the answers of a fallback, COPY's; what it names there is not all.
+            response.headers_mut().remove(header::ALLOW);
+        }
+        if let (true, Some(unread)) = (response.status().as_u16() >= 400, unread) {
+            unread.drain().await;
+        }
+        let headers = response.headers_mut();
+        headers.insert(header::SERVER, front.server.clone());
+        headers.insert(BODY_TIME, HeaderValue::from_static("0"));
+        headers.insert(REQUEST_ID, id);
+        headers.entry(header::CACHE_CONTROL).or_insert(MUST_REVALIDATE);
+        match accept {
+            Some(accept) if !is_head && encoding::may_encode(&response) => {
+                encoding::encode(accept, response).await
+            }
+            _ => response,
+        }
+    }
+
+    /// The route's answer; a panic on its way is a 500.
+    async fn route(&self, request: Request) -> Response {
+        let mut router = self.0.router.clone();
+        let routed = async move { Service::call(&mut router, request).await };
+        match AssertUnwindSafe(routed).catch_unwind().await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(_) => Error::Internal("This request met a bug; the log has more.".to_owned()).into_response(),
+        }
+    }
+}
+
+/// HTTP/2 names the host in the target; whoever looks for it finds it in one place.
+fn name_host(request: &mut Request) {
+    if request.headers().contains_key(header::HOST) {
+        return;
+    }
+    let authority = request.uri().authority();
+    if let Some(host) = authority.and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        request.headers_mut().insert(header::HOST, host);
+    }
+}
+
+/// A client that can only POST names the method it means.
+fn override_method(request: &mut Request) {
+    let meant = request.headers().get(METHOD_OVERRIDE).map(HeaderValue::as_bytes);
+    let meant = match meant.filter(|_| *request.method() == Method::POST) {
+        Some(name) => Method::from_bytes(&name.to_ascii_uppercase()),
+        None => return,
+    };
+    if let Ok(meant) = meant {
+        *request.method_mut() = meant;
+    }
+}
+
+/// The client's own name for its request, when it is a plain one, else a new one.
+fn request_id(front: &FrontParts, request: &Request) -> HeaderValue {
+    let given = request.headers().get(REQUEST_ID).filter(|value| {
+        let bytes = value.as_bytes();
+        (1..=36).contains(&bytes.len())
+            && bytes
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))
+    });
+    match given {
+        Some(given) => given.clone(),
+        None => HeaderValue::try_from(front.app.next_request_id()).unwrap_or(HeaderValue::from_static("0")),
+    }
+}
+
+/// The router knows which methods a resource has; CouchDB's answer names them in its reason as well.
+fn name_allowed(response: Response) -> Response {
+    let allowed = response
+        .headers()
+        .get(header::ALLOW)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let mut methods: Vec<&str> = allowed.split(',').map(str::trim).collect();
+    methods.sort_unstable();
+    Error::MethodNotAllowed(methods.join(",")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+    use axum::body::Body;
+    use axum::routing::get;
+    use trunkline_store::Store;
+
+    fn front(router: Router) -> (Front, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let app = App::new(Store::open(dir.path()).unwrap().into(), Config::default());
+        let server = HeaderValue::from_static("test");
+        (Front(Arc::new(FrontParts { app, router, server })), dir)
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_and_nothing_else() {
+        let bug = || async { panic!("a bug") as &'static str };
+        let (front, _dir) = front(
+            Router::new()
+                .route("/bug", get(bug))
+                .route("/ok", get(|| async { "ok" })),
+        );
+        let ask = |path: &str| front.answer(Request::get(path.to_owned()).body(Body::empty()).unwrap());
+        let answer = ask("/bug").await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/json");
+        assert_eq!(ask("/ok").await.status(), StatusCode::OK);
+    }
+}
