@@ -67,7 +67,7 @@ impl FunctionRequest {
             "peer": "",
             "form": object(&self.form(body)?),
             "cookie": {},
-            "userCtx": value(&functions::user_context(name)),
+            "userCtx": value(&functions::user_context(name, db.asker().map(|asker| &*asker.user))),
             "secObj": value(security),
         });
         Ok(request.to_string())

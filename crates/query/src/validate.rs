@@ -2,7 +2,7 @@
 //! must match.
 
 use crate::function::{Found, Function, FunctionError};
-use crate::validator::Validator;
+use crate::validator::{Docs, Validator};
 use std::sync::Arc;
 use trunkline_core::rev::Rev;
 use trunkline_core::selector::Selector;
@@ -27,16 +27,18 @@ fn guard(guarded: &Guarded<'_>) -> Option<Guard> {
     let functions: Vec<(String, Function)> = rules.iter().filter_map(Rule::function).collect();
     let validator = (!functions.is_empty()).then(|| {
         let security = guarded.security.unwrap_or(DEFAULT_SECURITY);
-        Validator::new(
-            functions,
-            functions::user_context(guarded.name.as_str()),
-            security.to_owned(),
-        )
+        Validator::new(functions, security.to_owned())
     });
+    let name = guarded.name.clone();
     Some(Arc::new(move |candidate: &Candidate<'_>| {
         rules.iter().try_for_each(|rule| rule.check(candidate))?;
         match &validator {
-            Some(validator) => validator.check(candidate.commit, new_doc(candidate), old_doc(candidate)),
+            Some(validator) => validator.check(Docs {
+                commit: candidate.commit,
+                new: new_doc(candidate),
+                old: old_doc(candidate),
+                user: functions::user_context(name.as_str(), candidate.user),
+            }),
             None => Ok(()),
         }
     }))

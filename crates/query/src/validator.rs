@@ -23,8 +23,7 @@ pub(crate) struct Validator {
 struct Rules {
     /// With the id of their design document.
     functions: Vec<(String, Function)>,
-    /// JSON texts.
-    user: String,
+    /// JSON text.
     security: String,
     endings: Mutex<Endings>,
 }
@@ -44,11 +43,12 @@ struct Question {
     answer: mpsc::SyncSender<Result<(), Refused>>,
 }
 
-/// The new and the old document, JSON texts, and the commit that they are of.
-struct Docs {
-    commit: u64,
-    new: String,
-    old: String,
+/// The new and the old document and whose the new one is, JSON texts, and the commit that they are of.
+pub(crate) struct Docs {
+    pub(crate) commit: u64,
+    pub(crate) new: String,
+    pub(crate) old: String,
+    pub(crate) user: String,
 }
 
 /// Threads there are.
@@ -75,7 +75,7 @@ impl Drop for Place {
 
 impl Rules {
     fn check(&self, docs: &Docs) -> Result<(), Refused> {
-        let args = [docs.new.as_str(), &docs.old, &self.user, &self.security];
+        let args = [docs.new.as_str(), &docs.old, &docs.user, &self.security];
         for (index, (id, function)) in self.functions.iter().enumerate() {
             if self.begin(docs.commit, index) >= VALIDATOR_ENDINGS_MAX {
                 return Err(Refused::GuardFailed(format!(
@@ -120,10 +120,9 @@ impl Rules {
 }
 
 impl Validator {
-    pub(crate) fn new(functions: Vec<(String, Function)>, user: String, security: String) -> Validator {
+    pub(crate) fn new(functions: Vec<(String, Function)>, security: String) -> Validator {
         let rules = Rules {
             functions,
-            user,
             security,
             endings: Mutex::default(),
         };
@@ -133,10 +132,11 @@ impl Validator {
         }
     }
 
-    /// Whether all functions let a document pass; both texts are JSON.
-    pub(crate) fn check(&self, commit: u64, new: String, old: String) -> Result<(), Refused> {
+    /// Whether all functions let a document pass.
+    pub(crate) fn check(&self, docs: Docs) -> Result<(), Refused> {
+        let commit = docs.commit;
         let (answer, answered) = mpsc::sync_channel(1);
-        let docs = Arc::new(Docs { commit, new, old });
+        let docs = Arc::new(docs);
         let asked = self.ask(Question {
             docs: docs.clone(),
             answer,

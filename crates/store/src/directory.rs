@@ -131,6 +131,7 @@ impl Store {
             store: self.clone(),
             inner,
             pinned: None,
+            asker: None,
         })
     }
 
@@ -142,6 +143,7 @@ impl Store {
             store: self.clone(),
             inner: inner.ok_or_else(|| Error::DatabaseMissing(name.clone()))?,
             pinned: None,
+            asker: None,
         })
     }
 

@@ -12,6 +12,7 @@ use trunkline_core::attachment::Attachment;
 use trunkline_core::db_name::DbName;
 use trunkline_core::doc::RevPath;
 use trunkline_core::rev::Rev;
+use trunkline_wire::functions::User;
 
 /// An edit that is about to be taken. Design documents and local documents are none of a guard's business.
 #[derive(Debug)]
@@ -32,6 +33,10 @@ pub struct Candidate<'a> {
     pub attachments: &'a [Attachment],
     /// The leaf that it goes on from, if there is one.
     pub old: Option<&'a Leaf>,
+    /// Whether it is a client's edit, and not one that was made elsewhere and is replicated.
+    pub interactive: bool,
+    /// Who makes it; `None` is the embedding program, which may do everything.
+    pub user: Option<&'a User>,
 }
 
 /// Says whether an edit is taken.
@@ -160,7 +165,7 @@ impl Database {
     }
 
     fn designs(&self) -> Result<Vec<(String, String)>, Error> {
-        let live = self.unpinned();
+        let live = self.whole().unpinned();
         let mut designs = Vec::new();
         let mut scan = DocsScan {
             start: Some(DESIGN.to_owned()),

@@ -10,6 +10,7 @@
 //! | `file`, `backend`, `tables` | the redb file of a database; every table and row of the file format |
 //! | `write` | the one door: queue, leader, decisions, the commit |
 //! | `feeds` | which changes named feeds have, known when they are written |
+//! | `asker` | on whose behalf a handle is used |
 //! | `guard` | who else decides which edits are taken |
 //! | `companion` | what others keep of a store, found by all who have it |
 //! | `read`, `changes`, `pending`, `all_docs`, `local` | reading, each call on a fresh snapshot |
@@ -20,6 +21,7 @@
 //! | `compact`, `check` | giving space back; verifying every invariant |
 
 mod all_docs;
+mod asker;
 mod attachments;
 mod backend;
 mod changes;
@@ -46,6 +48,7 @@ mod types;
 mod updates;
 mod write;
 
+pub use asker::{Asker, Takes};
 pub use attachments::Staging;
 #[doc(hidden)]
 pub use backend::BackendSeam;
@@ -71,4 +74,6 @@ pub struct Database {
     inner: Arc<database::Inner>,
     /// The moment that it reads, if it is not whatever is there.
     pinned: Option<Arc<pinned::Pinned>>,
+    /// On whose behalf it is used, if it is anybody's.
+    asker: Option<Arc<Asker>>,
 }

@@ -5,11 +5,51 @@ use trunkline_core::json;
 /// What CouchDB 3 gives a new database for `_security`.
 pub const DEFAULT_SECURITY: &str = r#"{"members":{"roles":["_admin"]},"admins":{"roles":["_admin"]}}"#;
 
-/// Who asks, JSON text: there are no users yet, so everyone is the administrator.
-pub fn user_context(database: &str) -> String {
+/// Who asks something of a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Members of an object, JSON text.
+    members: Box<str>,
+}
+
+impl User {
+    /// One of that name (nobody has none), with these roles.
+    pub fn new<'a>(name: Option<&str>, roles: impl IntoIterator<Item = &'a str>) -> User {
+        let mut out = b"\"name\":".to_vec();
+        match name {
+            Some(name) => json::quote(name, &mut out),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b",\"roles\":[");
+        for (place, role) in roles.into_iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            json::quote(role, &mut out);
+        }
+        out.push(b']');
+        User {
+            members: String::from_utf8(out).unwrap_or_default().into(),
+        }
+    }
+}
+
+impl Default for User {
+    /// Nobody, with no role.
+    fn default() -> User {
+        User::new(None, [])
+    }
+}
+
+/// Who asks, as functions are told (`userCtx`), JSON text; nobody in particular is the embedding program, and that the
+/// administrator.
+pub fn user_context(database: &str, user: Option<&User>) -> String {
     let mut out = b"{\"db\":".to_vec();
     json::quote(database, &mut out);
-    out.extend_from_slice(b",\"name\":null,\"roles\":[\"_admin\"]}");
+    let members = user.map_or(r#""name":null,"roles":["_admin"]"#, |user| &user.members);
+    out.push(b',');
+    out.extend_from_slice(members.as_bytes());
+    out.push(b'}');
     String::from_utf8(out).unwrap_or_default()
 }
 
@@ -132,6 +172,23 @@ fn answer_of(text: &str) -> Option<Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn users() {
+        assert_eq!(
+            user_context("calls", None),
+            r#"{"db":"calls","name":null,"roles":["_admin"]}"#
+        );
+        let user = User::new(Some("a\"b"), ["x", "y\\"]);
+        assert_eq!(
+            user_context("calls", Some(&user)),
+            r#"{"db":"calls","name":"a\"b","roles":["x","y\\"]}"#
+        );
+        assert_eq!(
+            user_context("calls", Some(&User::default())),
+            r#"{"db":"calls","name":null,"roles":[]}"#
+        );
+    }
 
     #[test]
     fn verdicts() {

@@ -8,7 +8,7 @@ use crate::feeds::Feeds;
 use crate::file::OpenFile;
 use crate::guard::{DESIGN, Guard};
 use crate::tables::{self, State, meta};
-use crate::{Database, Durability, Error, LocalWrite, Outcome, Refused};
+use crate::{Asker, Database, Durability, Error, LocalWrite, Outcome, Refused};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use trunkline_core::Seq;
@@ -28,6 +28,8 @@ pub(super) struct Commit<'a, 't> {
     pub(super) state: State,
     pub(super) revs_limit: u32,
     pub(super) guard: Option<Guard>,
+    /// Whose edits are applied now.
+    pub(super) asker: Option<&'a Asker>,
     /// Of all commits of this process.
     pub(super) number: u64,
     /// In id order.
@@ -195,6 +197,7 @@ impl<'a, 't> Commit<'a, 't> {
             state,
             revs_limit: file.revs_limit.load(Ordering::Relaxed),
             guard: None,
+            asker: None,
             number: COMMITS.fetch_add(1, Ordering::Relaxed),
             entries,
             last_id,
@@ -210,7 +213,13 @@ impl<'a, 't> Commit<'a, 't> {
         let mut answers = Vec::with_capacity(works.len());
         for (work, _) in works {
             answers.push(match *work {
-                Work::Edits { edits, atomic, local } => {
+                Work::Edits {
+                    edits,
+                    atomic,
+                    local,
+                    asker,
+                } => {
+                    self.asker = asker.as_deref();
                     Answer::Edits(self.batch(edits, *atomic, local.as_ref())?)
                 }
                 Work::Purge(purges) => Answer::Purged(self.purges(purges)?),

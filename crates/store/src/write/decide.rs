@@ -2,6 +2,7 @@
 
 use super::apply::{Commit, path_of};
 use super::entry::{Fresh, Head, Tree};
+use super::guarded::Proposal;
 use crate::{Error, Outcome, Refused, Written};
 use std::sync::atomic::Ordering;
 use trunkline_core::attachment::Attachment;
@@ -19,6 +20,18 @@ pub(super) type Decision<T> = Result<Result<T, Refused>, Error>;
 impl<'a> Commit<'a, '_> {
     /// An edit under the rules for clients: its parent must be a leaf.
     pub(super) fn interactive(
+        &mut self,
+        index: usize,
+        edit: &'a InteractiveEdit,
+        claimed: Option<&Rev>,
+    ) -> Result<Outcome, Error> {
+        match self.interactive_edit(index, edit, claimed)? {
+            Err(refused) => Ok(Err(self.reason(index, refused)?)),
+            written => Ok(written),
+        }
+    }
+
+    fn interactive_edit(
         &mut self,
         index: usize,
         edit: &'a InteractiveEdit,
@@ -58,7 +71,14 @@ impl<'a> Commit<'a, '_> {
         let path = path_of(&rev, parent.as_ref());
         // A document that comes back is a new one to a guard.
         let claimed = path_of(&rev, edit.parent.as_ref());
-        if let Err(refused) = self.guarded(index, &claimed, edit.deleted, &edit.body, &attachments)? {
+        let proposal = Proposal {
+            interactive: true,
+            path: &claimed,
+            deleted: edit.deleted,
+            body: edit.body.as_str(),
+            attachments: &attachments,
+        };
+        if let Err(refused) = self.judged(index, &proposal)? {
             return Ok(Err(refused));
         }
         let seq = self.grow(index, &path, edit.deleted, &edit.body, attachments)?;
@@ -94,6 +114,13 @@ impl<'a> Commit<'a, '_> {
 
     /// A revision made elsewhere: merged, whatever is here.
     pub(super) fn replicated(&mut self, index: usize, edit: &'a ReplicatedEdit) -> Result<Outcome, Error> {
+        match self.replicated_edit(index, edit)? {
+            Err(refused) => Ok(Err(self.reason(index, refused)?)),
+            written => Ok(written),
+        }
+    }
+
+    fn replicated_edit(&mut self, index: usize, edit: &'a ReplicatedEdit) -> Result<Outcome, Error> {
         if edit.body.as_str().len() > DOCUMENT_BYTES_MAX {
             return Ok(Err(Refused::DocumentTooLarge));
         }
@@ -109,6 +136,9 @@ impl<'a> Commit<'a, '_> {
         };
         let known = self.knows(index, &rev)?;
         let attachments = if known {
+            if let Err(refused) = self.may_change(index)? {
+                return Ok(Err(refused));
+            }
             self.offer_staged(&edit.attachments);
             Vec::new()
         } else {
@@ -116,8 +146,14 @@ impl<'a> Commit<'a, '_> {
                 Ok(attachments) => attachments,
                 Err(refused) => return Ok(Err(refused)),
             };
-            let judged = self.guarded(index, &edit.path, edit.deleted, &edit.body, &attachments)?;
-            if let Err(refused) = judged {
+            let proposal = Proposal {
+                interactive: false,
+                path: &edit.path,
+                deleted: edit.deleted,
+                body: edit.body.as_str(),
+                attachments: &attachments,
+            };
+            if let Err(refused) = self.judged(index, &proposal)? {
                 return Ok(Err(refused));
             }
             attachments

@@ -1,46 +1,130 @@
-//! Edits before a database's guard.
+//! Edits before those who have a say in whether they are taken: the one whose they are, and the database's guard.
 
-use super::apply::Commit;
+use super::apply::{Commit, path_of};
 use super::decide::Decision;
 use super::entry::Tree;
 use crate::guard::DESIGN;
 use crate::tables::attachment::decode_attachments;
 use crate::tables::by_seq::{BodyRow, RowBody, SeqRow};
 use crate::tables::bytes::Malformed;
-use crate::{Candidate, Error, Leaf};
+use crate::{Candidate, Error, Leaf, Refused};
 use redb::ReadableTable;
 use trunkline_core::attachment::Attachment;
 use trunkline_core::doc::{Body, RevPath};
+use trunkline_core::rev::Rev;
 use trunkline_core::revtree::LeafState;
 
-impl Commit<'_, '_> {
-    /// Asks the guard about an edit, where there is one. `path` is what the edit adds to the tree.
-    pub(super) fn guarded(
+/// An edit as it is judged.
+pub(super) struct Proposal<'p> {
+    pub(super) interactive: bool,
+    /// What the edit adds to the tree.
+    pub(super) path: &'p RevPath,
+    pub(super) deleted: bool,
+    pub(super) body: &'p str,
+    pub(super) attachments: &'p [Attachment],
+}
+
+impl<'a> Commit<'a, '_> {
+    /// Asks the one whose edit it is may make it, and the guard, where there are such.
+    pub(super) fn judged(&mut self, index: usize, proposal: &Proposal<'_>) -> Decision<()> {
+        let asks = self.asker.is_some_and(|asker| asker.takes.is_some());
+        if !asks && self.guard.is_none() {
+            return Ok(Ok(()));
+        }
+        let rev = proposal.path.rev();
+        let rev = rev.ok_or_else(|| Error::Corrupt("an edit without a revision".into()))?;
+        if asks {
+            let winner = self.winner(index)?;
+            if let Err(refused) = self.taken(index, proposal, &rev, winner.as_ref())? {
+                return Ok(Err(refused));
+            }
+            let old = self.predecessor(index, proposal.path)?;
+            let is_other = |old: &Leaf| winner.as_ref().is_none_or(|winner| winner.rev != old.rev);
+            if let Some(old) = old.filter(is_other)
+                && let Err(refused) = self.taken(index, proposal, &rev, Some(&old))?
+            {
+                return Ok(Err(refused));
+            }
+        }
+        let id = self.entry_mut(index)?.id;
+        let Some(guard) = self.guard.clone().filter(|_| !id.starts_with(DESIGN)) else {
+            return Ok(Ok(()));
+        };
+        let old = self.predecessor(index, proposal.path)?;
+        Ok(guard(&self.candidate(index, proposal, &rev, old.as_ref())?))
+    }
+
+    /// Whether the one whose edit it is may change a document as it is, where somebody is to be asked that. Tombstones are
+    /// there for all.
+    pub(super) fn may_change(&mut self, index: usize) -> Decision<()> {
+        if self.asker.is_none_or(|asker| asker.takes.is_none()) {
+            return Ok(Ok(()));
+        }
+        let Some(winner) = self.winner(index)?.filter(|winner| !winner.deleted) else {
+            return Ok(Ok(()));
+        };
+        let path = path_of(&winner.rev, None);
+        let proposal = Proposal {
+            interactive: true,
+            path: &path,
+            deleted: false,
+            body: winner.body.as_str(),
+            attachments: &winner.attachments,
+        };
+        self.taken(index, &proposal, &winner.rev, Some(&winner))
+    }
+
+    /// Why an edit is refused, as far as the one whose it is may know.
+    pub(super) fn reason(&mut self, index: usize, refused: Refused) -> Result<Refused, Error> {
+        Ok(self.may_change(index)?.err().unwrap_or(refused))
+    }
+
+    /// Asks the one whose edit it is.
+    fn taken(
         &mut self,
         index: usize,
-        path: &RevPath,
-        deleted: bool,
-        body: &Body,
-        attachments: &[Attachment],
+        proposal: &Proposal<'_>,
+        rev: &Rev,
+        old: Option<&Leaf>,
     ) -> Decision<()> {
-        let Some(guard) = self.guard.clone() else {
+        let Some(takes) = self.asker.and_then(|asker| asker.takes.as_ref()) else {
             return Ok(Ok(()));
         };
-        let id = self.entry_mut(index)?.id;
-        let Some(rev) = path.rev().filter(|_| !id.starts_with(DESIGN)) else {
-            return Ok(Ok(()));
-        };
-        let old = self.predecessor(index, path)?;
-        Ok(guard(&Candidate {
+        Ok(takes(&self.candidate(index, proposal, rev, old)?))
+    }
+
+    fn candidate<'c>(
+        &self,
+        index: usize,
+        proposal: &Proposal<'c>,
+        rev: &'c Rev,
+        old: Option<&'c Leaf>,
+    ) -> Result<Candidate<'c>, Error>
+    where
+        'a: 'c,
+    {
+        let entry = self.entries.get(index);
+        let entry = entry.ok_or_else(|| Error::Corrupt("an edit's document was not gathered".into()))?;
+        Ok(Candidate {
             commit: self.number,
-            id,
-            rev: &rev,
-            path,
-            deleted,
-            body: body.as_str(),
-            attachments,
-            old: old.as_ref(),
-        }))
+            id: entry.id,
+            rev,
+            path: proposal.path,
+            deleted: proposal.deleted,
+            body: proposal.body,
+            attachments: proposal.attachments,
+            old,
+            interactive: proposal.interactive,
+            user: self.asker.map(|asker| &*asker.user),
+        })
+    }
+
+    /// The leaf that the document shows.
+    fn winner(&mut self, index: usize) -> Result<Option<Leaf>, Error> {
+        match self.entry_mut(index)?.head()? {
+            Some(head) => self.leaf(index, head.winner, head.state).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The nearest ancestor that is a leaf: no other has a body.
@@ -55,17 +139,18 @@ impl Commit<'_, '_> {
         };
         let mut ancestors = path.revs().skip(1);
         let found = ancestors.find_map(|rev| leaves.iter().find(|(leaf, _)| *leaf == rev).cloned());
-        let Some((rev, state)) = found else {
-            return Ok(None);
-        };
+        found.map(|(rev, state)| self.leaf(index, rev, state)).transpose()
+    }
+
+    fn leaf(&mut self, index: usize, rev: Rev, state: LeafState) -> Result<Leaf, Error> {
         let (body, attachments) = self.leaf_content(index, state)?;
-        Ok(Some(Leaf {
+        Ok(Leaf {
             rev,
             deleted: state.deleted,
             body: Body::from_stored(body.as_str()),
             attachments,
             seq: self.entry_mut(index)?.now.seq,
-        }))
+        })
     }
 
     fn leaf_content(&mut self, index: usize, state: LeafState) -> Result<(String, Vec<Attachment>), Error> {

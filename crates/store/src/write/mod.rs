@@ -18,8 +18,9 @@ pub(crate) use feeds::FeedStep;
 pub use queue::Leader;
 pub(crate) use queue::{Answer, Queue, Work};
 
-use crate::{Batch, Database, Durability, Error, Outcome, Refused};
+use crate::{Asker, Batch, Database, Durability, Error, Outcome, Refused};
 use queue::Prepared;
+use std::sync::Arc;
 use trunkline_core::attachment::AttachmentSource;
 use trunkline_core::doc::Edit;
 use trunkline_core::doc_id::DocId;
@@ -36,7 +37,7 @@ impl Database {
             return Err(Error::Refused(refused));
         }
         let durability = batch.durability;
-        match self.do_work(Work::of_batch(batch), durability)? {
+        match self.do_work(Work::of_batch(batch, self.asker.clone()), durability)? {
             Answer::Edits(outcomes) => Ok(outcomes),
             _ => Err(misanswered()),
         }
@@ -56,13 +57,17 @@ impl Database {
             return None;
         }
         let durability = batch.durability;
-        self.queue_work(Work::of_batch(batch), durability, move |answer| {
-            done(match answer {
-                Ok(Answer::Edits(outcomes)) => Ok(outcomes),
-                Ok(_) => Err(misanswered()),
-                Err(error) => Err(error),
-            });
-        })
+        self.queue_work(
+            Work::of_batch(batch, self.asker.clone()),
+            durability,
+            move |answer| {
+                done(match answer {
+                    Ok(Answer::Edits(outcomes)) => Ok(outcomes),
+                    Ok(_) => Err(misanswered()),
+                    Err(error) => Err(error),
+                });
+            },
+        )
     }
 
     /// Removes leaves and what only they used. One list of removed revisions per document; each document that lost
@@ -92,13 +97,14 @@ fn misanswered() -> Error {
 
 impl Work {
     /// Computes revision ids here, on the caller's time, for the parents that the edits claim.
-    fn of_batch(batch: Batch) -> Work {
+    fn of_batch(batch: Batch, asker: Option<Arc<Asker>>) -> Work {
         let revs = claimed_revisions(&batch.edits);
         let edits = batch.edits.into_iter().zip(revs);
         Work::Edits {
             edits: edits.map(|(edit, rev)| Prepared { edit, rev }).collect(),
             atomic: batch.atomic,
             local: batch.local,
+            asker,
         }
     }
 }

@@ -6,7 +6,7 @@
 //! the leader may be blocked as writers.
 
 use super::feeds::FeedStep;
-use crate::{Database, Durability, Error, LocalWrite, Outcome, Refused};
+use crate::{Asker, Database, Durability, Error, LocalWrite, Outcome, Refused};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,6 +25,8 @@ pub(crate) enum Work {
         edits: Vec<Prepared>,
         atomic: bool,
         local: Option<LocalWrite>,
+        /// Whose edits they are.
+        asker: Option<Arc<Asker>>,
     },
     Purge(Vec<(DocId, Vec<Rev>)>),
     Local {
@@ -188,9 +190,9 @@ impl Drop for Leader {
 impl Database {
     /// Does a job and waits for it.
     pub(crate) fn do_work(&self, work: Work, durability: Durability) -> Result<Answer, Error> {
-        // Who leads decides for everybody: by what is there, not by what was there at a moment.
-        if self.pinned.is_some() {
-            return self.unpinned().do_work(work, durability);
+        // Who leads decides for everybody: by what is there, not by what was there at a moment or what somebody sees.
+        if self.pinned.is_some() || self.asker.is_some() {
+            return self.unpinned().whole().do_work(work, durability);
         }
         let waiter = Arc::new(Waiter::default());
         let told = waiter.clone();
@@ -221,7 +223,7 @@ impl Database {
         self.enqueue(work, durability, Box::new(done), None)
             .then(|| Leader {
                 // As in [`Database::do_work`].
-                database: Some(self.unpinned()),
+                database: Some(self.unpinned().whole()),
             })
     }
 

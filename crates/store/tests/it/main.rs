@@ -24,4 +24,6 @@ mod model;
 mod partitioned;
 mod pinned;
 mod support;
+mod taken;
+mod taken_together;
 mod together;

@@ -1,0 +1,11 @@
+//! What is asked and written on behalf of someone.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod judged;
+mod support;

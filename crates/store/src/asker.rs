@@ -1,0 +1,55 @@
+//! On whose behalf a handle is used: what is seen through it, and which edits are taken from it.
+
+use crate::{Candidate, Database, Refused};
+use std::fmt;
+use std::sync::Arc;
+use trunkline_wire::functions::User;
+
+/// Says whether an edit is taken.
+pub type Takes = Arc<dyn Fn(&Candidate<'_>) -> Result<(), Refused> + Send + Sync>;
+
+/// On whose behalf a handle reads and writes.
+#[derive(Default)]
+pub struct Asker {
+    /// Who, as validation functions are told.
+    pub user: Arc<User>,
+    /// Asked about every edit before any guard, about those of design documents too; `None` takes all.
+    ///
+    /// It is asked once with the document's winner as `old`, a tombstone too, and once more with the leaf that the edit goes
+    /// on from, where that is another. Where an edit comes to nothing, because it conflicts or is here already, it is
+    /// asked about the winner in the edit's place (unless that is a tombstone): who may not write a document does not
+    /// hear which revisions it has.
+    pub takes: Option<Takes>,
+}
+
+impl fmt::Debug for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asker")
+            .field("user", &self.user)
+            .field("takes_all", &self.takes.is_none())
+            .finish()
+    }
+}
+
+impl Database {
+    /// The same database, on behalf of someone.
+    pub fn on_behalf(&self, asker: Arc<Asker>) -> Database {
+        Database {
+            asker: Some(asker),
+            ..self.clone()
+        }
+    }
+
+    /// On whose behalf, if it is anybody's; `None` sees and takes all.
+    pub fn asker(&self) -> Option<&Arc<Asker>> {
+        self.asker.as_ref()
+    }
+
+    /// The same database on nobody's behalf: for what is done for all who use it.
+    pub fn whole(&self) -> Database {
+        Database {
+            asker: None,
+            ..self.clone()
+        }
+    }
+}
