@@ -79,8 +79,15 @@ impl Node {
 
     /// Starts a server on a given address, and waits until it listens.
     pub(crate) fn start_on(dir: &Path, listen: &str) -> Node {
+        Node::start_with(dir, &["--listen", listen], &[])
+    }
+
+    /// Starts a server with these options and variables, and waits until it listens.
+    pub(crate) fn start_with(dir: &Path, options: &[&str], variables: &[(&str, &str)]) -> Node {
         let mut child = Command::new(BINARY)
-            .args(["serve", dir.to_str().unwrap(), "--listen", listen])
+            .args(["serve", dir.to_str().unwrap()])
+            .args(options)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -60,17 +60,16 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    pub(crate) fn new(replications: Replications, config: Config) -> App {
-        let buffers = config
-            .request_buffers_bytes_max
-            .max(config.request_buffer_bytes_max);
+    pub(crate) fn new(replications: Replications, config: Live) -> App {
+        let now = config.now();
+        let buffers = now.request_buffers_bytes_max.max(now.request_buffer_bytes_max);
         replications.store().set_guard_maker(trunkline_query::guards());
         LocalPeer::set_filter_maker(crate::local_filters::local_filter);
         App(Arc::new(Shared {
-            rooms: Rooms::new(buffers, config.request_buffers_wait_ms),
+            rooms: Rooms::new(buffers, now.request_buffers_wait_ms),
             store: replications.store().clone(),
             views: Views::new(replications.store()),
-            config: Live::new(config),
+            config,
             replications,
             reads: Reads::default(),
             scans: Threads::per_core(),

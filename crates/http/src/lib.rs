@@ -22,6 +22,7 @@ mod function_request;
 mod jobs;
 mod lenient;
 mod local_filters;
+mod loopback;
 mod reads;
 mod request;
 mod respond;
@@ -40,4 +41,5 @@ pub use config::{
     SameSite, Secret, Sessions, Tls, TlsVersion,
 };
 pub use local_filters::local_filter;
+pub use loopback::is_loopback;
 pub use server::{serve, serve_with};

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::front::Front;
 use crate::lenient::Lenient;
-use crate::{Config, background};
+use crate::{Live, background, loopback};
 use axum::body::Body;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -19,18 +19,21 @@ use trunkline_replicate::Replications;
 use trunkline_store::Store;
 
 /// Serves `store` on `listener` until `shutdown` resolves, then ends feeds with their `last_seq`, lets running writes
-/// finish and replications checkpoint, for at most [`Config::shutdown_ms`]. The store stays open; closing it is the
+/// finish and replications checkpoint, for at most [`shutdown_ms`](crate::Config::shutdown_ms). The store stays open; closing it is the
 /// caller's. Feeds, listings and commits have a few threads of their own, all else runs on the runtime's blocking
 /// threads: a runtime made for this server needs few of them (`max_blocking_threads`), since no call waits for a client
 /// there.
+///
+/// Without an administrator in [`admins`](crate::Config::admins) it serves loopback addresses alone: another is an error.
 pub async fn serve(
     listener: TcpListener,
     store: Store,
-    config: Config,
+    config: impl Into<Live>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let replications = Replications::new(store, config.secrets.clone());
-    let shutdown_ms = config.shutdown_ms;
+    let config = config.into();
+    let (secrets, shutdown_ms) = (config.now().secrets.clone(), config.now().shutdown_ms);
+    let replications = Replications::new(store, secrets);
     serve_with(listener, replications.clone(), config, shutdown).await?;
     let ended = replications.shutdown();
     if tokio::time::timeout(Duration::from_millis(shutdown_ms), ended)
@@ -47,9 +50,11 @@ pub async fn serve(
 pub async fn serve_with(
     listener: TcpListener,
     replications: Replications,
-    config: Config,
+    config: impl Into<Live>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    let config = config.into();
+    loopback::check(listener.local_addr()?, &config.now())?;
     replications.follow_documents();
     let app = App::new(replications, config);
     let service = Front::new(app.clone());

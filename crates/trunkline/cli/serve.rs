@@ -1,6 +1,7 @@
 //! `trunkline serve`: the HTTP server over a store's directory.
 
 use super::Failure;
+use super::administrator;
 use super::location::explain;
 use super::output::say;
 use super::signals::Stop;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use trunkline::engine::{Store, StoreOptions};
+use trunkline::http::Config;
 use trunkline::replicate::Secrets;
 
 /// What `serve` takes.
@@ -69,21 +71,27 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
 
 async fn serve(args: &ServeArgs, store: Store) -> Result<(), Failure> {
     let mut stop = Stop::new()?;
-    let listener = TcpListener::bind(args.listen)
+    let config = config(args)?;
+    let listen = administrator::guarded(args.listen, &config);
+    let listener = TcpListener::bind(listen)
         .await
-        .map_err(|cause| Failure::new(format!("cannot listen on {}: {cause}", args.listen)))?;
+        .map_err(|cause| Failure::new(format!("cannot listen on {listen}: {cause}")))?;
     let address = listener.local_addr()?;
     greet(args, address)?;
     let shutdown = async move {
         stop.asked().await;
         tracing::info!("stopping: running requests finish first");
     };
-    let config = trunkline::http::Config {
-        secrets: secrets(args),
-        ..trunkline::http::Config::default()
-    };
     trunkline::http::serve(listener, store, config, shutdown).await?;
     Ok(())
+}
+
+fn config(args: &ServeArgs) -> Result<Config, Failure> {
+    Ok(Config {
+        admins: administrator::of_environment()?.into_iter().collect(),
+        secrets: secrets(args),
+        ..Config::default()
+    })
 }
 
 /// systemd hands a service its credentials in a directory, which it names in the environment.
@@ -98,9 +106,6 @@ fn greet(args: &ServeArgs, address: SocketAddr) -> Result<(), Failure> {
         "Trunkline {version} listens on http://{address} (store: {})",
         args.dir.display()
     ))?;
-    if !address.ip().is_loopback() {
-        tracing::warn!("anyone who reaches {address} may read and write: there is no authentication yet");
-    }
     say("Try, in another terminal:")?;
     say(format_args!("  curl -X PUT http://{address}/cdrs"))?;
     say(format_args!(

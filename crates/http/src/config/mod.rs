@@ -104,6 +104,12 @@ impl fmt::Debug for Secret {
 #[derive(Clone, Debug)]
 pub struct Live(Arc<RwLock<Arc<Config>>>);
 
+impl From<Config> for Live {
+    fn from(config: Config) -> Live {
+        Live::new(config)
+    }
+}
+
 impl Live {
     /// Begins with these.
     pub fn new(config: Config) -> Live {

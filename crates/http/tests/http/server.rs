@@ -169,3 +169,15 @@ async fn replications_that_cannot_start() {
     let filter = json!({ "source": "a", "target": "b", "filter": "x/y" });
     assert_eq!(server.post("/_replicate", filter).await.status, 404);
 }
+
+#[tokio::test]
+async fn an_open_server_is_not_put_on_the_network() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = trunkline_store::Store::open(dir.path()).unwrap();
+    let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let config = trunkline_http::Config::default();
+    let served = trunkline_http::serve(listener, store, config, std::future::pending()).await;
+    let refused = served.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied);
+    assert!(refused.to_string().contains("no administrator"), "{refused}");
+}
