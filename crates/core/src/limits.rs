@@ -316,3 +316,6 @@ pub const REQUEST_HEAD_MS: u64 = 65_000;
 
 /// Bytes of a request's head: a document id of [`DOC_ID_BYTES_MAX`] percent-encoded, options, and cookies.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Milliseconds that a TLS handshake may take: three round trips of the worst link.
+pub const TLS_HANDSHAKE_MS: u64 = 10_000;

@@ -8,9 +8,11 @@
 
 mod absent;
 mod app;
+mod auth;
 mod background;
 mod body;
 mod config;
+mod connection;
 mod content;
 mod edit;
 mod encoding;
@@ -21,6 +23,7 @@ mod front;
 mod function_request;
 mod jobs;
 mod lenient;
+mod listener;
 mod local_filters;
 mod loopback;
 mod reads;
@@ -32,6 +35,7 @@ mod server;
 mod show;
 mod snapshots;
 mod tasks;
+mod tls;
 mod unread;
 mod upload;
 mod views;
@@ -40,6 +44,8 @@ pub use config::{
     Authentication, Certificates, Config, Connections, Cors, Jwt, Live, Lockout, Passwords, Prf, Proxy,
     SameSite, Secret, Sessions, Tls, TlsVersion,
 };
+pub use listener::{Listener, Listeners};
 pub use local_filters::local_filter;
 pub use loopback::is_loopback;
 pub use server::{serve, serve_with};
+pub use tls::{ServerTls, TlsError};

@@ -1,0 +1,94 @@
+//! One connection, from its first byte to its last.
+
+use crate::auth::certificate::ClientCertificate;
+use crate::front::Front;
+use crate::lenient::Lenient;
+use crate::listener::{Accepted, Incoming, Io};
+use crate::tls::{ServerTls, names_of};
+use axum::body::Body;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::Watcher;
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use trunkline_core::limits::{
+    HTTP2_REQUEST_WINDOW_BYTES, HTTP2_REQUESTS_WINDOW_BYTES, HTTP2_STREAMS_MAX, TLS_HANDSHAKE_MS,
+};
+
+/// The other end of a request's connection: in the request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// `None` through a unix socket.
+    pub(crate) address: Option<IpAddr>,
+    /// Whether nobody between can read along.
+    pub(crate) tls: bool,
+}
+
+/// Serves a connection to its end, or to that of the server.
+pub(crate) async fn serve(accepted: Accepted, front: Front, watcher: Watcher) {
+    let address = accepted.address;
+    let (stream, tls, certificate) = match accepted.incoming {
+        Incoming::Plain(stream) => (stream, false, None),
+        Incoming::Tls(stream, tls) => match handshake(stream, &tls).await {
+            Ok((stream, certificate)) => (stream, true, certificate),
+            Err(error) => {
+                tracing::debug!(?address, %error, "no TLS connection came about");
+                return;
+            }
+        },
+    };
+    let peer = Peer { address, tls };
+    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        if let Some(certificate) = &certificate {
+            request.extensions_mut().insert(certificate.clone());
+        }
+        let front = front.clone();
+        async move { Ok::<_, Infallible>(front.answer(request).await) }
+    });
+    let connection = builder()
+        .serve_connection(TokioIo::new(Lenient::new(stream)), service)
+        .into_owned();
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(?address, %error, "a connection ended");
+    }
+}
+
+type Secured = (Box<dyn Io>, Option<ClientCertificate>);
+
+/// Who connects and then says nothing is not waited for.
+async fn handshake(stream: TcpStream, tls: &ServerTls) -> io::Result<Secured> {
+    let shaken = tls.acceptor().accept(stream);
+    let stream = tokio::time::timeout(Duration::from_millis(TLS_HANDSHAKE_MS), shaken).await??;
+    let (_, session) = stream.get_ref();
+    let shown = session.peer_certificates().and_then(<[_]>::first);
+    let certificate = shown.map(|shown| ClientCertificate {
+        names: names_of(shown),
+    });
+    Ok((Box::new(stream), certificate))
+}
+
+/// How often an HTTP/2 connection is asked whether it lives.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// Without an answer for so long, it does not.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// HTTP/1.1 as it comes. HTTP/2 with room for the feeds of a whole node on one connection, none of which waits for
+/// another; what is gone without a word is noticed.
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(HTTP2_REQUEST_WINDOW_BYTES)
+        .initial_connection_window_size(HTTP2_REQUESTS_WINDOW_BYTES)
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .max_pending_accept_reset_streams(HTTP2_STREAMS_MAX as usize)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
+}
