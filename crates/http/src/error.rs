@@ -320,6 +320,7 @@ impl From<store::Error> for Error {
             store::Error::PartitionedSystem(_) => Error::bad("Cannot partition a system database"),
             store::Error::Closed => Error::Closing,
             store::Error::SnapshotEnded => Error::SnapshotEnded,
+            store::Error::NotWhole => Error::Forbidden(error.to_string()),
             store::Error::FeedMissing(_) => Error::NotFound(trunkline_wire::feeds::MISSING.into()),
             store::Error::FeedUnbuilt(_) => Error::FeedUnbuilt,
             store::Error::Busy => Error::Busy,

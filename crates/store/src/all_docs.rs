@@ -1,11 +1,12 @@
 //! Documents in id order.
 
 use crate::changes::{Chunk, with_winner};
-use crate::read::{Snapshot, Value, text};
+use crate::read::{Value, text};
+use crate::sight::Sight;
 use crate::tables::DocsRow;
 use crate::tables::by_seq::SeqRow;
 use crate::tables::bytes::Malformed;
-use crate::{Database, DocRow, DocsScan, Error, ScanEnd, WinnerBody};
+use crate::{Database, DocRow, DocsScan, Error, ScanEnd, Seen, WinnerBody};
 use redb::Range;
 use std::ops::{Bound, ControlFlow};
 use trunkline_core::Seq;
@@ -19,16 +20,16 @@ impl Database {
         scan: &DocsScan,
         row: &mut dyn FnMut(DocRow<'_>) -> ControlFlow<()>,
     ) -> Result<ScanEnd<String>, Error> {
-        let snapshot = self.snapshot()?;
+        let sight = self.sight()?;
         let Some(bounds) = scan.bounds() else {
             return Ok(ScanEnd {
                 last: None,
                 done: true,
             });
         };
-        let mut range = snapshot.docs.range::<&[u8]>(bounds)?;
+        let mut range = sight.snapshot.docs.range::<&[u8]>(bounds)?;
         let mut bodies = Bodies {
-            snapshot: &snapshot,
+            sight: &sight,
             following: None,
         };
         let mut chunk = Chunk::new(scan.limit);
@@ -52,7 +53,7 @@ impl Database {
                 last = Some(key);
                 continue;
             }
-            chunk.take(key.value().len() + value.value().len());
+            chunk.spend(key.value().len() + value.value().len());
             let flow = show(
                 &mut bodies,
                 scan.bodies,
@@ -71,9 +72,13 @@ impl Database {
         Ok(ScanEnd { last, done })
     }
 
-    /// How many documents in the scan's direction come before its start (for `offset`): counts, reads no body.
+    /// How many documents in the scan's direction come before its start (for `offset`): counts, and reads no body but for
+    /// one who does not see all of the database.
     pub fn count_docs(&self, scan: &DocsScan) -> Result<u64, Error> {
         let Some(start) = &scan.start else { return Ok(0) };
+        if !self.is_whole() {
+            return self.count_docs_seen(start, scan);
+        }
         let start = start.as_bytes();
         let before = match (scan.descending, scan.after_start) {
             (false, false) => (Bound::Unbounded, Bound::Excluded(start)),
@@ -88,6 +93,36 @@ impl Database {
             count += u64::from(!state.deleted);
         }
         Ok(count)
+    }
+
+    fn count_docs_seen(&self, start: &str, scan: &DocsScan) -> Result<u64, Error> {
+        let start = Some(start.to_owned());
+        let mut before = match scan.descending {
+            false => DocsScan {
+                start: None,
+                end: start,
+                inclusive_end: scan.after_start,
+                ..scan.clone()
+            },
+            true => DocsScan {
+                start,
+                after_start: !scan.after_start,
+                end: None,
+                ..scan.clone()
+            },
+        };
+        (before.descending, before.bodies, before.limit) = (false, false, usize::MAX);
+        let mut count = 0;
+        loop {
+            let end = self.all_docs(&before, &mut |_| {
+                count += 1;
+                ControlFlow::Continue(())
+            })?;
+            match end.last {
+                Some(last) if !end.done => (before.start, before.after_start) = (Some(last), true),
+                _ => return Ok(count),
+            }
+        }
     }
 }
 
@@ -123,6 +158,7 @@ fn edge(id: &Option<String>, included: bool) -> Bound<&[u8]> {
     }
 }
 
+/// Shows a document, if it is seen.
 fn show(
     bodies: &mut Bodies<'_>,
     with_bodies: bool,
@@ -133,45 +169,67 @@ fn show(
     row: &mut dyn FnMut(DocRow<'_>) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, Error> {
     let id = text(id)?;
-    let seq = docs_row.seq;
-    let conflicts = if docs_row.tree()?.is_linear() {
-        Vec::new()
-    } else {
-        conflicts(docs_row)?
+    let sight = bodies.sight;
+    let (conflicts, read) = match docs_row.tree()?.is_linear() {
+        true => (Some(Vec::new()), 0),
+        false => conflicts(sight, id, docs_row)?,
     };
+    chunk.spend(read);
+    let Some(conflicts) = conflicts else {
+        return Ok(ControlFlow::Continue(()));
+    };
+    let seq = docs_row.seq;
     let show = |winner: Option<WinnerBody<'_>>| {
-        Ok(row(DocRow {
-            id,
-            rev,
-            seq,
-            conflicts,
-            winner,
+        let seen = match (&winner, sight.sees) {
+            (Some(winner), Some(sees)) => sees(&Seen {
+                id,
+                rev: &rev,
+                deleted: false,
+                body: winner.body,
+                attachments: &winner.attachments,
+            }),
+            (_, sees) => sees.is_none(),
+        };
+        Ok(seen.then(|| {
+            row(DocRow {
+                id,
+                rev,
+                seq,
+                conflicts,
+                winner: winner.filter(|_| with_bodies),
+            })
         }))
     };
-    if !with_bodies {
-        return show(None);
-    }
-    let value = bodies.row(seq)?;
-    let decoded = SeqRow::decode(value.value())?;
-    chunk.spend(value.value().len());
-    with_winner(bodies.snapshot, &decoded, true, chunk, show)
+    let flow = if with_bodies || sight.sees.is_some() {
+        let value = bodies.row(seq)?;
+        let decoded = SeqRow::decode(value.value())?;
+        chunk.spend(value.value().len());
+        with_winner(&sight.snapshot, &decoded, true, chunk, show)?
+    } else {
+        show(None)?
+    };
+    Ok(chunk.shown(flow))
 }
 
-/// Undeleted leaves beside the winner.
-fn conflicts(row: &DocsRow<'_>) -> Result<Vec<Rev>, Error> {
+/// Undeleted leaves beside the winner, and bytes read to tell; `None` where the document is not seen.
+fn conflicts(sight: &Sight<'_>, id: &str, row: &DocsRow<'_>) -> Result<(Option<Vec<Rev>>, usize), Error> {
     let tree = RevTree::decode(row.tree_bytes).map_err(Malformed::from)?;
+    let (tree, read) = sight.seen(id, row.seq, tree)?;
+    let Some(tree) = tree else {
+        return Ok((None, read));
+    };
     let others = tree
         .leaves()
         .into_iter()
         .skip(1)
         .filter(|(_, state)| !state.deleted);
-    Ok(others.map(|(rev, _)| rev.clone()).collect())
+    Ok((Some(others.map(|(rev, _)| rev.clone()).collect()), read))
 }
 
 /// Reads by_seq rows in the order of document ids. Ids that were made in time order have seqs in order too: then the
 /// next row is the one wanted, and stepping to it costs a fraction of a look-up.
 struct Bodies<'a> {
-    snapshot: &'a Snapshot,
+    sight: &'a Sight<'a>,
     /// The seq last read, and the rows after it once two wanted seqs followed one another.
     following: Option<(Seq, Option<RowsAfter>)>,
 }
@@ -189,7 +247,11 @@ impl Bodies<'_> {
                 self.look_up(seq)
             }
             Some((last, None)) if seq == last + 1 => {
-                let mut rows = self.snapshot.by_seq.range::<&[u8; 8]>(&seq.to_be_bytes()..)?;
+                let mut rows = self
+                    .sight
+                    .snapshot
+                    .by_seq
+                    .range::<&[u8; 8]>(&seq.to_be_bytes()..)?;
                 match rows.next().transpose()? {
                     Some((key, value)) if Seq::from_be_bytes(*key.value()) == seq => {
                         self.following = Some((seq, Some(rows)));
@@ -204,6 +266,6 @@ impl Bodies<'_> {
 
     fn look_up(&mut self, seq: Seq) -> Result<Value, Error> {
         self.following = Some((seq, None));
-        self.snapshot.by_seq_row(seq)
+        self.sight.snapshot.by_seq_row(seq)
     }
 }

@@ -1,6 +1,6 @@
 //! On whose behalf a handle is used: what is seen through it, and which edits are taken from it.
 
-use crate::{Candidate, Database, Refused};
+use crate::{Candidate, Database, Refused, Sees};
 use std::fmt;
 use std::sync::Arc;
 use trunkline_wire::functions::User;
@@ -13,6 +13,9 @@ pub type Takes = Arc<dyn Fn(&Candidate<'_>) -> Result<(), Refused> + Send + Sync
 pub struct Asker {
     /// Who, as validation functions are told.
     pub user: Arc<User>,
+    /// What is not seen is not there for any read of documents, and what tells of all documents is refused
+    /// ([`crate::Error::NotWhole`]); `None` sees all.
+    pub sees: Option<Sees>,
     /// Asked about every edit before any guard, about those of design documents too; `None` takes all.
     ///
     /// It is asked once with the document's winner as `old`, a tombstone too, and once more with the leaf that the edit goes
@@ -26,6 +29,7 @@ impl fmt::Debug for Asker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Asker")
             .field("user", &self.user)
+            .field("sees_all", &self.sees.is_none())
             .field("takes_all", &self.takes.is_none())
             .finish()
     }

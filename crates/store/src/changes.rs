@@ -1,10 +1,11 @@
 //! The changes: documents in the order of their newest edit.
 
 use crate::read::{Snapshot, text};
+use crate::sight::Sight;
 use crate::tables::DocsRow;
-use crate::tables::by_seq::{BodyRow, RowBody, SeqRow};
-use crate::tables::bytes::Reader;
-use crate::{ChangeRow, ChangesScan, Database, Error, Leaves, ScanEnd, WinnerBody};
+use crate::tables::by_seq::{BodyRow, RowBody, SeqRow, put_leaf};
+use crate::tables::bytes::{Malformed, Reader};
+use crate::{ChangeRow, ChangesScan, Database, Error, Leaves, ScanEnd, Seen, Tree, WinnerBody};
 use redb::ReadableTable;
 use std::ops::{Bound, ControlFlow};
 use trunkline_core::Seq;
@@ -36,8 +37,11 @@ impl Database {
                 done: true,
             });
         }
-        let snapshot = self.snapshot()?;
-        let mut range = snapshot.by_seq.range::<&[u8; 8]>((from.as_ref(), to.as_ref()))?;
+        let sight = self.sight()?;
+        let mut range = sight
+            .snapshot
+            .by_seq
+            .range::<&[u8; 8]>((from.as_ref(), to.as_ref()))?;
         let mut last = None;
         loop {
             if chunk.is_full() {
@@ -54,7 +58,7 @@ impl Database {
             let (key, value) = next?;
             let seq = Seq::from_be_bytes(*key.value());
             let bytes = value.value();
-            let flow = show(&snapshot, seq, bytes, scan.bodies, &mut chunk, row)?;
+            let flow = show(&sight, seq, bytes, scan.bodies, &mut chunk, row)?;
             last = Some(seq);
             if flow.is_break() {
                 return Ok(ScanEnd { last, done: false });
@@ -64,10 +68,13 @@ impl Database {
 
     /// The seqs of documents, in no order; documents that were never here have none.
     pub fn seqs_of<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> Result<Vec<Seq>, Error> {
-        let snapshot = self.snapshot()?;
+        let sight = self.sight()?;
+        let snapshot = &sight.snapshot;
         let mut seqs = Vec::new();
         for id in ids {
-            if let Some(row) = snapshot.docs.get(id.as_bytes())? {
+            if sight.sees.is_some() {
+                seqs.extend(sight.tree(id)?.map(|tree| tree.seq));
+            } else if let Some(row) = snapshot.docs.get(id.as_bytes())? {
                 seqs.push(DocsRow::decode(row.value())?.seq);
             }
         }
@@ -83,15 +90,15 @@ impl Database {
         row: &mut dyn FnMut(ChangeRow<'_>) -> ControlFlow<()>,
     ) -> Result<ScanEnd<Seq>, Error> {
         let mut chunk = Chunk::new(usize::MAX);
-        let snapshot = self.snapshot()?;
+        let sight = self.sight()?;
         let mut last = None;
         for &seq in seqs {
             if chunk.is_full() {
                 return Ok(ScanEnd { last, done: false });
             }
-            let found = snapshot.by_seq.get(&seq.to_be_bytes())?;
+            let found = sight.snapshot.by_seq.get(&seq.to_be_bytes())?;
             let flow = match found {
-                Some(value) => show(&snapshot, seq, value.value(), bodies, &mut chunk, row)?,
+                Some(value) => show(&sight, seq, value.value(), bodies, &mut chunk, row)?,
                 None => ControlFlow::Continue(()),
             };
             last = Some(seq);
@@ -105,7 +112,7 @@ impl Database {
     /// When the first change after a seq was first committed, on whichever node made it: ms since 1970 by this node's
     /// clock. `None` when nothing comes after it. A look-up.
     pub fn oldest_after(&self, since: Seq) -> Result<Option<u64>, Error> {
-        let snapshot = self.snapshot()?;
+        let snapshot = self.moment()?;
         let key = since.to_be_bytes();
         let mut rows = snapshot
             .by_seq
@@ -118,7 +125,7 @@ impl Database {
 
     /// The last seq committed at or before a wall-clock time (ms since 1970); 0 when all came later. A look-up.
     pub fn seq_at(&self, time_ms: u64) -> Result<Seq, Error> {
-        let snapshot = self.snapshot()?;
+        let snapshot = self.moment()?;
         // Everything up to `early` came in time, everything from `late` on came later: times never decrease with seq.
         let mut early = 0;
         let mut late = Seq::MAX;
@@ -171,14 +178,21 @@ impl Chunk {
         self.spend(bytes);
     }
 
+    /// Counts a row whose bytes are counted, where it was shown; answers whether to go on.
+    pub(crate) fn shown(&mut self, flow: Option<ControlFlow<()>>) -> ControlFlow<()> {
+        self.rows = self.rows.saturating_sub(usize::from(flow.is_some()));
+        flow.unwrap_or(ControlFlow::Continue(()))
+    }
+
     /// Counts bytes read for a row, or for what is no row.
     pub(crate) fn spend(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 }
 
+/// Shows a row, if it is seen.
 pub(crate) fn show(
-    snapshot: &Snapshot,
+    sight: &Sight<'_>,
     seq: Seq,
     bytes: &[u8],
     bodies: bool,
@@ -186,17 +200,60 @@ pub(crate) fn show(
     row: &mut dyn FnMut(ChangeRow<'_>) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, Error> {
     let decoded = SeqRow::decode(bytes)?;
-    chunk.take(bytes.len());
-    with_winner(snapshot, &decoded, bodies, chunk, |winner| {
-        Ok(row(ChangeRow {
+    let id = decoded.id()?;
+    let mut shown = |leaves: &[u8], winner: Option<WinnerBody<'_>>| {
+        row(ChangeRow {
             seq,
             time_ms: decoded.time_ms,
             age_ms: decoded.age_ms,
-            id: decoded.id()?,
-            leaves: Leaves(Reader(decoded.leaves)),
+            id,
+            leaves: Leaves(Reader(leaves)),
             winner,
-        }))
-    })
+        })
+    };
+    let Some(sees) = sight.sees else {
+        chunk.take(bytes.len());
+        return with_winner(&sight.snapshot, &decoded, bodies, chunk, |winner| {
+            Ok(shown(decoded.leaves, winner))
+        });
+    };
+    chunk.spend(bytes.len());
+    let mut leaves = Leaves(Reader(decoded.leaves));
+    let (rev, deleted) = leaves.next().ok_or(Malformed)?;
+    let mut read = 0;
+    let flow = with_winner(&sight.snapshot, &decoded, true, chunk, |winner| {
+        let winner = winner.ok_or(Malformed)?;
+        let seen = Seen {
+            id,
+            rev: &rev,
+            deleted,
+            body: winner.body,
+            attachments: &winner.attachments,
+        };
+        if !sees(&seen) {
+            return Ok(None);
+        }
+        let others;
+        let mut seen_leaves = decoded.leaves;
+        if leaves.next().is_some() {
+            (others, read) = leaves_seen(sight, id)?;
+            seen_leaves = &others;
+        }
+        Ok(Some(shown(seen_leaves, bodies.then_some(winner))))
+    })?;
+    chunk.spend(read);
+    Ok(chunk.shown(flow))
+}
+
+/// The leaves of a document that are seen, as a row has them, and bytes read to tell.
+fn leaves_seen(sight: &Sight<'_>, id: &str) -> Result<(Vec<u8>, usize), Error> {
+    let Tree { revs, seq } = sight.snapshot.tree(id)?.ok_or(Malformed)?;
+    let (revs, read) = sight.seen(id, seq, revs)?;
+    let mut leaves = Vec::new();
+    for (rev, state) in revs.iter().flat_map(|revs| revs.leaves()) {
+        put_leaf(&mut leaves, rev, state);
+    }
+    Ok((leaves, read))
 }
 
 /// Hands a row's winner on, wherever its body is.

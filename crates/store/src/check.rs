@@ -20,6 +20,7 @@ use trunkline_core::revtree::{LeafState, RevTree};
 impl Database {
     /// Checks every invariant of the file format; what is wrong, a line each.
     pub fn check(&self) -> Result<Vec<String>, Error> {
+        self.check_whole()?;
         let mut wrong = Vec::new();
         self.file()?;
         // The pages' own checksums, which only an exclusive user can have verified.

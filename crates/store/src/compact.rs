@@ -23,6 +23,7 @@ impl Database {
     /// Gives free space in the file back to the file system, and drops attachment files nobody refers to. Writers wait
     /// meanwhile, readers do not.
     pub fn compact(&self) -> Result<(), Error> {
+        self.check_whole()?;
         self.do_work(Work::Compact, Durability::Durable).map(drop)
     }
 

@@ -20,6 +20,10 @@ impl Database {
             let new = |content: &&Content| !staged.contains_key(&content.hash) && seen.insert(content.hash);
             lacking.extend(contents.iter().filter(new).cloned());
         }
+        // Who does not see every document need not know which bytes are here.
+        if !self.is_whole() {
+            return Ok(lacking);
+        }
         let table = self.file()?.redb.begin_read()?.open_table(tables::ATTACHMENTS)?;
         let mut found = Vec::with_capacity(lacking.len());
         for content in lacking {
@@ -37,6 +41,7 @@ impl Database {
 
     /// Contents that documents name while their bytes are still to come, in the order of their hashes, past `after`.
     pub fn absent(&self, after: Option<ContentHash>, limit: usize) -> Result<Vec<Content>, Error> {
+        self.check_whole()?;
         let file = self.file()?;
         let txn = file.redb.begin_read()?;
         let Some(index) = absent_table(&txn)? else {
@@ -65,6 +70,7 @@ impl Database {
     /// `true` the staged bytes are taken. `false` says that no document names them (any more): they stay staged, for an
     /// edit to take or for [`Database::unstage`].
     pub fn supply(&self, content: &Content) -> Result<bool, Error> {
+        self.check_whole()?;
         let work = Work::Supply(content.clone());
         let supplied = match self.do_work(work, Durability::Durable)? {
             Answer::Supplied(answer) => answer.map_err(Error::Refused)?,

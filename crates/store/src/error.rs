@@ -18,6 +18,8 @@ pub enum Error {
     PartitionedSystem(DbName),
     /// The store was closed.
     Closed,
+    /// It takes one who sees all of the database, and the handle is on behalf of one who does not.
+    NotWhole,
     /// The moment that a handle was to read is no longer kept.
     SnapshotEnded,
     /// Too many bytes wait to be written; the same call will do later.
@@ -83,6 +85,7 @@ impl fmt::Display for Error {
             Error::DatabaseMissing(name) => write!(f, "there is no database {}", name.as_str()),
             Error::DatabaseExists(name) => write!(f, "there is a database {} already", name.as_str()),
             Error::Busy => f.write_str("more writes are waiting than memory should hold; try again later"),
+            Error::NotWhole => f.write_str("this takes one who may see all of the database"),
             Error::SnapshotEnded => f.write_str("the snapshot has ended; make another one and ask again"),
             Error::PartitionedSystem(name) => {
                 write!(

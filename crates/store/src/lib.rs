@@ -10,7 +10,7 @@
 //! | `file`, `backend`, `tables` | the redb file of a database; every table and row of the file format |
 //! | `write` | the one door: queue, leader, decisions, the commit |
 //! | `feeds` | which changes named feeds have, known when they are written |
-//! | `asker` | on whose behalf a handle is used |
+//! | `asker`, `sight` | on whose behalf a handle is used, and what is seen through it |
 //! | `guard` | who else decides which edits are taken |
 //! | `companion` | what others keep of a store, found by all who have it |
 //! | `read`, `changes`, `pending`, `all_docs`, `local` | reading, each call on a fresh snapshot |
@@ -43,6 +43,7 @@ mod partition;
 mod pending;
 mod pinned;
 mod read;
+mod sight;
 mod tables;
 mod types;
 mod updates;
@@ -56,6 +57,7 @@ pub use content_reader::ContentReader;
 pub use error::{Error, Refused};
 pub use feeds::FeedState;
 pub use guard::{Candidate, Guard, GuardMaker, Guarded};
+pub use sight::{Seen, Sees};
 pub use types::*;
 pub use write::Leader;
 

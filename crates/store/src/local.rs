@@ -37,6 +37,7 @@ impl Database {
 
     /// Local documents in id order from `start` on: (id, number, JSON text).
     pub fn locals(&self, start: &str, limit: usize) -> Result<Vec<(String, u64, String)>, Error> {
+        self.check_whole()?;
         let file = self.file()?;
         let table = file.redb.begin_read()?.open_table(tables::LOCAL)?;
         let from = (Bound::Included(start.as_bytes()), Bound::Unbounded);

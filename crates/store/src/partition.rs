@@ -23,30 +23,36 @@ impl Database {
         let Some(bounds) = scan.bounds() else {
             return Ok(end);
         };
-        let snapshot = self.snapshot()?;
+        let sight = self.sight()?;
+        let snapshot = &sight.snapshot;
         let mut chunk = Chunk::new(usize::MAX);
         for row in snapshot.docs.range::<&[u8]>(bounds)? {
             let (key, value) = row?;
             let docs_row = DocsRow::decode(value.value())?;
             let tree = RevTree::decode(docs_row.tree_bytes).map_err(Malformed::from)?;
-            match tree.winner() {
-                Some((_, state)) if !state.deleted => counts.docs += 1,
-                _ => counts.deleted += 1,
-            }
-            let mut bytes = 0;
-            for (rev, state) in tree.leaves() {
-                let leaf = snapshot.leaf(rev, state, docs_row.seq)?;
-                chunk.spend(leaf.body.as_str().len());
-                let attachments = leaf
-                    .attachments
-                    .iter()
-                    .map(|attachment| attachment.content.length);
-                bytes += leaf.body.as_str().len() as u64 + attachments.sum::<u64>();
-            }
+            let (tree, read) = sight.seen(text(key.value())?, docs_row.seq, tree)?;
             let kept = key.value().len() + value.value().len();
-            chunk.spend(kept);
-            counts.external_bytes += bytes;
-            counts.active_bytes += bytes + kept as u64;
+            chunk.spend(read + kept);
+            if let Some(tree) = tree {
+                match tree.winner() {
+                    Some((_, state)) if !state.deleted => counts.docs += 1,
+                    _ => counts.deleted += 1,
+                }
+                let mut bytes = 0;
+                for (rev, state) in tree.leaves() {
+                    let leaf = snapshot.leaf(rev, state, docs_row.seq)?;
+                    chunk.spend(leaf.body.as_str().len());
+                    let attachments = leaf
+                        .attachments
+                        .iter()
+                        .map(|attachment| attachment.content.length);
+                    bytes += leaf.body.as_str().len() as u64 + attachments.sum::<u64>();
+                }
+                // Rows are as long as what is not seen makes them.
+                let kept = if sight.sees.is_some() { 0 } else { kept as u64 };
+                counts.external_bytes += bytes;
+                counts.active_bytes += bytes + kept;
+            }
             if chunk.is_full() {
                 end.last = Some(text(key.value())?.to_owned());
                 end.done = false;

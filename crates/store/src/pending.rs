@@ -6,11 +6,11 @@
 
 use crate::read::Snapshot;
 use crate::tables::{self, State};
-use crate::{Database, Error};
+use crate::{ChangeRow, ChangesScan, Database, Error, ScanEnd};
 use parking_lot::Mutex;
 use redb::{ReadableTable, ReadableTableMetadata};
 use std::collections::VecDeque;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use trunkline_core::Seq;
 
 /// Marks kept per open database: as many feeds can page through it side by side without counting anew.
@@ -62,8 +62,12 @@ impl Marks {
 
 impl Database {
     /// How many changes come after `since`: `pending` of a feed. Counts from the nearest of both ends and recent
-    /// answers; nothing at all while no document was edited twice.
+    /// answers; nothing at all while no document was edited twice. For one who does not see all of the database it reads
+    /// everything behind `since`.
     pub fn count_changes(&self, since: Seq) -> Result<u64, Error> {
+        if !self.is_whole() {
+            return self.count_seen(since, |scan, row| self.changes(scan, row));
+        }
         let file = self.file()?;
         let snapshot = self.snapshot()?;
         let total = snapshot.by_seq.len()?;
@@ -91,6 +95,36 @@ impl Database {
         Ok(after)
     }
 }
+
+impl Database {
+    /// Counts the changes that somebody sees, chunk by chunk.
+    pub(crate) fn count_seen(
+        &self,
+        since: Seq,
+        chunk: impl Fn(&ChangesScan, &mut EachChange<'_>) -> Result<ScanEnd<Seq>, Error>,
+    ) -> Result<u64, Error> {
+        let mut scan = ChangesScan {
+            since,
+            until: self.last_seq()?,
+            descending: false,
+            bodies: false,
+            limit: usize::MAX,
+        };
+        let mut count = 0;
+        loop {
+            let end = chunk(&scan, &mut |_| {
+                count += 1;
+                ControlFlow::Continue(())
+            })?;
+            match end.last {
+                Some(last) if !end.done => scan.since = last,
+                _ => return Ok(count),
+            }
+        }
+    }
+}
+
+type EachChange<'a> = dyn FnMut(ChangeRow<'_>) -> ControlFlow<()> + 'a;
 
 /// Steps from both ends and from the mark at once: whichever gets to `since` first knows the answer.
 fn count_after(snapshot: &Snapshot, total: u64, since: Seq, mark: Option<Mark>) -> Result<u64, Error> {

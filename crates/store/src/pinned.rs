@@ -143,13 +143,13 @@ impl Database {
     /// Fails once the moment that it reads has ended; what is there now does not end.
     pub fn check_pinned(&self) -> Result<(), Error> {
         match self.pinned {
-            Some(_) => self.snapshot().map(drop),
+            Some(_) => self.moment().map(drop),
             None => Ok(()),
         }
     }
 
-    /// What one read sees.
-    pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+    /// All that is there at the moment of one read. For what tells nothing of documents; see [`Database::sight`].
+    pub(crate) fn moment(&self) -> Result<Arc<Snapshot>, Error> {
         match &self.pinned {
             Some(pinned) => {
                 self.check_alive()?;

@@ -1,6 +1,7 @@
 //! Reading documents, each call on its own fresh snapshot.
 
 use crate::file::OpenFile;
+use crate::sight::Sight;
 use crate::tables::by_seq::{BodyRow, RowBody, SeqRow};
 use crate::tables::bytes::Malformed;
 use crate::tables::{self, DocsRow, StoredRows, decode_purge, decode_text, meta};
@@ -80,7 +81,7 @@ impl Snapshot {
         })
     }
 
-    fn tree(&self, id: &str) -> Result<Option<Tree>, Error> {
+    pub(crate) fn tree(&self, id: &str) -> Result<Option<Tree>, Error> {
         let Some(row) = self.docs.get(id.as_bytes())? else {
             return Ok(None);
         };
@@ -90,7 +91,9 @@ impl Snapshot {
             seq: row.seq,
         }))
     }
+}
 
+impl Sight<'_> {
     fn find(&self, want: &Want) -> Result<Option<Found>, Error> {
         let Some(Tree { revs, seq }) = self.tree(&want.id)? else {
             return Ok(None);
@@ -117,7 +120,9 @@ impl Snapshot {
                 found
             }
         };
-        let leaves = states.into_iter().map(|(rev, state)| self.leaf(rev, state, seq));
+        let leaves = states
+            .into_iter()
+            .map(|(rev, state)| self.snapshot.leaf(rev, state, seq));
         Ok(Some(Found {
             leaves: leaves.collect::<Result<_, _>>()?,
             missing,
@@ -145,10 +150,19 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
 }
 
 impl Database {
-    /// Counts, sizes and seqs.
+    /// Counts, sizes and seqs. To one who does not see all of the database counts and sizes are not told: they are 0.
     pub fn info(&self) -> Result<Info, Error> {
         let file = self.file()?;
         let state = self.state(&file);
+        if !self.is_whole() {
+            return Ok(Info {
+                update_seq: state.update_seq,
+                purge_seq: state.purge_seq,
+                created_ms: file.incarnation.created_ms,
+                uuid: crate::file::hex(&file.incarnation.uuid),
+                ..Info::default()
+            });
+        }
         let file_bytes =
             std::fs::metadata(file.dir.join(crate::file::FILE_NAME)).map_or(0, |data| bytes_on_disk(&data));
         Ok(Info {
@@ -191,6 +205,7 @@ impl Database {
 
     /// Remembered purges, oldest first: (purge seq, document, revisions).
     pub fn purged_infos(&self) -> Result<Vec<(u64, String, Vec<Rev>)>, Error> {
+        self.check_whole()?;
         let file = self.file()?;
         let table = file.redb.begin_read()?.open_table(tables::PURGES)?;
         let rows = table.iter()?.map(|row| {
@@ -204,46 +219,54 @@ impl Database {
     /// One leaf of a document: the winner, or `rev` when it is a leaf. `None` when there is no such leaf (a tombstone
     /// is a leaf).
     pub fn get(&self, id: &str, rev: Option<&Rev>) -> Result<Option<Leaf>, Error> {
-        let snapshot = self.snapshot()?;
+        let sight = self.sight()?;
+        let snapshot = &sight.snapshot;
         let Some(row) = snapshot.docs.get(id.as_bytes())? else {
             return Ok(None);
         };
         let row = DocsRow::decode(row.value())?;
         let tree = row.tree()?;
         let (winner, state) = tree.winner();
-        match rev {
-            None => snapshot.leaf(&winner, state, row.seq).map(Some),
-            Some(rev) if *rev == winner => snapshot.leaf(&winner, state, row.seq).map(Some),
-            Some(_) if tree.is_linear() => Ok(None),
+        let winner_leaf = || snapshot.leaf(&winner, state, row.seq);
+        let found = match rev {
+            None => Some(winner_leaf()?),
+            Some(rev) if *rev == winner => Some(winner_leaf()?),
+            Some(_) if tree.is_linear() => None,
+            Some(_) if sight.sees.is_some() && !sight.sees(id, &winner_leaf()?) => None,
             Some(rev) => {
                 let tree = RevTree::decode(row.tree_bytes).map_err(Malformed::from)?;
                 tree.leaf(rev)
                     .map(|state| snapshot.leaf(rev, state, row.seq))
-                    .transpose()
+                    .transpose()?
             }
-        }
+        };
+        Ok(found.filter(|leaf| sight.sees(id, leaf)))
     }
 
     /// The document's whole tree and its seq; `None` when the document was never here.
     pub fn tree(&self, id: &str) -> Result<Option<Tree>, Error> {
-        self.snapshot()?.tree(id)
+        self.sight()?.tree(id)
     }
 
     /// Several documents' leaves from one snapshot, in order: what `_bulk_get` and `open_revs` ask.
     pub fn bulk_get(&self, wants: &[Want]) -> Result<Vec<Option<Found>>, Error> {
-        let snapshot = self.snapshot()?;
-        wants.iter().map(|want| snapshot.find(want)).collect()
+        let sight = self.sight()?;
+        wants.iter().map(|want| sight.find(want)).collect()
     }
 
     /// `_revs_diff` for several documents from one snapshot, in order: (missing, possible ancestors). What is not missing
     /// is durable: a replication passes it for good.
     pub fn revs_diff(&self, asked: &[(DocId, Vec<Rev>)]) -> Result<Vec<RevsDiff>, Error> {
-        let snapshot = self.snapshot()?;
+        let sight = self.sight()?;
         if !self.file()?.is_durable() {
             self.flush()?;
         }
         let diffs = asked.iter().map(|(id, revs)| {
-            let Some(row) = snapshot.docs.get(id.as_str().as_bytes())? else {
+            if sight.sees.is_some() {
+                let tree = sight.tree(id.as_str())?;
+                return Ok(tree.map_or_else(|| (revs.clone(), Vec::new()), |tree| tree.revs.missing(revs)));
+            }
+            let Some(row) = sight.snapshot.docs.get(id.as_str().as_bytes())? else {
                 return Ok((revs.clone(), Vec::new()));
             };
             let row = DocsRow::decode(row.value())?;

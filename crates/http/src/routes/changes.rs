@@ -241,7 +241,7 @@ async fn close((scan, writer): FeedState, out: &mut Vec<u8>) -> Result<()> {
     let last_seq = scan.last_seq();
     // A database that is gone has nothing pending.
     let pending = blocking(move || match scan.pending() {
-        Err(Error::DatabaseMissing | Error::Closing) => Ok(0),
+        Err(Error::DatabaseMissing | Error::Closing) => Ok(Some(0)),
         other => other,
     });
     writer.close(out, &last_seq, pending.await?);

@@ -70,7 +70,7 @@ pub(super) fn info(db: &Database) -> Result<Value> {
         true => json!({ "partitioned": true }),
         false => json!({}),
     };
-    Ok(json!({
+    let mut told = json!({
         "instance_start_time": instance_start_time(&info),
         "db_name": db.name().as_str(),
         "purge_seq": seq_text(info.purge_seq, &info.uuid),
@@ -82,7 +82,14 @@ pub(super) fn info(db: &Database) -> Result<Value> {
         "disk_format_version": 8,
         "compact_running": false,
         "cluster": { "q": 1, "n": 1, "w": 1, "r": 1 },
-    }))
+    });
+    if let (false, Some(members)) = (db.is_whole(), told.as_object_mut()) {
+        // Of others' documents as well.
+        for member in ["sizes", "doc_del_count", "doc_count"] {
+            members.remove(member);
+        }
+    }
+    Ok(told)
 }
 
 /// A seq as it stands in a value.

@@ -19,7 +19,8 @@ impl Database {
     /// it for one feed: they take turns, and what is done goes on after a crash where it was. At a pinned moment at which
     /// it was not built it stays so: [`Error::FeedUnbuilt`].
     pub fn build_feed(&self, name: &str) -> Result<(), Error> {
-        self.unpinned()
+        self.whole()
+            .unpinned()
             .build(|feed| *feed.name == *name && feed.selector.is_some())?;
         let feed = self.known_feed(name)?;
         match self.pinned.is_some() && !feed.is_built() {
@@ -30,7 +31,7 @@ impl Database {
 
     /// Builds all feeds that are not built, and clears those that are not declared any more.
     pub fn build_feeds(&self) -> Result<(), Error> {
-        self.unpinned().build(|_| true)
+        self.whole().unpinned().build(|_| true)
     }
 
     fn build(&self, which: impl Fn(&Feed) -> bool) -> Result<(), Error> {
@@ -48,7 +49,7 @@ impl Database {
     /// there was one.
     #[doc(hidden)]
     pub fn build_feeds_a_little(&self, documents: usize) -> Result<bool, Error> {
-        let live = self.unpinned();
+        let live = self.whole().unpinned();
         let _turn = live.inner.building.lock();
         let feeds = live.file()?.feeds.lock().clone();
         let Some(feed) = feeds.iter().find(|feed| !feed.is_built()) else {

@@ -3,6 +3,7 @@
 use super::{Feed, FeedState, load};
 use crate::changes::{Chunk, show};
 use crate::read::Snapshot;
+use crate::sight::Sight;
 use crate::tables::feed::{FEED_ROWS, FEEDS, StoredFeedRows, key, opened, seq_of};
 use crate::{ChangeRow, ChangesScan, Database, Error, ScanEnd};
 use std::ops::ControlFlow;
@@ -13,7 +14,7 @@ impl Database {
     /// The feeds that design documents declare.
     pub fn feeds(&self) -> Result<Vec<FeedState>, Error> {
         let feeds = match self.pin_number() {
-            Some(_) => load(&self.snapshot()?.txn)?,
+            Some(_) => load(&self.moment()?.txn)?,
             None => self.file()?.feeds.lock().clone(),
         };
         Ok(feeds.iter().filter_map(|feed| feed.state()).collect())
@@ -30,8 +31,12 @@ impl Database {
         state.ok_or_else(|| Error::FeedMissing(name.to_owned()))
     }
 
-    /// How many documents after a seq are in a feed, deleted ones too. Counts them one by one.
+    /// How many documents after a seq are in a feed, deleted ones too. Counts them one by one, and reads them all for one
+    /// who does not see all of the database.
     pub fn count_feed(&self, name: &str, since: Seq) -> Result<u64, Error> {
+        if !self.is_whole() {
+            return self.count_seen(since, |scan, row| self.feed_changes(name, scan, row));
+        }
         let feed = self.known_feed(name)?;
         let Some(rows) = opened(&self.snapshot()?.txn, FEED_ROWS)? else {
             return Ok(0);
@@ -71,12 +76,12 @@ impl Database {
         if first > last {
             return Ok(over);
         }
-        let snapshot = self.snapshot()?;
-        let Some(rows) = opened(&snapshot.txn, FEED_ROWS)? else {
+        let sight = self.sight()?;
+        let Some(rows) = opened(&sight.snapshot.txn, FEED_ROWS)? else {
             return Ok(over);
         };
         chunk(
-            &snapshot,
+            &sight,
             &rows,
             (key(feed.number, first), key(feed.number, last)),
             scan,
@@ -86,7 +91,7 @@ impl Database {
 
     pub(super) fn known_feed(&self, name: &str) -> Result<Arc<Feed>, Error> {
         let found = match self.pin_number() {
-            Some(_) => stored(&*self.snapshot()?, name)?,
+            Some(_) => stored(&*self.moment()?, name)?,
             None => {
                 let file = self.file()?;
                 let feeds = file.feeds.lock();
@@ -109,7 +114,7 @@ fn stored(snapshot: &Snapshot, name: &str) -> Result<Option<Arc<Feed>>, Error> {
 }
 
 fn chunk(
-    snapshot: &Snapshot,
+    sight: &Sight<'_>,
     rows: &StoredFeedRows,
     (first, last): ([u8; 12], [u8; 12]),
     scan: &ChangesScan,
@@ -127,8 +132,8 @@ fn chunk(
             return Ok(ScanEnd { last, done: true });
         };
         let seq = seq_of(next?.0.value());
-        let value = snapshot.by_seq_row(seq)?;
-        let flow = show(snapshot, seq, value.value(), scan.bodies, &mut chunk, row)?;
+        let value = sight.snapshot.by_seq_row(seq)?;
+        let flow = show(sight, seq, value.value(), scan.bodies, &mut chunk, row)?;
         last = Some(seq);
         if flow.is_break() {
             break;

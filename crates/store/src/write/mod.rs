@@ -73,6 +73,7 @@ impl Database {
     /// Removes leaves and what only they used. One list of removed revisions per document; each document that lost
     /// any consumes one purge seq.
     pub fn purge(&self, purges: &[(DocId, Vec<Rev>)]) -> Result<Vec<Vec<Rev>>, Error> {
+        self.check_whole()?;
         match self.do_work(Work::Purge(purges.to_vec()), Durability::Durable)? {
             Answer::Purged(removed) => Ok(removed),
             _ => Err(misanswered()),

@@ -33,6 +33,7 @@ impl Database {
     }
 
     fn set(&self, key: &'static [u8], value: Vec<u8>) -> Result<(), Error> {
+        self.check_whole()?;
         match self.do_work(Work::Meta { key, value }, Durability::Durable)? {
             Answer::Done => Ok(()),
             _ => Err(super::misanswered()),

@@ -23,6 +23,7 @@ pub(crate) fn owner(name: &'static str) -> Arc<Asker> {
                 false => refused("not for you"),
             }
         })),
+        ..Asker::default()
     })
 }
 

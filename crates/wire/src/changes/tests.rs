@@ -35,7 +35,7 @@ fn written(framing: Framing) -> String {
         Some(&mut |out| out.extend_from_slice(b"{\"_id\":\"b\\\"}\"}")),
     );
     assert_eq!(writer.rows(), 2);
-    writer.close(&mut out, "\"3-x\"", 7);
+    writer.close(&mut out, "\"3-x\"", Some(7));
     String::from_utf8(out).unwrap()
 }
 

@@ -101,12 +101,14 @@ impl Writer {
         self.rows
     }
 
-    /// Appends the end of a feed; `last_seq` is JSON text. Server-sent events just stop.
-    pub fn close(self, out: &mut Vec<u8>, last_seq: &str, pending: u64) {
+    /// Appends the end of a feed; `last_seq` is JSON text, and how much is pending need not be told. Server-sent events
+    /// just stop.
+    pub fn close(self, out: &mut Vec<u8>, last_seq: &str, pending: Option<u64>) {
+        let pending = pending.map_or_else(String::new, |pending| format!(",\"pending\":{pending}"));
         // Writing to a Vec cannot fail.
         let _ = match self.framing {
-            Framing::Normal => write!(out, "\n],\n\"last_seq\":{last_seq},\"pending\":{pending}}}\n"),
-            Framing::Continuous => writeln!(out, "{{\"last_seq\":{last_seq},\"pending\":{pending}}}"),
+            Framing::Normal => write!(out, "\n],\n\"last_seq\":{last_seq}{pending}}}\n"),
+            Framing::Continuous => writeln!(out, "{{\"last_seq\":{last_seq}{pending}}}"),
             Framing::EventSource => Ok(()),
         };
     }

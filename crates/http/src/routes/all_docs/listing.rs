@@ -87,7 +87,8 @@ impl Listing {
         };
         let total = match kind {
             Kind::All => info.doc_count,
-            Kind::Designs => count_designs(&db)?,
+            Kind::Designs if db.is_whole() => count_designs(&db)?,
+            Kind::Designs => 0,
         };
         let (offset, source) = match (&range.keys, range.scan()) {
             (Some(keys), _) => {
@@ -101,7 +102,7 @@ impl Listing {
             }
             (None, None) => (Some(total), Source::Done),
             (None, Some(scan)) => {
-                let before = if kind == Kind::All && scan.start.is_some() {
+                let before = if kind == Kind::All && scan.start.is_some() && db.is_whole() {
                     db.count_docs(&scan)?
                 } else {
                     0
@@ -109,7 +110,12 @@ impl Listing {
                 (Some((before + range.skip as u64).min(total)), Source::Scan(scan))
             }
         };
-        let writer = Writer::open(out, Some(total), offset);
+        // How many there are is not told to one who does not see them all, and of those he sees not known.
+        let (total, offset) = match db.is_whole() {
+            true => (Some(total), offset),
+            false => (None, None),
+        };
+        let writer = Writer::open(out, total, offset);
         let (skip, limit) = (range.skip, range.limit.unwrap_or(usize::MAX));
         let inline_bytes_max = app.config().request_buffer_bytes_max as u64;
         Ok(Listing {

@@ -289,15 +289,18 @@ impl Scan {
         seq::json(seq, &self.suffix)
     }
 
-    /// Changes behind this place.
-    pub(super) fn pending(&self) -> Result<u64> {
+    /// Changes behind this place; `None` for one who does not see all of them, for whom each would have to be read.
+    pub(super) fn pending(&self) -> Result<Option<u64>> {
         if self.options.descending {
-            return Ok(0);
+            return Ok(Some(0));
         }
-        Ok(match &self.options.feed_name {
+        if !self.db.is_whole() {
+            return Ok(None);
+        }
+        Ok(Some(match &self.options.feed_name {
             Some(name) => self.db.count_feed(name, self.reached)?,
             None => self.db.count_changes(self.reached)?,
-        })
+        }))
     }
 }
 

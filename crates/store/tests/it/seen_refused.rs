@@ -1,0 +1,86 @@
+//! What is not answered to one who does not see all of a database, and what is answered in part.
+
+use crate::feeds::{design, read};
+use crate::seen::who_sees;
+use crate::support::*;
+use std::fmt::Debug;
+use std::io::Read;
+use trunkline_core::attachment::AttachmentSource;
+use trunkline_store::{Database, Error};
+
+fn refused<T: Debug>(answer: Result<T, Error>) {
+    assert!(matches!(answer, Err(Error::NotWhole)), "{answer:?}");
+}
+
+/// One who sees documents with an `ann` in their body.
+fn ann(database: &Database) -> Database {
+    database.on_behalf(who_sees(|seen| seen.body.contains("ann")))
+}
+
+#[test]
+fn what_tells_of_all_documents_or_is_done_to_them_is_refused() {
+    let (_dir, _store, database) = store();
+    let content = stage(&database, b"said by ann");
+    let source = AttachmentSource::Staged(content.clone());
+    let call = with(
+        edit("call", None, r#"{"of":"ann"}"#),
+        vec![named("a.wav", source)],
+    );
+    let call = one(&database, call).unwrap().rev;
+    put(&database, "other", None, "{}");
+    let ann = ann(&database);
+    for handle in [&ann, &ann.pin().unwrap(), &ann.unpinned()] {
+        assert!(!handle.is_whole() && handle.whole().is_whole());
+        refused(handle.digests(None, None, 1, 1));
+        refused(handle.digest_of(None, None));
+        refused(handle.leaves_of(None, None, 1));
+        refused(handle.locals("", 1));
+        refused(handle.purged_infos());
+        refused(handle.check());
+        refused(handle.compact());
+        refused(handle.purge(&[(id("call"), vec![call.clone()])]));
+        refused(handle.set_security("{}"));
+        refused(handle.set_revs_limit(1));
+        refused(handle.set_mirror(true));
+        refused(handle.set_purged_infos_limit(1));
+        refused(handle.absent(None, 1));
+        refused(handle.supply(&content));
+        refused(handle.open_content_by_hash(&content.hash));
+        // Which bytes are here is not told: what is not on its way up has to be sent.
+        let lacking = handle.lacking(std::slice::from_ref(&content)).unwrap();
+        assert_eq!(lacking, std::slice::from_ref(&content));
+        let info = handle.info().unwrap();
+        assert_eq!((info.doc_count, info.active_bytes, info.update_seq), (0, 0, 2));
+        assert_eq!(info.uuid, database.info().unwrap().uuid);
+
+        let leaf = handle.get("call", None).unwrap().unwrap();
+        let mut bytes = Vec::new();
+        let mut reader = handle.open_content(&leaf.attachments[0].content).unwrap();
+        reader.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"said by ann");
+    }
+    assert_eq!(database.info().unwrap().doc_count, 2);
+    assert!(!database.is_mirror().unwrap());
+}
+
+#[test]
+fn a_named_feed_shows_of_what_is_in_it_what_is_seen() {
+    let (_dir, _store, database) = store();
+    let feed = design(r#"{"account":"acme"}"#);
+    put(&database, "_design/billing", None, &feed);
+    put(&database, "other", None, r#"{"account":"acme"}"#);
+    put(&database, "own", None, r#"{"account":"acme","of":"ann"}"#);
+    put(&database, "elsewhere", None, r#"{"account":"emca","of":"ann"}"#);
+    let ann = ann(&database);
+    ann.build_feeds().unwrap();
+    let seen = read(&ann, "billing/acme", 0);
+    assert_eq!(seen, [("own".to_owned(), 3)]);
+    assert_eq!(ann.count_feed("billing/acme", 0).unwrap(), 1);
+    assert_eq!(ann.count_feed("billing/acme", 3).unwrap(), 0);
+    assert_eq!(read(&database, "billing/acme", 0).len(), 2);
+    // Of edits, too, the whole database is what they meet.
+    let rev = database.get("other", None).unwrap().unwrap().rev;
+    put(&ann, "other", Some(&rev), r#"{"account":"acme","of":"ann"}"#);
+    assert_eq!(read(&ann, "billing/acme", 3).len(), 1);
+    clean(&database);
+}
