@@ -319,3 +319,13 @@ pub const REQUEST_HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// Milliseconds that a TLS handshake may take: three round trips of the worst link.
 pub const TLS_HANDSHAKE_MS: u64 = 10_000;
+
+/// Bytes that a client must send of a request's body, or read of its answer, in each [`REQUEST_SILENCE_MS`] that it is
+/// waited for: a modem does it, and who holds connections open with a byte now and then does not.
+pub const REQUEST_STREAM_BYTES_LEAST: usize = 8 << 10;
+
+/// Bytes of an answer that are handed to a connection at once: what a client that does not read keeps there.
+pub const ANSWER_PIECE_BYTES_MAX: usize = 64 << 10;
+
+/// Connections beyond [`CONNECTIONS_MAX`] that are told so at once; more are closed without a word.
+pub const CONNECTIONS_REFUSED_MAX: usize = 64;

@@ -1,5 +1,6 @@
 //! What every handler shares: the store, the settings, running replications, and the news that the server stops.
 
+use crate::admission::Admission;
 use crate::config::{Config, Live};
 use crate::error::{Error, Result};
 use crate::feeds::Feeds;
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) config: Live,
     pub(crate) replications: Replications,
+    /// How much is under way.
+    pub(crate) admission: Admission,
     /// Reads of one document at a time.
     pub(crate) reads: Reads,
     /// Feeds and listings, a chunk at a time.
@@ -71,6 +74,7 @@ impl App {
             views: Views::new(replications.store()),
             config,
             replications,
+            admission: Admission::default(),
             reads: Reads::default(),
             scans: Threads::per_core(),
             uploads: Uploads::default(),

@@ -1,6 +1,7 @@
 //! Request bodies: held in memory up to a bound, or passed on as they come.
 
 use crate::app::App;
+use crate::arriving::TooSlow;
 use crate::encoding;
 use crate::error::{Error, Result};
 use crate::request::require_json;
@@ -10,8 +11,6 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use http_body_util::BodyExt;
 use std::io;
-use std::time::Duration;
-use trunkline_core::limits::REQUEST_SILENCE_MS;
 
 /// A whole request body, decoded, and its room in memory.
 pub(crate) struct Whole(pub(crate) Bytes, pub(crate) Room);
@@ -61,7 +60,7 @@ pub(crate) async fn read(request: Request, app: &App) -> Result<(Bytes, Room)> {
         .filter(|length| *length <= bytes_max);
     let mut room = app.rooms.take(announced.ok_or(Error::TooLarge)?).await?;
     let mut body = encoding::decode(request).await?.into_body();
-    let Some(first) = next_in_time(&mut body).await? else {
+    let Some(first) = next(&mut body).await? else {
         return Ok((Bytes::new(), room));
     };
     if first.len() > bytes_max {
@@ -74,7 +73,7 @@ pub(crate) async fn read(request: Request, app: &App) -> Result<(Bytes, Room)> {
     let mut whole = Vec::with_capacity(announced.unwrap_or(0).max(first.len() * 2));
     whole.extend_from_slice(&first);
     drop(first);
-    while let Some(bytes) = next_in_time(&mut body).await? {
+    while let Some(bytes) = next(&mut body).await? {
         let length = whole.len() + bytes.len();
         if length > bytes_max {
             return Err(Error::TooLarge);
@@ -83,14 +82,6 @@ pub(crate) async fn read(request: Request, app: &App) -> Result<(Bytes, Room)> {
         whole.extend_from_slice(&bytes);
     }
     Ok((whole.into(), room))
-}
-
-/// [`next`], unless the client falls silent: others may wait for the room that its body takes.
-async fn next_in_time(body: &mut Body) -> Result<Option<Bytes>> {
-    match tokio::time::timeout(Duration::from_millis(REQUEST_SILENCE_MS), next(body)).await {
-        Ok(bytes) => bytes,
-        Err(_) => Err(Error::Disconnected),
-    }
 }
 
 /// The next bytes of a body; `None` at its end.
@@ -104,7 +95,9 @@ pub(crate) async fn next(body: &mut Body) -> Result<Option<Bytes>> {
             }
             Err(error) => {
                 tracing::debug!(%error, "a request body ended early");
-                return Err(if is_badly_coded(&error) {
+                return Err(if TooSlow::is_cause_of(&error) {
+                    Error::TooSlow
+                } else if is_badly_coded(&error) {
                     Error::bad("Request body is not properly gzipped.")
                 } else {
                     Error::Disconnected

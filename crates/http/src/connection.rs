@@ -1,7 +1,10 @@
 //! One connection, from its first byte to its last.
 
+use crate::admission::Place;
 use crate::auth::certificate::ClientCertificate;
+use crate::config::Connections;
 use crate::front::Front;
+use crate::impatient::Impatient;
 use crate::lenient::Lenient;
 use crate::listener::{Accepted, Incoming, Io};
 use crate::tls::{ServerTls, names_of};
@@ -27,8 +30,15 @@ pub(crate) struct Peer {
     pub(crate) tls: bool,
 }
 
-/// Serves a connection to its end, or to that of the server.
-pub(crate) async fn serve(accepted: Accepted, front: Front, watcher: Watcher) {
+/// Serves a connection to its end, or to that of the server; it has its `place` until then.
+pub(crate) async fn serve(
+    accepted: Accepted,
+    front: Front,
+    settings: Connections,
+    watcher: Watcher,
+    place: Place,
+) {
+    let _place = place;
     let address = accepted.address;
     let (stream, tls, certificate) = match accepted.incoming {
         Incoming::Plain(stream) => (stream, false, None),
@@ -50,7 +60,9 @@ pub(crate) async fn serve(accepted: Accepted, front: Front, watcher: Watcher) {
         let front = front.clone();
         async move { Ok::<_, Infallible>(front.answer(request).await) }
     });
-    let connection = builder()
+    let head = Duration::from_millis(settings.head_ms);
+    let stream = Impatient::new(stream, head, Duration::from_millis(settings.silence_ms));
+    let connection = builder(&settings)
         .serve_connection(TokioIo::new(Lenient::new(stream)), service)
         .into_owned();
     if let Err(error) = watcher.watch(connection).await {
@@ -77,12 +89,22 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// Without an answer for so long, it does not.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// HTTP/1.1 as it comes. HTTP/2 with room for the feeds of a whole node on one connection, none of which waits for
+/// The least that the HTTP library takes.
+const HEAD_BYTES_LEAST: usize = 8 << 10;
+
+/// HTTP/1.1 as it comes, but no faster and no longer than is set. HTTP/2 with room for the feeds of a whole node on one connection, none of which waits for
 /// another; what is gone without a word is noticed.
-fn builder() -> auto::Builder<TokioExecutor> {
+fn builder(settings: &Connections) -> auto::Builder<TokioExecutor> {
+    let head_bytes = settings.head_bytes_max.max(HEAD_BYTES_LEAST);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(settings.head_ms))
+        .max_buf_size(head_bytes);
+    builder
         .http2()
+        .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
         .timer(TokioTimer::new())
         .initial_stream_window_size(HTTP2_REQUEST_WINDOW_BYTES)
         .initial_connection_window_size(HTTP2_REQUESTS_WINDOW_BYTES)

@@ -98,6 +98,10 @@ pub(crate) enum Error {
     FeedUnbuilt,
     /// Other requests hold all the memory there is for request bodies.
     Busy,
+    /// As many requests, or feeds, are under way as may be.
+    Overloaded,
+    /// The client sends its body too slowly.
+    TooSlow,
     /// The store or server is closing.
     Closing,
     /// The client went away in the middle of its request.
@@ -249,6 +253,8 @@ impl Error {
                 "The feed is being built; try again.".into(),
             ),
             Error::Busy => (S::SERVICE_UNAVAILABLE, "busy", reasons::BUSY.into()),
+            Error::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", reasons::OVERLOADED.into()),
+            Error::TooSlow => (S::REQUEST_TIMEOUT, "request_timeout", reasons::TOO_SLOW.into()),
             Error::ContentAbsent(_) => (
                 S::SERVICE_UNAVAILABLE,
                 "content_absent",
@@ -275,6 +281,7 @@ impl IntoResponse for Error {
             self,
             Error::NotImplemented(_)
                 | Error::Busy
+                | Error::Overloaded
                 | Error::ContentAbsent(_)
                 | Error::Closing
                 | Error::TooManySnapshots
@@ -293,7 +300,7 @@ impl IntoResponse for Error {
                     response.headers_mut().insert(header::ALLOW, value);
                 }
             }
-            Error::Busy | Error::ContentAbsent(None) | Error::TooManySnapshots => {
+            Error::Busy | Error::Overloaded | Error::ContentAbsent(None) | Error::TooManySnapshots => {
                 let headers = response.headers_mut();
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
@@ -435,8 +442,10 @@ mod reasons {
         "As many snapshots are kept as may be. End one with DELETE, or wait until one ends.";
     pub(super) const SNAPSHOT_ENDED: &str = "The snapshot has ended. Make another one and ask again.";
     pub(super) const MIRROR: &str = "The database is a mirror: it takes replicated changes only.";
+    pub(super) const OVERLOADED: &str = "The server answers as many requests as it can; try again.";
     pub(super) const RANGE: &str = "Requested range not satisfiable";
     pub(super) const TOO_LARGE: &str = "the request entity is too large";
+    pub(super) const TOO_SLOW: &str = "The request's body came too slowly.";
 
     pub(super) fn illegal_database_name(name: &str) -> String {
         format!(

@@ -1,5 +1,6 @@
 //! What all feeds share: their four shapes, and waiting with heartbeats, timeouts and the server's end.
 
+use crate::admission::Lasting;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::respond::{self, Chunks, Gone};
@@ -81,6 +82,7 @@ impl Feed {
     /// The answer of a feed whose rows leave at once.
     pub(crate) fn response(self, body: Body) -> Response {
         let mut response = respond::live(body);
+        response.extensions_mut().insert(Lasting);
         let headers = response.headers_mut();
         if self == Feed::EventSource {
             headers.insert(

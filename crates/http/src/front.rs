@@ -3,10 +3,12 @@
 mod path;
 
 use crate::absent::Absent;
+use crate::admission::{Held, Lasting};
 use crate::app::App;
+use crate::arriving::Arriving;
 use crate::error::Error;
 use crate::unread::Unread;
-use crate::{encoding, routes};
+use crate::{Config, encoding, routes};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -15,6 +17,7 @@ use futures_util::FutureExt;
 use path::{is_encoded, tidy_path};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 use tower::Service;
 
 /// The server's front; cheap to clone.
@@ -48,15 +51,57 @@ impl Front {
         name_host(&mut request);
         tidy_path(request.uri_mut());
         override_method(&mut request);
+        let id = request_id(front, &request);
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+
+        let mut response = self.admit(request).await;
+        if response.status().as_u16() >= 400 {
+            let path = uri.path();
+            tracing::debug!(?id, %method, path, status = response.status().as_u16(), "refused or failed");
+        }
+        let headers = response.headers_mut();
+        headers.insert(header::SERVER, front.server.clone());
+        headers.insert(BODY_TIME, HeaderValue::from_static("0"));
+        headers.insert(REQUEST_ID, id);
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+        headers.entry(header::CACHE_CONTROL).or_insert(MUST_REVALIDATE);
+        response
+    }
+
+    /// Lets a request in if there is room for it, before anything else is done for it. Who looks after the server is
+    /// told how it is in any case.
+    async fn admit(&self, request: Request) -> Response {
+        let (config, admission) = (self.0.app.config(), &self.0.app.admission);
+        let requests_max = match request.uri().path() {
+            "/_up" => usize::MAX,
+            _ => config.connections.requests_max,
+        };
+        let Some(place) = admission.requests.take(requests_max) else {
+            return Error::Overloaded.into_response();
+        };
+        let response = self.admitted(request, &config).await;
+        let place = match response.extensions().get::<Lasting>() {
+            None => Some(place),
+            Some(Lasting) => admission.feeds.take(config.connections.feeds_max),
+        };
+        match place {
+            Some(place) => response.map(|body| Held::until_sent(body, place)),
+            None => Error::Overloaded.into_response(),
+        }
+    }
+
+    async fn admitted(&self, mut request: Request, config: &Config) -> Response {
+        let Front(front) = self;
         let accept = request
             .headers()
             .get(header::ACCEPT_ENCODING)
-            .filter(|_| front.app.config().compression)
+            .filter(|_| config.compression && request.method() != Method::HEAD)
             .cloned();
-        let id = request_id(front, &request);
-        let method = request.method().clone();
-        let is_head = method == Method::HEAD;
-
+        let silence = Duration::from_millis(config.connections.silence_ms);
+        *request.body_mut() = Arriving::of(std::mem::take(request.body_mut()), silence);
         let unread = Unread::lend(&mut request);
         let mut response = if is_encoded(request.uri()) {
             self.route(request).await
@@ -75,15 +120,8 @@ impl Front {
         if let (true, Some(unread)) = (response.status().as_u16() >= 400, unread) {
             unread.drain().await;
         }
-        let headers = response.headers_mut();
-        headers.insert(header::SERVER, front.server.clone());
-        headers.insert(BODY_TIME, HeaderValue::from_static("0"));
-        headers.insert(REQUEST_ID, id);
-        headers.entry(header::CACHE_CONTROL).or_insert(MUST_REVALIDATE);
         match accept {
-            Some(accept) if !is_head && encoding::may_encode(&response) => {
-                encoding::encode(accept, response).await
-            }
+            Some(accept) if encoding::may_encode(&response) => encoding::encode(accept, response).await,
             _ => response,
         }
     }
@@ -153,7 +191,6 @@ fn name_allowed(response: Response) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Config;
     use axum::body::Body;
     use axum::routing::get;
     use trunkline_store::Store;

@@ -7,7 +7,9 @@
 //! parameters from `request.rs`, the store; and back as a body, or as a row of the one table in `error.rs`.
 
 mod absent;
+mod admission;
 mod app;
+mod arriving;
 mod auth;
 mod background;
 mod body;
@@ -21,12 +23,15 @@ mod feed;
 mod feeds;
 mod front;
 mod function_request;
+mod impatient;
 mod jobs;
 mod lenient;
 mod listener;
 mod local_filters;
 mod loopback;
+mod pace;
 mod reads;
+mod refusal;
 mod request;
 mod respond;
 mod room;

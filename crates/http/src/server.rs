@@ -1,8 +1,10 @@
 //! Connections: accepting them, and ending them in order.
 
+use crate::admission::Places;
 use crate::app::App;
 use crate::front::Front;
 use crate::listener::Listeners;
+use crate::refusal::refuse;
 use crate::{Live, background, connection, loopback};
 use hyper_util::server::graceful::GracefulShutdown;
 use std::future::Future;
@@ -62,6 +64,7 @@ pub async fn serve_with(
     let indexing = background::run(app.clone());
     tokio::spawn(cut.clone().run_until_cancelled_owned(indexing));
 
+    let refusals = Places::default();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -74,7 +77,12 @@ pub async fn serve_with(
             },
             () = &mut shutdown => break,
         };
-        let served = connection::serve(accepted, service.clone(), connections.watcher());
+        let settings = app.config().connections.clone();
+        let Some(place) = app.admission.connections.take(settings.connections_max) else {
+            refuse(accepted, &refusals);
+            continue;
+        };
+        let served = connection::serve(accepted, service.clone(), settings, connections.watcher(), place);
         tokio::spawn(cut.clone().run_until_cancelled_owned(served));
     }
     drop(listeners);

@@ -1,5 +1,6 @@
 //! A feed of rows with their documents, as frames.
 
+use crate::admission::Lasting;
 use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
@@ -48,7 +49,7 @@ pub(in crate::routes) async fn feed(
     if let Some(name) = &ask.feed_name {
         feeds::built(&app, &db, name).await?;
     }
-    let since = ask.since.clone();
+    let (since, lasts) = (ask.since.clone(), ask.continuous);
     let rows = LocalPeer::from(&db).changes(ask).await.map_err(error)?;
     let (chunks, body) = respond::chunks();
     let heartbeat = match version < Version::HTTP_2 {
@@ -60,6 +61,9 @@ pub(in crate::routes) async fn feed(
     });
     let mut response = respond::streamed(body);
     *response.status_mut() = StatusCode::OK;
+    if lasts {
+        response.extensions_mut().insert(Lasting);
+    }
     response.headers_mut().insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static(exchange::CONTENT_TYPE),

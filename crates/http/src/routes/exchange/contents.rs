@@ -13,9 +13,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use std::time::Duration;
 use trunkline_core::attachment::{Content, ContentHash, Encoding};
-use trunkline_core::limits::REQUEST_SILENCE_MS;
 use trunkline_store::Database;
 use trunkline_wire::exchange;
 
@@ -148,14 +146,13 @@ async fn take(
         }
     };
     let mut incoming = request.into_body();
-    let silence = Duration::from_millis(REQUEST_SILENCE_MS);
     loop {
-        match tokio::time::timeout(silence, body::next(&mut incoming)).await {
-            Ok(Ok(Some(bytes))) => upload.push(bytes).await?,
-            Ok(Ok(None)) => break,
-            Ok(Err(_)) | Err(_) => {
+        match body::next(&mut incoming).await {
+            Ok(Some(bytes)) => upload.push(bytes).await?,
+            Ok(None) => break,
+            Err(error) => {
                 turn.keep(upload.pause().await?);
-                return Err(Error::Disconnected);
+                return Err(error);
             }
         }
     }

@@ -1,0 +1,139 @@
+//! How much a server takes on at once. Who comes beyond that is told at once to come back: those who are let in are
+//! answered in time, and memory has a bound.
+
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::{Frame, SizeHint};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use trunkline_core::limits::ANSWER_PIECE_BYTES_MAX;
+
+/// What is under way.
+#[derive(Debug, Default)]
+pub(crate) struct Admission {
+    pub(crate) connections: Places,
+    pub(crate) requests: Places,
+    pub(crate) feeds: Places,
+}
+
+/// Places of one kind, as many as the settings have at the moment that one is taken.
+#[derive(Debug, Default)]
+pub(crate) struct Places(Arc<AtomicUsize>);
+
+/// One of them; free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Places {
+    pub(crate) fn take(&self, max: usize) -> Option<Place> {
+        // The guard counts down whatever becomes of this.
+        let taken = self.0.fetch_add(1, Ordering::Relaxed);
+        let place = Place(Arc::clone(&self.0));
+        (taken < max).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Marks an answer that goes on as long as its client stays: it counts as a feed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lasting;
+
+/// An answer's body, with the place of its request until the client has it.
+pub(crate) struct Held {
+    body: Body,
+    /// Of a piece that is longer than goes at once.
+    rest: Bytes,
+    _place: Place,
+}
+
+impl Held {
+    /// Holds `place` as long as something of the body is left.
+    pub(crate) fn until_sent(body: Body, place: Place) -> Body {
+        if body.is_end_stream() {
+            return body;
+        }
+        Body::new(Held {
+            body,
+            rest: Bytes::new(),
+            _place: place,
+        })
+    }
+
+    fn piece(&mut self, mut bytes: Bytes) -> Frame<Bytes> {
+        if bytes.len() > ANSWER_PIECE_BYTES_MAX {
+            self.rest = bytes.split_off(ANSWER_PIECE_BYTES_MAX);
+        }
+        Frame::data(bytes)
+    }
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if !self.rest.is_empty() {
+            let rest = std::mem::take(&mut self.rest);
+            return Poll::Ready(Some(Ok(self.piece(rest))));
+        }
+        match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
+            Some(Ok(frame)) => Poll::Ready(Some(Ok(match frame.into_data() {
+                Ok(bytes) => self.piece(bytes),
+                Err(trailers) => trailers,
+            }))),
+            other => Poll::Ready(other),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let behind = self.body.size_hint();
+        let rest = self.rest.len() as u64;
+        let mut hint = SizeHint::new();
+        if let Some(upper) = behind.upper() {
+            hint.set_upper(upper.saturating_add(rest));
+        }
+        hint.set_lower(behind.lower().saturating_add(rest));
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    #[tokio::test]
+    async fn a_place_is_held_until_the_answer_is_gone() {
+        let places = Places::default();
+        let place = places.take(1).unwrap();
+        assert!(places.take(1).is_none());
+        let long: Vec<u8> = (0..ANSWER_PIECE_BYTES_MAX * 2 + 7).map(|n| n as u8).collect();
+        let mut body = Held::until_sent(Body::from(long.clone()), place);
+        let mut sent = Vec::new();
+        while !body.is_end_stream() {
+            assert!(places.take(1).is_none());
+            assert_eq!(body.size_hint().exact(), Some((long.len() - sent.len()) as u64));
+            let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert!(piece.len() <= ANSWER_PIECE_BYTES_MAX);
+            sent.extend_from_slice(&piece);
+        }
+        assert!(sent == long);
+        drop(body);
+        let empty = Held::until_sent(Body::empty(), places.take(1).unwrap());
+        assert!(places.take(1).is_some());
+        drop(empty);
+    }
+}
