@@ -298,6 +298,28 @@ pub const AGGREGATES_MAX: usize = 4;
 /// Milliseconds that an aggregate waits for its turn among them: clients wait longer before they give up.
 pub const AGGREGATE_WAIT_MS: u64 = 10_000;
 
+// Who asks.
+
+/// Rounds of PBKDF2 that are still done for a password: some ten times of what is advised, seconds of a core. A document
+/// that says more logs nobody in.
+pub const PASSWORD_ITERATIONS_MAX: u32 = 10_000_000;
+
+/// Milliseconds that a request waits for its turn to derive a password: behind some ten others.
+pub const PASSWORD_WAIT_MS: u64 = 5_000;
+
+/// Bytes of a user's document that can log in: names of a few hundred roles.
+pub const USER_DOC_BYTES_MAX: usize = 64 << 10;
+
+/// Users' documents that are remembered, each mostly a few hundred bytes.
+pub const ACCOUNTS_MAX: usize = 1_000;
+
+/// Pairs of name and password that are remembered to be right: as many as devices of a large site; 64 bytes each.
+pub const VERIFIED_CREDENTIALS_MAX: usize = 10_000;
+
+/// Names from addresses whose failures are counted: deriving passwords is slow enough that nobody fills it within the
+/// time that they count.
+pub const LOCKOUTS_MAX: usize = 10_000;
+
 // Connections.
 
 /// Connections of a server at once: peers keep one, clients a few; each holds a file descriptor and some 20 kB.

@@ -1,6 +1,7 @@
 //! What every handler shares: the store, the settings, running replications, and the news that the server stops.
 
 use crate::admission::Admission;
+use crate::auth::Auth;
 use crate::config::{Config, Live};
 use crate::error::{Error, Result};
 use crate::feeds::Feeds;
@@ -27,6 +28,8 @@ pub(crate) struct App(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) config: Live,
+    /// Who asks.
+    pub(crate) auth: Auth,
     pub(crate) replications: Replications,
     /// How much is under way.
     pub(crate) admission: Admission,
@@ -73,6 +76,7 @@ impl App {
             store: replications.store().clone(),
             views: Views::new(replications.store()),
             config,
+            auth: Auth::new(),
             replications,
             admission: Admission::default(),
             reads: Reads::default(),

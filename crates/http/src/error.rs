@@ -88,6 +88,8 @@ pub(crate) enum Error {
     Forbidden(String),
     /// A validation function wants to know who asks; its reason.
     Unauthorized(String),
+    /// This name failed too often from where the request came; seconds until it may try again.
+    LockedOut(u64),
     /// A function of a design document failed; error word and reason.
     Function(&'static str, String),
     /// A design document whose functions cannot be run; error word and reason.
@@ -102,6 +104,8 @@ pub(crate) enum Error {
     Overloaded,
     /// The client sends its body too slowly.
     TooSlow,
+    /// Other requests wait for their passwords to be checked.
+    PasswordsBusy,
     /// The store or server is closing.
     Closing,
     /// The client went away in the middle of its request.
@@ -240,6 +244,7 @@ impl Error {
             ),
             Error::Forbidden(reason) => (S::FORBIDDEN, "forbidden", reason.into()),
             Error::Unauthorized(reason) => (S::UNAUTHORIZED, "unauthorized", reason.into()),
+            Error::LockedOut(_) => (S::FORBIDDEN, "forbidden", reasons::LOCKED_OUT.into()),
             Error::Function(word, reason) => (S::INTERNAL_SERVER_ERROR, word, reason.into()),
             Error::Design(word, reason) => (S::BAD_REQUEST, word, reason.into()),
             Error::Replication(status, word, reason) | Error::Mango(status, word, reason) => {
@@ -255,6 +260,7 @@ impl Error {
             Error::Busy => (S::SERVICE_UNAVAILABLE, "busy", reasons::BUSY.into()),
             Error::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", reasons::OVERLOADED.into()),
             Error::TooSlow => (S::REQUEST_TIMEOUT, "request_timeout", reasons::TOO_SLOW.into()),
+            Error::PasswordsBusy => (S::SERVICE_UNAVAILABLE, "busy", reasons::PASSWORDS_BUSY.into()),
             Error::ContentAbsent(_) => (
                 S::SERVICE_UNAVAILABLE,
                 "content_absent",
@@ -273,6 +279,9 @@ impl Error {
     }
 }
 
+/// What a client may present that presented nothing, or nothing right.
+const REALM: &str = "Basic realm=\"Trunkline\"";
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, _, _) = self.row();
@@ -282,6 +291,7 @@ impl IntoResponse for Error {
             Error::NotImplemented(_)
                 | Error::Busy
                 | Error::Overloaded
+                | Error::PasswordsBusy
                 | Error::ContentAbsent(_)
                 | Error::Closing
                 | Error::TooManySnapshots
@@ -294,13 +304,25 @@ impl IntoResponse for Error {
             return (status, [(header::ETAG, etag)]).into_response();
         }
         let mut response = crate::respond::json(status, self.json());
+        if status == StatusCode::UNAUTHORIZED {
+            let headers = response.headers_mut();
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(REALM));
+        }
         match self {
+            Error::LockedOut(seconds) => {
+                let headers = response.headers_mut();
+                headers.insert(header::RETRY_AFTER, seconds.into());
+            }
             Error::MethodNotAllowed(allowed) => {
                 if let Ok(value) = HeaderValue::try_from(allowed) {
                     response.headers_mut().insert(header::ALLOW, value);
                 }
             }
-            Error::Busy | Error::Overloaded | Error::ContentAbsent(None) | Error::TooManySnapshots => {
+            Error::Busy
+            | Error::Overloaded
+            | Error::PasswordsBusy
+            | Error::ContentAbsent(None)
+            | Error::TooManySnapshots => {
                 let headers = response.headers_mut();
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
@@ -437,12 +459,15 @@ mod reasons {
     pub(super) const DATABASE_EXISTS: &str = "The database could not be created, the file already exists.";
     pub(super) const DATABASE_MISSING: &str = "Database does not exist.";
     pub(super) const DISCONNECTED: &str = "The request ended before its body did.";
+    pub(super) const LOCKED_OUT: &str =
+        "Account is temporarily locked due to multiple authentication failures";
     pub(super) const MD5_MISMATCH: &str = "Possible message corruption.";
     pub(super) const TOO_MANY_SNAPSHOTS: &str =
         "As many snapshots are kept as may be. End one with DELETE, or wait until one ends.";
     pub(super) const SNAPSHOT_ENDED: &str = "The snapshot has ended. Make another one and ask again.";
     pub(super) const MIRROR: &str = "The database is a mirror: it takes replicated changes only.";
     pub(super) const OVERLOADED: &str = "The server answers as many requests as it can; try again.";
+    pub(super) const PASSWORDS_BUSY: &str = "Too many passwords are being checked; try again.";
     pub(super) const RANGE: &str = "Requested range not satisfiable";
     pub(super) const TOO_LARGE: &str = "the request entity is too large";
     pub(super) const TOO_SLOW: &str = "The request's body came too slowly.";

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::arriving::Arriving;
 use crate::error::Error;
 use crate::unread::Unread;
-use crate::{Config, encoding, routes};
+use crate::{Config, auth, encoding, routes};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -104,7 +104,10 @@ impl Front {
         *request.body_mut() = Arriving::of(std::mem::take(request.body_mut()), silence);
         let unread = Unread::lend(&mut request);
         let mut response = if is_encoded(request.uri()) {
-            self.route(request).await
+            match auth::admit(&front.app, &mut request).await {
+                Ok(()) => self.route(request).await,
+                Err(refused) => refused.into_response(),
+            }
         } else {
             Error::bad("invalid_url_encoding").into_response()
         };

@@ -45,6 +45,7 @@ mod unread;
 mod upload;
 mod views;
 
+pub use auth::hash_admin;
 pub use config::{
     Authentication, Certificates, Config, Connections, Cors, Jwt, Live, Lockout, Passwords, Prf, Proxy,
     SameSite, Secret, Sessions, Tls, TlsVersion,

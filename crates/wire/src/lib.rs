@@ -17,6 +17,7 @@
 //! | [`digests`] | what two nodes compare |
 //! | [`multipart`] | documents with the bytes of their attachments |
 //! | [`replication`], [`replication_log`] | what only replications ask; checkpoints |
+//! | [`user_doc`] | who may log in |
 //! | [`info`], [`fault`] | what a peer says of itself, and error bodies |
 //! | [`invalid`] | why bytes are not what they should be |
 
@@ -47,4 +48,5 @@ pub mod revs_diff;
 pub mod seq;
 pub mod snapshot;
 pub mod snapshot_request;
+pub mod user_doc;
 pub mod view;

@@ -481,7 +481,7 @@ async fn cut_off(server: &Server, path: &str, bytes: &[u8]) {
     use tokio::io::AsyncWriteExt;
     let address = server.url.strip_prefix("http://").unwrap();
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let head = format!("PUT {path}?from=0 HTTP/1.1\r\nHost: x\r\nContent-Length: 600000\r\n\r\n");
+    let head = format!("PUT {path}?from=0 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 600000\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     stream.shutdown().await.unwrap();

@@ -12,6 +12,7 @@ mod absent;
 mod aggregate;
 mod all_docs;
 mod attachments;
+mod auth;
 mod bulk;
 mod caps;
 mod certificates;

@@ -20,9 +20,9 @@ async fn talk(server: &Server, said: &[u8]) -> String {
 async fn quotes_may_stand_bare_in_a_url() {
     let server = Server::with_db().await;
     server.put("/db/b", Some(json!({}))).await.rev();
-    let said = "GET /db/_all_docs?startkey=\"b\"&endkey=\"b\" HTTP/1.1\r\nHost: h\r\n\r\n\
-                PUT /db/c HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\n{\"q\":\"<\\\"\"}\
-                GET /db/_all_docs?keys=[\"c\"]&include_docs=true HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let said = "GET /db/_all_docs?startkey=\"b\"&endkey=\"b\" HTTP/1.1\r\nHost: localhost\r\n\r\n\
+                PUT /db/c HTTP/1.1\r\nHost: localhost\r\nContent-Length: 11\r\n\r\n{\"q\":\"<\\\"\"}\
+                GET /db/_all_docs?keys=[\"c\"]&include_docs=true HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let heard = talk(&server, said.as_bytes()).await;
     assert_eq!(heard.matches("HTTP/1.1 200").count(), 2, "{heard}");
     assert_eq!(heard.matches("HTTP/1.1 201").count(), 1, "{heard}");
@@ -38,8 +38,8 @@ async fn a_refused_body_is_read_to_its_end() {
     let server = Server::start().await;
     let body = "x".repeat(2_000_000);
     let said = format!(
-        "POST /none/_bulk_docs HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}\
-         GET /_up HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+        "POST /none/_bulk_docs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}\
+         GET /_up HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
         body.len()
     );
     let heard = talk(&server, said.as_bytes()).await;
@@ -52,7 +52,7 @@ async fn a_client_that_waits_to_send_is_not_asked_for_a_refused_body() {
     let server = Server::start().await;
     let heard = talk(
         &server,
-        b"PUT /none/a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n\r\n",
+        b"PUT /none/a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n\r\n",
     )
     .await;
     assert!(heard.starts_with("HTTP/1.1 404"), "{heard}");

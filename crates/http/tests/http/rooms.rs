@@ -19,7 +19,7 @@ async fn a_full_server_says_when_to_come_back() {
     // A client that is still sending holds the room it announced.
     let address = server.url.strip_prefix("http://").unwrap();
     let mut slow = TcpStream::connect(address).await.unwrap();
-    let head = "PUT /db/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n{";
+    let head = "PUT /db/slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\n{";
     slow.write_all(head.as_bytes()).await.unwrap();
 
     let doc = json!({ "text": "x".repeat(700) });
@@ -62,7 +62,8 @@ async fn bodies_of_unknown_length_count_as_they_come() {
     let address = server.url.strip_prefix("http://").unwrap();
     for (length, status) in [(900, "201"), (1100, "413")] {
         let mut client = TcpStream::connect(address).await.unwrap();
-        let head = format!("PUT /db/d{length} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let head =
+            format!("PUT /db/d{length} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
         let doc = json!({ "text": "x".repeat(length - 11) }).to_string();
         client.write_all(head.as_bytes()).await.unwrap();
         for piece in doc.as_bytes().chunks(100) {

@@ -19,7 +19,7 @@ async fn feeds_end_with_their_last_seq() {
     let mut server = Server::with_db().await;
     server.put("/db/a", Some(json!({}))).await;
     let get = |feed: &str| {
-        format!("GET /db/_changes?feed={feed}&since=now&heartbeat=true HTTP/1.1\r\nHost: x\r\n\r\n")
+        format!("GET /db/_changes?feed={feed}&since=now&heartbeat=true HTTP/1.1\r\nHost: localhost\r\n\r\n")
     };
     let mut feeds = Vec::new();
     for feed in ["continuous", "longpoll"] {
@@ -50,7 +50,7 @@ async fn idle_connections_do_not_hold_it_up() {
     };
     let mut server = Server::with(config).await;
     let silent = raw(&server, "").await;
-    let mut kept = raw(&server, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let mut kept = raw(&server, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let mut some = [0; 64];
     kept.read_exact(&mut some).await.unwrap();
     server.signal();
@@ -81,7 +81,7 @@ async fn a_request_in_flight_is_answered() {
     let mut server = Server::with_db().await;
     let mut stream = raw(
         &server,
-        "PUT /db/doc HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{",
+        "PUT /db/doc HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{",
     )
     .await;
     // Another request over another connection: by its answer, the first one has been taken up.

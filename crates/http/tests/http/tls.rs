@@ -27,7 +27,7 @@ async fn both_versions_of_http_are_spoken_and_neither_without_tls() {
 
     let mut plain = TcpStream::connect(&server.address).await.unwrap();
     plain
-        .write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .await
         .unwrap();
     let mut heard = Vec::new();
@@ -96,7 +96,7 @@ fn speaks(address: &str, authority: &Authority, version: &'static rustls::Suppor
     let mut session = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     let mut stream = rustls::Stream::new(&mut session, &mut stream);
-    let said = stream.write_all(b"GET /_up HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    let said = stream.write_all(b"GET /_up HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let mut heard = [0; 12];
     said.and_then(|()| stream.read_exact(&mut heard)).is_ok() && &heard == b"HTTP/1.1 200"
 }

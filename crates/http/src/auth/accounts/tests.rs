@@ -1,0 +1,50 @@
+//! What documents of `_users` make of their users.
+
+use super::*;
+
+const SHA1_OF_X: &str = "9f8216023399920101a2dbb0ca706ec6a8923368";
+
+fn of(body: &str) -> Option<Account> {
+    account("anna", &user_doc::read(body).unwrap())
+}
+
+fn pbkdf2(more: &str) -> Option<Account> {
+    of(&format!(
+        r#"{{"name":"anna","roles":["a"],"password_scheme":"pbkdf2","iterations":10,"derived_key":"{SHA1_OF_X}","salt":"s"{more}}}"#
+    ))
+}
+
+#[test]
+fn who_may_log_in() {
+    let account = pbkdf2("").unwrap();
+    assert!(account.kept.verify("x"));
+    assert!(!account.kept.verify("y"));
+    assert_eq!(account.roles, ["a"]);
+    assert!(pbkdf2(r#","pbkdf2_prf":"sha""#).unwrap().kept.verify("x"));
+}
+
+#[test]
+fn who_may_not() {
+    for more in [
+        r#","pbkdf2_prf":"sha256""#,
+        r#","pbkdf2_prf":"sha224""#,
+        r#","name":"ben""#,
+        r#","totp":{"key":"k"}"#,
+        r#","password_scheme":"scrypt""#,
+        r#","password_scheme":"simple""#,
+        r#","iterations":0"#,
+        r#","iterations":9999999999"#,
+        r#","derived_key":null"#,
+    ] {
+        assert_eq!(pbkdf2(more), None, "{more}");
+    }
+    assert_eq!(of(r#"{"name":"anna","roles":[]}"#), None);
+}
+
+#[test]
+fn documents_make_no_administrators() {
+    assert_eq!(
+        pbkdf2(r#","roles":["_admin","b","_replicator"]"#).unwrap().roles,
+        ["b"]
+    );
+}
