@@ -7,8 +7,9 @@ use crate::admission::{Held, Lasting};
 use crate::app::App;
 use crate::arriving::Arriving;
 use crate::error::Error;
+use crate::protective::protect;
 use crate::unread::Unread;
-use crate::{Config, auth, encoding, routes};
+use crate::{Config, auth, cors, encoding, routes};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -53,8 +54,13 @@ impl Front {
         override_method(&mut request);
         let id = request_id(front, &request);
         let (method, uri) = (request.method().clone(), request.uri().clone());
+        let config = front.app.config();
+        let origin = cors::allowed(&config.cors, request.headers());
 
-        let mut response = self.admit(request).await;
+        let mut response = match cors::preflight(&config.cors, origin.as_ref(), &request) {
+            Some(response) => response,
+            None => self.admit(request, &config).await,
+        };
         if response.status().as_u16() >= 400 {
             let path = uri.path();
             tracing::debug!(?id, %method, path, status = response.status().as_u16(), "refused or failed");
@@ -63,18 +69,16 @@ impl Front {
         headers.insert(header::SERVER, front.server.clone());
         headers.insert(BODY_TIME, HeaderValue::from_static("0"));
         headers.insert(REQUEST_ID, id);
-        headers.insert(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        );
+        cors::mark(&config.cors, origin, headers);
+        protect(uri.path(), headers);
         headers.entry(header::CACHE_CONTROL).or_insert(MUST_REVALIDATE);
         response
     }
 
     /// Lets a request in if there is room for it, before anything else is done for it. Who looks after the server is
     /// told how it is in any case.
-    async fn admit(&self, request: Request) -> Response {
-        let (config, admission) = (self.0.app.config(), &self.0.app.admission);
+    async fn admit(&self, request: Request, config: &Config) -> Response {
+        let admission = &self.0.app.admission;
         let requests_max = match request.uri().path() {
             "/_up" => usize::MAX,
             _ => config.connections.requests_max,
@@ -82,7 +86,7 @@ impl Front {
         let Some(place) = admission.requests.take(requests_max) else {
             return Error::Overloaded.into_response();
         };
-        let response = self.admitted(request, &config).await;
+        let response = self.admitted(request, config).await;
         let place = match response.extensions().get::<Lasting>() {
             None => Some(place),
             Some(Lasting) => admission.feeds.take(config.connections.feeds_max),

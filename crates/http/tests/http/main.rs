@@ -13,6 +13,7 @@ mod aggregate;
 mod all_docs;
 mod attachments;
 mod auth;
+mod browsers;
 mod bulk;
 mod caps;
 mod certificates;
