@@ -3,7 +3,9 @@
 mod cli;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use cli::{Failure, check, compact, export, import, info, jobs, migrate, replicate, serve, verify};
+use cli::{
+    Failure, check, compact, config, export, import, info, init, jobs, migrate, replicate, serve, verify,
+};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -31,12 +33,35 @@ enum Command {
     /// Serve a directory of databases over HTTP
     ///
     /// Prints where it listens once it does, logs to standard error, and ends in order on SIGINT or SIGTERM: feeds
-    /// get their last line, running requests finish, replications write their checkpoints.
+    /// get their last line, running requests finish, replications write their checkpoints. Reads its settings again on
+    /// SIGHUP.
+    ///
+    /// Settings are in DIR/trunkline.toml (or --config), or in variables called TRUNKLINE_SECTION_KEY; what the flags
+    /// here say goes over them. Without an administrator (`trunkline init`) it listens on loopback addresses alone.
     #[command(after_help = "\
 Examples:
   trunkline serve
   trunkline serve /var/lib/trunkline --listen 0.0.0.0:5984 --log-json")]
     Serve(serve::ServeArgs),
+
+    /// Make an administrator of a server
+    ///
+    /// The password is asked for, or read from standard input, or from TRUNKLINE_PASSWORD; a hash of it is kept in
+    /// DIR/settings.toml. Again with the same name, it sets another password.
+    #[command(after_help = "\
+Examples:
+  trunkline init
+  trunkline init /var/lib/trunkline --user anna < password.txt
+  trunkline init --hash --user anna >> admins.toml")]
+    Init(init::InitArgs),
+
+    /// Print, check and explain a server's settings
+    #[command(after_help = "\
+Examples:
+  trunkline config --example > ./data/trunkline.toml
+  trunkline config check ./data/trunkline.toml
+  trunkline config show ./data")]
+    Config(config::ConfigArgs),
 
     /// Replicate one database to another, one way
     ///
@@ -132,6 +157,8 @@ Example:
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::Replicate(args) => replicate::run(&args),
         Command::Jobs(args) => jobs::run(&args),
         Command::Verify(args) => verify::run(&args),

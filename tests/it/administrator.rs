@@ -1,6 +1,6 @@
-//! Without an administrator nobody else's machine reaches a server.
+//! An administrator is made, and without one nobody else's machine reaches a server.
 
-use crate::node::{BINARY, Node};
+use crate::node::{BINARY, Node, fails, ok, trunkline_with_input};
 use std::process::Command;
 
 #[test]
@@ -12,7 +12,7 @@ fn without_an_administrator_only_this_machine_reaches_it() {
         assert!(loopback, "{}", node.url);
         let log = node.stop();
         assert!(log.contains("no administrator"), "{log}");
-        assert!(log.contains("TRUNKLINE_USER"), "{log}");
+        assert!(log.contains("trunkline init"), "{log}");
     }
     let log = Node::start(temp.path()).stop();
     assert!(!log.contains("no administrator"), "{log}");
@@ -27,6 +27,8 @@ fn the_environment_makes_one() {
     let log = node.stop();
     assert!(!log.contains("no administrator"), "{log}");
     assert!(!log.contains("quite secret"), "{log}");
+    // For that run alone.
+    assert!(!ok(&["config", "show", temp.path().to_str().unwrap()]).contains("admins/"));
 }
 
 #[test]
@@ -52,4 +54,50 @@ fn half_an_administrator_is_an_error() {
         let log = String::from_utf8(output.stderr).unwrap();
         assert!(log.contains(told) && !log.contains("quite secret"), "{log}");
     }
+}
+
+#[test]
+fn init_makes_one_that_servers_know() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("new");
+    let dir = dir.to_str().unwrap();
+    let init = |password: &[u8]| trunkline_with_input(&["init", dir, "--user", "anna"], password);
+    assert_eq!(init(b"\n").status.code(), Some(1));
+    let made = init(b"quite secret\n");
+    assert!(made.status.success(), "{made:?}");
+    assert!(
+        String::from_utf8(made.stdout)
+            .unwrap()
+            .contains("anna is an administrator")
+    );
+    let again = String::from_utf8(init(b"quite secret").stdout).unwrap();
+    assert!(again.contains("has a new password"), "{again}");
+    let kept = std::fs::read_to_string(std::path::Path::new(dir).join("settings.toml")).unwrap();
+    assert!(
+        kept.contains("\"anna\" = \"-pbkdf2:sha256-") && !kept.contains("quite secret"),
+        "{kept}"
+    );
+    let shown = ok(&["config", "show", dir]);
+    assert!(shown.contains("admins/anna = -pbkdf2:sha256-"), "{shown}");
+    let node = Node::start_on(std::path::Path::new(dir), "127.0.0.1:0");
+    let log = node.stop();
+    assert!(!log.contains("no administrator"), "{log}");
+    assert!(fails(&["init", dir, "--user", "an:na"]).contains('`'));
+}
+
+#[test]
+fn a_hash_is_printed_for_the_operators_own_file() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_str().unwrap();
+    let printed = trunkline_with_input(&["init", dir, "--user", "anna", "--hash"], b"quite secret\n");
+    let line = String::from_utf8(printed.stdout).unwrap();
+    assert!(!temp.path().join("settings.toml").exists());
+    let file = temp.path().join("trunkline.toml");
+    std::fs::write(&file, format!("[admins]\n{line}")).unwrap();
+    let shown = ok(&["config", "show", dir]);
+    assert!(
+        shown.contains("admins/anna = -pbkdf2:sha256-") && shown.contains("(file)"),
+        "{shown}"
+    );
+    assert!(ok(&["config", "check", file.to_str().unwrap()]).contains("trunkline.toml: ok"));
 }

@@ -24,5 +24,6 @@ mod node;
 mod queries;
 mod readme;
 mod replication;
+mod settings;
 mod snapshot;
 mod verify;

@@ -2,12 +2,13 @@
 
 use crate::admission::Admission;
 use crate::auth::Auth;
-use crate::config::{Config, Live};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::feeds::Feeds;
 use crate::reads::Reads;
 use crate::room::{Room, Rooms};
 use crate::routes::Uploads;
+use crate::settings::Live;
 use crate::snapshots::Snapshots;
 use crate::views::Views;
 use std::sync::Arc;

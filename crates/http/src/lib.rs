@@ -39,6 +39,7 @@ mod respond;
 mod room;
 mod routes;
 mod server;
+pub mod settings;
 mod show;
 mod snapshots;
 mod tasks;
@@ -49,11 +50,12 @@ mod views;
 
 pub use auth::hash_admin;
 pub use config::{
-    Authentication, Certificates, Config, Connections, Cors, Jwt, Live, Lockout, Passwords, Prf, Proxy,
-    SameSite, Secret, Sessions, Tls, TlsVersion,
+    Authentication, Certificates, Config, Connections, Cors, Jwt, Lockout, Passwords, Prf, Proxy, SameSite,
+    Secret, Sessions, Tls, TlsVersion,
 };
 pub use listener::{Listener, Listeners};
 pub use local_filters::local_filter;
 pub use loopback::is_loopback;
 pub use server::{serve, serve_with};
+pub use settings::Live;
 pub use tls::{ServerTls, TlsError};

@@ -11,6 +11,7 @@ mod bulk_docs;
 mod bulk_get;
 mod changes;
 mod compare;
+mod config;
 mod database;
 mod db_updates;
 mod dbs_info;
@@ -67,6 +68,13 @@ fn server_level() -> Router<App> {
         .route("/_db_updates", get(db_updates::feed))
         .route("/_dbs_info", get(dbs_info::all).post(dbs_info::some))
         .route("/_membership", get(server::membership))
+        .route("/_node/{node}/_config", get(config::all))
+        .route("/_node/{node}/_config/_reload", post(config::reload))
+        .route("/_node/{node}/_config/{section}", get(config::section))
+        .route(
+            "/_node/{node}/_config/{section}/{key}",
+            get(config::show).put(config::set).delete(config::delete),
+        )
         .route("/_replicate", post(replicate::replicate))
         .route("/_scheduler/docs", get(scheduler::docs))
         .route("/_scheduler/docs/{*path}", get(scheduler::docs_of))

@@ -1,20 +1,20 @@
 //! `trunkline serve`: the HTTP server over a store's directory.
 
-use super::Failure;
-use super::administrator;
+use super::listen::Listening;
 use super::location::explain;
 use super::output::say;
-use super::signals::Stop;
+use super::settings::{ConfigFile, sources};
+use super::signals::{Hangup, Stop};
+use super::{Failure, listen};
 use clap::Args;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
-use trunkline::engine::{Store, StoreOptions};
-use trunkline::http::Config;
-use trunkline::replicate::Secrets;
+use trunkline::engine::Store;
+use trunkline::http::settings::{Live, Process, Sources};
+use trunkline::http::{ServerTls, serve as serve_http};
 
 /// What `serve` takes.
 #[derive(Debug, Args)]
@@ -22,21 +22,25 @@ pub(crate) struct ServeArgs {
     /// The store's directory; made when it is not there
     #[arg(default_value = "./data", value_name = "DIR")]
     dir: PathBuf,
-    /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:5984", env = "TRUNKLINE_LISTEN")]
-    listen: SocketAddr,
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Address and port to listen on, may be given again; port 0 takes a free one [default: 127.0.0.1:5984] [env:
+    /// TRUNKLINE_LISTEN]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Vec<SocketAddr>,
     /// MiB that the caches of all databases may use together
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
     cache_mb: Option<u32>,
     /// Database files kept open at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     open_databases: Option<u32>,
-    /// Directory with a file per secret that replications name in place of credentials
-    #[arg(long, value_name = "DIR", env = "TRUNKLINE_SECRETS")]
+    /// Directory with a file per secret that replications name in place of credentials [env: TRUNKLINE_SECRETS]
+    #[arg(long, value_name = "DIR")]
     secrets: Option<PathBuf>,
     /// What to log, to standard error: error, warn, info, debug, trace, or a filter such as info,trunkline_store=debug
-    #[arg(long, default_value = "info", env = "TRUNKLINE_LOG", value_name = "FILTER")]
-    log: String,
+    /// [default: info] [env: TRUNKLINE_LOG]
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
     /// Log in JSON, a line per event
     #[arg(long)]
     log_json: bool,
@@ -46,21 +50,29 @@ pub(crate) struct ServeArgs {
 /// than a disk can serve at once would only take memory.
 const BLOCKING_THREADS_MAX: usize = 64;
 
+/// Who changed settings when a signal did.
+const SIGNAL: &str = "SIGHUP";
+
 pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
-    start_log(args)?;
-    let mut options = StoreOptions::default();
-    if let Some(mib) = args.cache_mb {
-        options.cache_bytes = mib as usize * (1 << 20);
+    let sources = Sources {
+        flags: flags(args)?,
+        ..sources(&args.dir, &args.file)?
+    };
+    let (live, warnings) = Live::open(sources)?;
+    let process = live.process();
+    start_log(&process)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
     }
-    if let Some(databases) = args.open_databases {
-        options.open_databases = databases as usize;
+    let store = Store::open_with(&args.dir, process.store()).map_err(|error| explain(error, &args.dir))?;
+    if let Err(problem) = live.keep_session_secret() {
+        tracing::warn!("sessions end with the server, since what signs them cannot be kept: {problem}");
     }
-    let store = Store::open_with(&args.dir, options).map_err(|error| explain(error, &args.dir))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .enable_all()
         .build()?;
-    let served = runtime.block_on(serve(args, store.clone()));
+    let served = runtime.block_on(serve(args, live, store.clone()));
     // Feeds and requests have ended by now; what is still relaxed becomes durable here.
     let closed = store.close();
     served?;
@@ -69,63 +81,100 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(args: &ServeArgs, store: Store) -> Result<(), Failure> {
+/// The flags, as settings of the table.
+fn flags(args: &ServeArgs) -> Result<Vec<(&'static str, &'static str, String)>, Failure> {
+    let mut flags = Vec::new();
+    if !args.listen.is_empty() {
+        let addresses: Vec<String> = args.listen.iter().map(SocketAddr::to_string).collect();
+        flags.push(("server", "listen", addresses.join(",")));
+    }
+    if let Some(mib) = args.cache_mb {
+        flags.push(("server", "cache_mb", mib.to_string()));
+    }
+    if let Some(databases) = args.open_databases {
+        flags.push(("server", "open_databases", databases.to_string()));
+    }
+    if let Some(dir) = &args.secrets {
+        let dir = dir
+            .to_str()
+            .ok_or_else(|| Failure::new("--secrets is not UTF-8"))?;
+        flags.push(("replication", "secrets", dir.to_owned()));
+    }
+    if let Some(filter) = &args.log {
+        flags.push(("log", "filter", filter.clone()));
+    }
+    if args.log_json {
+        flags.push(("log", "json", true.to_string()));
+    }
+    Ok(flags)
+}
+
+async fn serve(args: &ServeArgs, live: Live, store: Store) -> Result<(), Failure> {
     let mut stop = Stop::new()?;
-    let config = config(args)?;
-    let listen = administrator::guarded(args.listen, &config);
-    let listener = TcpListener::bind(listen)
-        .await
-        .map_err(|cause| Failure::new(format!("cannot listen on {listen}: {cause}")))?;
-    let address = listener.local_addr()?;
-    greet(args, address)?;
+    let hangup = Hangup::new()?;
+    let listening = listen::open(&live, &args.dir).await?;
+    greet(args, &live, &listening)?;
+    let reloads = tokio::spawn(reload(hangup, live.clone(), listening.tls));
     let shutdown = async move {
         stop.asked().await;
         tracing::info!("stopping: running requests finish first");
     };
-    trunkline::http::serve(listener, store, config, shutdown).await?;
-    Ok(())
+    let served = serve_http(listening.listeners, store, live, shutdown).await;
+    reloads.abort();
+    Ok(served?)
 }
 
-fn config(args: &ServeArgs) -> Result<Config, Failure> {
-    Ok(Config {
-        admins: administrator::of_environment()?.into_iter().collect(),
-        secrets: secrets(args),
-        ..Config::default()
-    })
+/// Reads settings and certificates again whenever a signal asks for it.
+async fn reload(mut hangup: Hangup, live: Live, tls: Option<ServerTls>) {
+    while hangup.asked().await {
+        let live = live.clone();
+        match tokio::task::spawn_blocking(move || live.reload(SIGNAL)).await {
+            Ok(Ok(waiting)) if !waiting.is_empty() => {
+                tracing::warn!("these count after a restart: {}", waiting.join(", "));
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(problem)) => tracing::error!("the settings stay as they were: {problem}"),
+            Err(panic) => tracing::error!(%panic, "settings could not be read"),
+        }
+        if let Some(Err(error)) = tls.as_ref().map(ServerTls::reload) {
+            tracing::error!(%error, "the former certificate stays in use");
+        }
+    }
 }
 
-/// systemd hands a service its credentials in a directory, which it names in the environment.
-fn secrets(args: &ServeArgs) -> Secrets {
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    Secrets::in_dirs(args.secrets.clone().into_iter().chain(credentials))
-}
-
-fn greet(args: &ServeArgs, address: SocketAddr) -> Result<(), Failure> {
+fn greet(args: &ServeArgs, live: &Live, listening: &Listening) -> Result<(), Failure> {
     let version = env!("CARGO_PKG_VERSION");
     say(format_args!(
-        "Trunkline {version} listens on http://{address} (store: {})",
+        "Trunkline {version} listens on {} (store: {})",
+        listening.places.join(" and "),
         args.dir.display()
     ))?;
+    let Some(url) = listening.places.iter().find(|place| place.starts_with("http://")) else {
+        return Ok(());
+    };
+    let admins = &live.now().admins;
+    let user = match admins.keys().next() {
+        Some(name) => format!("-u {name} "),
+        None => String::new(),
+    };
     say("Try, in another terminal:")?;
-    say(format_args!("  curl -X PUT http://{address}/cdrs"))?;
+    say(format_args!("  curl {user}-X PUT {url}/cdrs"))?;
     say(format_args!(
-        "  curl -X PUT http://{address}/cdrs/call-1 -d '{{\"caller\":\"+14155551000\",\"seconds\":42}}'"
+        "  curl {user}-X PUT {url}/cdrs/call-1 -d '{{\"caller\":\"+14155551000\",\"seconds\":42}}'"
     ))?;
-    say(format_args!(
-        "  curl http://{address}/cdrs/_changes?include_docs=true"
-    ))
+    say(format_args!("  curl {user}{url}/cdrs/_changes?include_docs=true"))
 }
 
-fn start_log(args: &ServeArgs) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&args.log)
-        .map_err(|cause| Failure::new(format!("--log {:?}: {cause}", args.log)))?;
+fn start_log(process: &Process) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&process.log_filter)
+        .map_err(|cause| Failure::new(format!("log filter {:?}: {cause}", process.log_filter)))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         // Told on standard error, which is what fails then: a panic in whoever logs.
         .log_internal_errors(false);
-    if args.log_json {
+    if process.log_json {
         log.json().init();
     } else {
         log.with_target(false).init();

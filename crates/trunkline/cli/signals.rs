@@ -1,4 +1,4 @@
-//! The signals that ask a command to end in order.
+//! The signals that ask a command to end in order, or a server to read its settings again.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -22,5 +22,19 @@ impl Stop {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+/// SIGHUP, caught from the moment this is made.
+pub(crate) struct Hangup(Signal);
+
+impl Hangup {
+    pub(crate) fn new() -> std::io::Result<Hangup> {
+        signal(SignalKind::hangup()).map(Hangup)
+    }
+
+    /// Resolves at the next one; `false`: there will be none.
+    pub(crate) async fn asked(&mut self) -> bool {
+        self.0.recv().await.is_some()
     }
 }

@@ -13,10 +13,8 @@ pub use connections::Connections;
 pub use cors::Cors;
 pub use tls::{Tls, TlsVersion};
 
-use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use trunkline_core::limits;
 use trunkline_replicate::Secrets;
 
@@ -97,32 +95,5 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(secret)")
-    }
-}
-
-/// The settings as they are now: some may change while the server runs.
-#[derive(Clone, Debug)]
-pub struct Live(Arc<RwLock<Arc<Config>>>);
-
-impl From<Config> for Live {
-    fn from(config: Config) -> Live {
-        Live::new(config)
-    }
-}
-
-impl Live {
-    /// Begins with these.
-    pub fn new(config: Config) -> Live {
-        Live(Arc::new(RwLock::new(Arc::new(config))))
-    }
-
-    /// As they are at this moment. Ask once for what must fit together.
-    pub fn now(&self) -> Arc<Config> {
-        self.0.read().clone()
-    }
-
-    /// Puts others in their place.
-    pub fn set(&self, config: Config) {
-        *self.0.write() = Arc::new(config);
     }
 }

@@ -18,6 +18,7 @@ mod bulk;
 mod caps;
 mod certificates;
 mod changes;
+mod config;
 mod conformance;
 mod databases;
 mod designs;

@@ -1,0 +1,103 @@
+//! Settings in the environment: `TRUNKLINE_SECTION_KEY`.
+
+use super::key::Holds;
+use super::layer::Layer;
+use super::{Problem, Value, keys, nearest};
+use std::collections::BTreeMap;
+
+/// Before the name of each of our variables.
+const PREFIX: &str = "TRUNKLINE_";
+/// An administrator for one run, and the password: command lines show in process lists, so that no flag takes one.
+const USER: &str = "TRUNKLINE_USER";
+const PASSWORD: &str = "TRUNKLINE_PASSWORD";
+/// The file; whoever starts the server reads it.
+const CONFIG: &str = "TRUNKLINE_CONFIG";
+/// Shorter names of some keys.
+const SHORT: [(&str, &str, &str); 3] = [
+    ("TRUNKLINE_LISTEN", "server", "listen"),
+    ("TRUNKLINE_LOG", "log", "filter"),
+    ("TRUNKLINE_SECRETS", "replication", "secrets"),
+];
+
+/// What the variables set, and what to warn of.
+pub(super) fn read(variables: &[(String, String)]) -> Result<(Layer, Vec<String>), Problem> {
+    let ours: BTreeMap<&str, &str> = variables
+        .iter()
+        .filter(|(name, _)| name.starts_with(PREFIX))
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let names = names();
+    let (mut layer, mut warnings) = (Layer::default(), Vec::new());
+    for (short, section, key) in SHORT {
+        let text = ours
+            .get(short)
+            .filter(|_| !ours.contains_key(name(section, key).as_str()));
+        if let Some(text) = text {
+            let read = layer.read(section, key, text);
+            read.map_err(|wrong| Problem::new(format!("{short}: {wrong}")))?;
+        }
+    }
+    for (variable, text) in &ours {
+        if let Some((section, key)) = names.get(*variable) {
+            let read = layer.read(section, key, text);
+            read.map_err(|wrong| Problem::new(format!("{variable}: {wrong}")))?;
+        } else if !is_other(variable) {
+            let all = names
+                .keys()
+                .map(String::as_str)
+                .chain(SHORT.map(|(short, ..)| short));
+            let unknown = format!("unknown variable {variable}{}", nearest::hint(variable, all));
+            // Whoever names a section means a setting; other variables may be somebody else's.
+            if let Some(section) = keys::SECTIONS
+                .iter()
+                .find(|section| variable.starts_with(&name(section.name, "")))
+            {
+                return Err(Problem::new(match section.holds {
+                    Holds::Keys(_) => unknown,
+                    Holds::Names(_) => format!("{variable}: [{}] is set in the file alone", section.name),
+                }));
+            }
+            warnings.push(unknown);
+        }
+    }
+    add_administrator(&mut layer, &ours)?;
+    Ok((layer, warnings))
+}
+
+/// Every variable, with its section and key.
+fn names() -> BTreeMap<String, (&'static str, &'static str)> {
+    let mut names = BTreeMap::new();
+    for section in keys::SECTIONS {
+        if let Holds::Keys(keys) = &section.holds {
+            names.extend(
+                keys.iter()
+                    .map(|key| (name(section.name, key.name), (section.name, key.name))),
+            );
+        }
+    }
+    names
+}
+
+/// The variable of a key.
+pub(super) fn name(section: &str, key: &str) -> String {
+    format!("{PREFIX}{section}_{key}").to_ascii_uppercase()
+}
+
+fn is_other(variable: &str) -> bool {
+    [USER, PASSWORD, CONFIG].contains(&variable) || SHORT.iter().any(|(short, ..)| *short == variable)
+}
+
+fn add_administrator(layer: &mut Layer, ours: &BTreeMap<&str, &str>) -> Result<(), Problem> {
+    let lacks = |one: &str, other: &str| Problem::new(format!("{one} is set, and {other} is not"));
+    match (ours.get(USER), ours.get(PASSWORD)) {
+        (None, None) => Ok(()),
+        (Some(_), None) => Err(lacks(USER, PASSWORD)),
+        (None, Some(_)) => Err(lacks(PASSWORD, USER)),
+        (Some(user), Some(password)) if user.is_empty() || password.is_empty() => {
+            Err(Problem::new(format!("{USER} and {PASSWORD} must not be empty")))
+        }
+        (Some(user), Some(password)) => layer
+            .add("admins", user, Value::Text((*password).to_owned()))
+            .map_err(Problem::new),
+    }
+}

@@ -1,0 +1,88 @@
+//! Settings from one place, which go over those of the places before it.
+
+use super::key::Holds;
+use super::{Origin, Problem, Settings, Value, keys, nearest};
+use std::collections::BTreeMap;
+
+/// What one place sets: checked values by section and key.
+#[derive(Clone, Default)]
+pub(super) struct Layer {
+    values: BTreeMap<(String, String), Value>,
+}
+
+impl Layer {
+    /// Adds a value; the error says what is wrong with it, but not where it is.
+    pub(super) fn add(&mut self, section: &str, key: &str, value: Value) -> Result<(), String> {
+        let found = known(section, key)?;
+        let value = found
+            .put(&mut Settings::default(), key, value.clone())
+            .map(|()| value)
+            .map_err(|wrong| format!("`{key}` in [{section}] {wrong}"))?;
+        self.values.insert((section.to_owned(), key.to_owned()), value);
+        Ok(())
+    }
+
+    /// Adds what a text says.
+    pub(super) fn read(&mut self, section: &str, key: &str, text: &str) -> Result<(), String> {
+        let found = known(section, key)?;
+        let value = found.kind().read(text);
+        let value = value.map_err(|wrong| format!("`{key}` in [{section}] {wrong}"))?;
+        self.add(section, key, value)
+    }
+
+    /// Adds a value that came as a text, or as one of its kind.
+    pub(super) fn take(&mut self, section: &str, key: &str, value: Value) -> Result<(), String> {
+        match value {
+            Value::Text(text) => self.read(section, key, &text),
+            value => self.add(section, key, value),
+        }
+    }
+
+    pub(super) fn remove(&mut self, section: &str, key: &str) -> Option<Value> {
+        self.values.remove(&(section.to_owned(), key.to_owned()))
+    }
+
+    pub(super) fn has(&self, section: &str, key: &str) -> bool {
+        self.values.contains_key(&(section.to_owned(), key.to_owned()))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str, &Value)> {
+        let values = self.values.iter();
+        values.map(|((section, key), value)| (section.as_str(), key.as_str(), value))
+    }
+
+    /// Puts all of it over the settings.
+    pub(super) fn put(
+        &self,
+        settings: &mut Settings,
+        origins: &mut BTreeMap<(String, String), Origin>,
+        origin: Origin,
+    ) -> Result<(), Problem> {
+        for (section, key, value) in self.iter() {
+            let put = known(section, key).and_then(|found| found.put(settings, key, value.clone()));
+            put.map_err(Problem::new)?;
+            origins.insert((section.to_owned(), key.to_owned()), origin);
+        }
+        Ok(())
+    }
+}
+
+/// The key; or that there is none, and which is near.
+pub(super) fn known(section: &str, key: &str) -> Result<super::key::Found, String> {
+    let Some(found) = keys::section(section) else {
+        return Err(unknown_section(section));
+    };
+    found.find(key).ok_or_else(|| {
+        let hint = match &found.holds {
+            Holds::Keys(keys) => nearest::hint(key, keys.iter().map(|key| key.name)),
+            Holds::Names(_) => String::new(),
+        };
+        format!("unknown key `{key}` in [{section}]{hint}")
+    })
+}
+
+/// That there is no such section.
+pub(super) fn unknown_section(section: &str) -> String {
+    let names = keys::SECTIONS.iter().map(|section| section.name);
+    format!("unknown section [{section}]{}", nearest::hint(section, names))
+}

@@ -1,0 +1,146 @@
+//! Which place goes over which.
+
+use super::{live, shown, sources};
+use crate::settings::{Live, Origin, Sources};
+
+#[test]
+fn file_then_kept_then_environment_then_flags() {
+    let dir = tempfile::tempdir().unwrap();
+    let seconds = |live: &Live| live.now().authentication.lockout.seconds;
+    let origin = |live: &Live| live.list()["lockout"]["seconds"].origin;
+    let open = live(dir.path());
+    assert_eq!((seconds(&open), origin(&open)), (300, None));
+    std::fs::write(dir.path().join("trunkline.toml"), "[lockout]\nseconds = 11\n").unwrap();
+    let open = live(dir.path());
+    assert_eq!((seconds(&open), origin(&open)), (11, Some(Origin::File)));
+    std::fs::write(dir.path().join("settings.toml"), "[lockout]\nseconds = 12\n").unwrap();
+    let open = live(dir.path());
+    assert_eq!((seconds(&open), origin(&open)), (12, Some(Origin::Kept)));
+    let with = sources(dir.path(), &[("TRUNKLINE_LOCKOUT_SECONDS", "13")]);
+    let open = Live::open(with.clone()).unwrap().0;
+    assert_eq!((seconds(&open), origin(&open)), (13, Some(Origin::Environment)));
+    let flags = vec![("lockout", "seconds", "14".to_owned())];
+    let open = Live::open(Sources { flags, ..with }).unwrap().0;
+    assert_eq!((seconds(&open), origin(&open)), (14, Some(Origin::Flag)));
+    // What no layer names stays as it was.
+    assert_eq!(open.now().authentication.lockout.failures, 5);
+}
+
+#[test]
+fn the_environment_reads_by_the_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let (live, warnings) = Live::open(sources(
+        dir.path(),
+        &[
+            ("PATH", "/bin"),
+            ("TRUNKLINE_AUTHENTICATION_REQUIRE_VALID_USER", "true"),
+            ("TRUNKLINE_CORS_ORIGINS", "https://a.example, https://b.example"),
+            ("TRUNKLINE_LISTEN", "127.0.0.1:1"),
+            ("TRUNKLINE_LOG", "debug"),
+            ("TRUNKLINE_SECRETS", "/run/secrets"),
+            ("TRUNKLINE_CONFIG", "elsewhere"),
+            ("TRUNKLINE_LISTN", "127.0.0.1:2"),
+        ],
+    ))
+    .unwrap();
+    assert!(live.now().authentication.require_valid_user);
+    assert_eq!(
+        live.now().cors.origins,
+        ["https://a.example", "https://b.example"]
+    );
+    let process = live.process();
+    assert_eq!(process.listen, ["127.0.0.1:1"]);
+    assert_eq!(process.log_filter, "debug");
+    assert_eq!(process.secrets.unwrap().to_str(), Some("/run/secrets"));
+    assert_eq!(
+        warnings,
+        ["unknown variable TRUNKLINE_LISTN; did you mean `TRUNKLINE_LISTEN`?"]
+    );
+}
+
+#[test]
+fn variables_that_are_wrong_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, value, told) in [
+        (
+            "TRUNKLINE_LOCKOUT_SECONDS",
+            "soon",
+            "TRUNKLINE_LOCKOUT_SECONDS: `seconds` in [lockout] must be an integer from 1 to 86400 (seconds)",
+        ),
+        (
+            "TRUNKLINE_LOCKOUT_SECOND",
+            "1",
+            "unknown variable TRUNKLINE_LOCKOUT_SECOND; did you mean `TRUNKLINE_LOCKOUT_SECONDS`?",
+        ),
+        (
+            "TRUNKLINE_ADMINS_ANNA",
+            "secret",
+            "TRUNKLINE_ADMINS_ANNA: [admins] is set in the file alone",
+        ),
+        (
+            "TRUNKLINE_USER",
+            "anna",
+            "TRUNKLINE_USER is set, and TRUNKLINE_PASSWORD is not",
+        ),
+        (
+            "TRUNKLINE_LISTEN",
+            "somewhere",
+            "`listen` takes addresses with ports, such as 127.0.0.1:5984 and [::1]:5984; not \"somewhere\"",
+        ),
+    ] {
+        let problem = Live::open(sources(dir.path(), &[(name, value)])).unwrap_err();
+        assert_eq!(problem.to_string(), told);
+    }
+}
+
+#[test]
+fn passwords_in_clear_are_hashed_and_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "[passwords]\niterations = 1\n[admins]\nanna = \"quite secret\"\n";
+    std::fs::write(dir.path().join("trunkline.toml"), text).unwrap();
+    let environment = [("TRUNKLINE_USER", "otto"), ("TRUNKLINE_PASSWORD", "also secret")];
+    let (live, warnings) = Live::open(sources(dir.path(), &environment)).unwrap();
+    for name in ["anna", "otto"] {
+        assert!(
+            live.now().admins[name].reveal().starts_with("-pbkdf2:sha256-"),
+            "{name}"
+        );
+        assert!(
+            shown(&live, "admins", name)
+                .unwrap()
+                .starts_with("-pbkdf2:sha256-"),
+            "{name}"
+        );
+    }
+    let [warning] = warnings.as_slice() else {
+        panic!("{warnings:?}");
+    };
+    assert!(
+        warning.contains("trunkline.toml") && warning.contains("init --hash"),
+        "{warning}"
+    );
+    assert!(!warning.contains("secret"), "{warning}");
+    // The operator's file is the operator's, and read again the same hashes come of it.
+    let hashed = live.now().admins.clone();
+    live.reload("anna").unwrap();
+    assert!(live.now().admins == hashed);
+    assert_eq!(
+        std::fs::read_to_string(dir.path().join("trunkline.toml")).unwrap(),
+        text
+    );
+}
+
+#[test]
+fn secrets_of_systemd_are_found_beside_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let environment = [
+        ("CREDENTIALS_DIRECTORY", "/run/c"),
+        ("TRUNKLINE_SECRETS", "/run/s"),
+    ];
+    let (live, _) = Live::open(sources(dir.path(), &environment)).unwrap();
+    let secrets = format!("{:?}", live.now().secrets);
+    assert!(
+        secrets.contains("/run/c") && secrets.contains("/run/s"),
+        "{secrets}"
+    );
+}

@@ -1,0 +1,79 @@
+//! `trunkline config`: what may be set, whether a file is right, and what is in force.
+
+use super::Failure;
+use super::output::{say, tell};
+use super::settings::{ConfigFile, sources};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use trunkline::http::settings::{Live, Sources, example};
+
+/// What `config` takes.
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true, args_conflicts_with_subcommands = true)]
+pub(crate) struct ConfigArgs {
+    /// Print a settings file with every key, its meaning and its default, commented out
+    #[arg(long)]
+    example: bool,
+    #[command(subcommand)]
+    command: Option<ConfigCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say whether a settings file is right; exit code 1 when it is not
+    Check {
+        /// The file
+        #[arg(
+            default_value = "./data/trunkline.toml",
+            value_name = "FILE",
+            env = "TRUNKLINE_CONFIG"
+        )]
+        file: PathBuf,
+    },
+    /// Print what a server on a directory would go by, and where each setting comes from; no secrets
+    Show {
+        /// The store's directory
+        #[arg(default_value = "./data", value_name = "DIR")]
+        dir: PathBuf,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+}
+
+pub(crate) fn run(args: &ConfigArgs) -> Result<ExitCode, Failure> {
+    match &args.command {
+        Some(ConfigCommand::Check { file }) => check(file)?,
+        Some(ConfigCommand::Show { dir, file }) => show(Live::open(sources(dir, file)?)?)?,
+        None => say(example().trim_end())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(file: &PathBuf) -> Result<(), Failure> {
+    let (_, warnings) = Live::open(Sources {
+        file: Some(file.clone()),
+        file_is_named: true,
+        ..Sources::default()
+    })?;
+    for warning in warnings {
+        tell(format_args!("trunkline: {warning}"));
+    }
+    say(format_args!("{}: ok", file.display()))
+}
+
+fn show((live, warnings): (Live, Vec<String>)) -> Result<(), Failure> {
+    for warning in warnings {
+        tell(format_args!("trunkline: {warning}"));
+    }
+    for (section, keys) in live.list() {
+        for (key, shown) in keys {
+            let origin = shown
+                .origin
+                .map_or("default".to_owned(), |origin| origin.to_string());
+            let text = super::output::one_line(&shown.text);
+            say(format_args!("{section}/{key} = {text}  ({origin})"))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! `trunkline init`: a server's administrator.
+
+use super::Failure;
+use super::output::{say, tell};
+use super::settings::{ConfigFile, kept, sources};
+use clap::Args;
+use console::Term;
+use std::io::BufRead;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use trunkline::http::hash_admin;
+use trunkline::http::settings::{Live, Sources, Value};
+
+/// What `init` takes.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The store's directory; made when it is not there
+    #[arg(default_value = "./data", value_name = "DIR")]
+    dir: PathBuf,
+    /// The administrator's name
+    #[arg(long, default_value = "admin", value_name = "NAME", env = "TRUNKLINE_USER")]
+    user: String,
+    /// Print the line for [admins] in a settings file, and make nobody an administrator
+    #[arg(long)]
+    hash: bool,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+/// Where the password may be: process lists show what flags say.
+const PASSWORD: &str = "TRUNKLINE_PASSWORD";
+
+pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, Failure> {
+    if args.user.is_empty() || args.user.contains(':') {
+        return Err(Failure::new(
+            "an administrator's name is not empty and has no `:`",
+        ));
+    }
+    let all = sources(&args.dir, &args.file)?;
+    let is_ours = |(name, _): &(String, String)| name != PASSWORD && name != "TRUNKLINE_USER";
+    let environment = all.environment.iter().filter(|variable| is_ours(variable));
+    let environment = environment.cloned().collect();
+    let (live, _) = Live::open(Sources { environment, ..all })?;
+    let password = password(&args.user)?;
+    if args.hash {
+        let hash = hash_admin(&live.now().authentication.passwords, &password);
+        let name = Value::Text(args.user.clone()).toml();
+        say(format_args!("{name} = \"{hash}\""))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    std::fs::create_dir_all(&args.dir)
+        .map_err(|cause| Failure::new(format!("{}: {cause}", args.dir.display())))?;
+    let before = live.change(
+        "admins",
+        &args.user,
+        Some(Value::Text(password)),
+        "trunkline init",
+    )?;
+    let done = match before {
+        Some(_) => "has a new password",
+        None => "is an administrator",
+    };
+    say(format_args!(
+        "{} {done} (in {})",
+        args.user,
+        kept(&args.dir).display()
+    ))?;
+    say("A server that runs takes it after SIGHUP, or POST /_node/_local/_config/_reload.")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The password: from the environment, from the terminal, or else the first line of standard input.
+fn password(user: &str) -> Result<String, Failure> {
+    let password = match std::env::var(PASSWORD) {
+        Ok(password) => password,
+        Err(_) => asked(user)?,
+    };
+    if password.is_empty() {
+        return Err(Failure::new("the password must not be empty"));
+    }
+    Ok(password)
+}
+
+fn asked(user: &str) -> Result<String, Failure> {
+    use std::io::IsTerminal;
+    let terminal = Term::stderr();
+    if !std::io::stdin().is_terminal() || !terminal.is_term() {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line)?;
+        return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
+    }
+    tell(format_args!("Password of {user} (not shown):"));
+    let password = terminal.read_secure_line()?;
+    tell("Once more:");
+    if terminal.read_secure_line()? != password {
+        return Err(Failure::new("the two passwords differ"));
+    }
+    Ok(password)
+}
