@@ -109,7 +109,7 @@ impl Front {
         let unread = Unread::lend(&mut request);
         let mut response = if is_encoded(request.uri()) {
             match auth::admit(&front.app, &mut request).await {
-                Ok(()) => self.route(request).await,
+                Ok(renewed) => with_cookie(self.route(request).await, renewed),
                 Err(refused) => refused.into_response(),
             }
         } else {
@@ -181,6 +181,15 @@ fn request_id(front: &FrontParts, request: &Request) -> HeaderValue {
         Some(given) => given.clone(),
         None => HeaderValue::try_from(front.app.next_request_id()).unwrap_or(HeaderValue::from_static("0")),
     }
+}
+
+/// With the new cookie of its session, unless the answer has one already.
+fn with_cookie(mut response: Response, renewed: Option<HeaderValue>) -> Response {
+    if let Some(cookie) = renewed {
+        let headers = response.headers_mut();
+        headers.entry(header::SET_COOKIE).or_insert(cookie);
+    }
+    response
 }
 
 /// The router knows which methods a resource has; CouchDB's answer names them in its reason as well.

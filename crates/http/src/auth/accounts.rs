@@ -1,7 +1,7 @@
 //! What is known of a name: an administrator of the settings, or a user of the database `_users`.
 
 use super::password::{Hash, Kept};
-use super::user::ADMIN;
+use super::user::{ADMIN, Method, User};
 use crate::app::App;
 use crate::config::{Config, Passwords};
 use crate::error::{Error, Result};
@@ -62,6 +62,15 @@ impl Account {
             fingerprint: kept.fingerprint(),
             roles,
             kept,
+        }
+    }
+
+    /// The user that it makes.
+    pub(super) fn user(&self, name: String, by: Method) -> User {
+        User {
+            name: Some(name),
+            roles: self.roles.clone(),
+            by: Some(by),
         }
     }
 }

@@ -6,9 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 
 /// A name and a password that nobody has found right yet.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Credentials {
-    pub(super) name: String,
-    pub(super) password: String,
+pub(crate) struct Credentials {
+    pub(crate) name: String,
+    pub(crate) password: String,
 }
 
 /// Reads what follows `Basic`. `None` for `_:_`, which browsers are made to send to log out.

@@ -7,26 +7,31 @@
 mod accounts;
 mod basic;
 pub(crate) mod certificate;
+mod cookie;
 mod hashing;
 mod hex;
+mod jwt;
 mod lockout;
 mod open;
 pub(crate) mod password;
+mod proxy;
 mod user;
 mod verified;
 
+pub(crate) use basic::Credentials;
 pub use password::hash_admin;
 pub(crate) use user::{Method, User};
 
 use crate::app::App;
-use crate::config::{Authentication, Config};
+use crate::config::{Authentication, Config, Sessions};
 use crate::connection::Peer;
 use crate::error::{Error, Result};
+use crate::request::header_text;
 use accounts::{Account, Accounts};
 use axum::extract::Request;
-use axum::http::{HeaderMap, header};
-use basic::Credentials;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use certificate::ClientCertificate;
+use cookie::{Held, Session};
 use hashing::Hashing;
 use lockout::{Failures, Guesser};
 use password::Kept;
@@ -41,6 +46,8 @@ pub(crate) struct Auth {
     verified: Verified,
     failures: Failures,
     hashing: Hashing,
+    /// Signs cookies where the settings have no secret.
+    secret: String,
 }
 
 impl Auth {
@@ -50,38 +57,88 @@ impl Auth {
             verified: Verified::new(),
             failures: Failures::default(),
             hashing: Hashing::new(),
+            secret: hex::encode(&random()),
         }
+    }
+
+    /// What new cookies are signed with, then what old ones were.
+    fn secrets<'a>(&'a self, settings: &'a Sessions) -> impl Iterator<Item = &'a str> {
+        let first = match settings.secret.reveal() {
+            "" => self.secret.as_str(),
+            secret => secret,
+        };
+        let former = settings.former_secrets.iter().map(|secret| secret.reveal());
+        std::iter::once(first).chain(former.filter(|secret| !secret.is_empty()))
     }
 }
 
-/// Finds out whose request it is, and puts that among its extensions, as [`Arc<User>`]; or refuses it.
-pub(crate) async fn admit(app: &App, request: &mut Request) -> Result<()> {
+/// Whether whoever asks is an administrator, because there is none.
+pub(crate) fn is_open(config: &Config) -> bool {
+    config.admins.is_empty() && !config.authentication.require_valid_user
+}
+
+/// Finds out whose request it is, and puts that among its extensions, as [`Arc<User>`]; or refuses it. Answers the cookie
+/// that its client is to get.
+pub(crate) async fn admit(app: &App, request: &mut Request) -> Result<Option<HeaderValue>> {
     let config = app.config();
-    let is_open = config.admins.is_empty() && !config.authentication.require_valid_user;
     let peer = request.extensions().get::<Peer>().copied();
+    let is_open = is_open(&config);
     // No page finds its way through a unix socket.
     if is_open && peer.is_none_or(|peer| peer.address.is_some()) {
         open::check(request.headers(), &config.cors)?;
     }
+    let is_session = request.uri().path() == "/_session";
+    let session = match cookie::given(request.headers()) {
+        // It can be replaced there.
+        Err(_) if is_session => None,
+        session => session?,
+    };
+    let (user, renewed) = match session {
+        Some(session) => continued(app, &config, session, request.headers(), peer).await?,
+        None => (None, None),
+    };
     let address = peer.and_then(|peer| peer.address);
-    let user = match presented(app, &config, request.headers(), address).await? {
+    let settings = &config.authentication;
+    let user = match user {
         Some(user) => user,
-        None => match certified(request, &config.authentication) {
+        None => match presented(app, &config, request.headers(), address).await? {
             Some(user) => user,
-            None if is_open => User::nameless_admin(),
-            None => User::default(),
+            None => match certified(request, settings) {
+                Some(user) => user,
+                None if is_open => User::nameless_admin(),
+                None => User::default(),
+            },
         },
     };
-    if user.name.is_none() && config.authentication.require_valid_user {
-        let path = request.uri().path();
-        let is_excepted =
-            path == "/_session" || path == "/_up" && config.authentication.require_valid_user_except_for_up;
-        if !is_excepted {
+    if user.name.is_none() && settings.require_valid_user && !is_session {
+        let is_up = request.uri().path() == "/_up";
+        if !(is_up && settings.require_valid_user_except_for_up) {
             return Err(Error::Unauthorized("Authentication required.".to_owned()));
         }
     }
     request.extensions_mut().insert(Arc::new(user));
-    Ok(())
+    Ok(renewed)
+}
+
+/// Whose session it is, if it holds, and its new cookie, if it is time for one.
+async fn continued(
+    app: &App,
+    config: &Config,
+    session: Session,
+    headers: &HeaderMap,
+    peer: Option<Peer>,
+) -> Result<(Option<User>, Option<HeaderValue>)> {
+    let Some(account) = app.auth.accounts.find(app, config, &session.name).await? else {
+        return Ok((None, None));
+    };
+    let (settings, salt, now) = (&config.authentication.sessions, account.kept.salt(), now());
+    let held = session.holds(settings, app.auth.secrets(settings), &salt, now);
+    let renewed = held
+        .filter(|held| *held == Held::Aged)
+        .and(app.auth.secrets(settings).next())
+        .and_then(|secret| cookie::make(config, secret, &session.name, &salt, now, is_tls(headers, peer)));
+    let user = held.map(|_| account.user(session.name, Method::Cookie));
+    Ok((user, renewed))
 }
 
 /// Whom the headers name.
@@ -91,12 +148,16 @@ async fn presented(
     headers: &HeaderMap,
     address: Option<IpAddr>,
 ) -> Result<Option<User>> {
+    let settings = &config.authentication;
     let Some(given) = headers.get(header::AUTHORIZATION) else {
-        return Ok(None);
+        return proxy::user(headers, &settings.proxy);
     };
     let invalid = || Error::bad("Authorization header is invalid");
     let given = given.to_str().map_err(|_| invalid())?;
     let (scheme, rest) = given.split_once(' ').ok_or_else(invalid)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return jwt::user(rest, &settings.jwt, now()).map(Some);
+    }
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(invalid());
     }
@@ -104,16 +165,68 @@ async fn presented(
         return Ok(None);
     };
     let account = log_in(app, config, address, &credentials).await?;
-    Ok(Some(User {
-        name: Some(credentials.name),
-        roles: account.roles.clone(),
-        by: Some(Method::Basic),
-    }))
+    Ok(Some(account.user(credentials.name, Method::Basic)))
 }
 
 fn certified(request: &Request, settings: &Authentication) -> Option<User> {
     let certificate = request.extensions().get::<ClientCertificate>()?;
     certificate::user(certificate, &settings.certificates)
+}
+
+/// CouchDB's names of the ways that a server has, in the order in which they are tried.
+pub(crate) fn handlers(config: &Config) -> Vec<&'static str> {
+    let settings = &config.authentication;
+    let ways = [
+        (true, Method::Cookie),
+        (!settings.jwt.keys.is_empty(), Method::Jwt),
+        (true, Method::Basic),
+        (!settings.proxy.secret.reveal().is_empty(), Method::Proxy),
+        (!settings.certificates.roles.is_empty(), Method::Certificate),
+    ];
+    let ways = ways.into_iter().filter(|(is_on, _)| *is_on);
+    ways.map(|(_, way)| way.handler()).collect()
+}
+
+/// Begins a session: whose it is, and its cookie.
+pub(crate) async fn begin_session(
+    app: &App,
+    credentials: Credentials,
+    headers: &HeaderMap,
+    peer: Option<Peer>,
+) -> Result<(User, Option<HeaderValue>)> {
+    let config = app.config();
+    let address = peer.and_then(|peer| peer.address);
+    let account = log_in(app, &config, address, &credentials).await?;
+    let secret = app.auth.secrets(&config.authentication.sessions).next();
+    let cookie = secret.and_then(|secret| {
+        let tls = is_tls(headers, peer);
+        cookie::make(
+            &config,
+            secret,
+            &credentials.name,
+            &account.kept.salt(),
+            now(),
+            tls,
+        )
+    });
+    Ok((account.user(credentials.name, Method::Cookie), cookie))
+}
+
+/// The cookie that ends a session.
+pub(crate) fn end_session(app: &App, headers: &HeaderMap, peer: Option<Peer>) -> Option<HeaderValue> {
+    cookie::clear(&app.config().authentication.sessions, is_tls(headers, peer))
+}
+
+/// Whether the client came by TLS, to here or to a proxy that says so.
+fn is_tls(headers: &HeaderMap, peer: Option<Peer>) -> bool {
+    let says = |name, value| header_text(headers, HeaderName::from_static(name)) == Some(value);
+    peer.is_some_and(|peer| peer.tls) || says("x-forwarded-ssl", "on") || says("x-forwarded-proto", "https")
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
 }
 
 /// The account of a name whose password is right.

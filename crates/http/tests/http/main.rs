@@ -47,6 +47,7 @@ mod protocol;
 mod replications;
 mod rooms;
 mod server;
+mod session;
 mod shutdown;
 mod slow_clients;
 mod snapshots;

@@ -38,7 +38,7 @@ async fn fixed_answers() {
         200,
         json!({ "ok": true, "userCtx": { "name": null, "roles": ["_admin"] } }),
     );
-    assert_eq!(server.post("/_session", json!({})).await.status, 404);
+    assert_eq!(server.post("/_session", json!({})).await.status, 400);
     assert_eq!(server.get("/favicon.ico").await.status, 204);
     assert_eq!(server.call("HEAD", "/", None).await.status, 200);
 }

@@ -1,0 +1,92 @@
+//! A proxy that found out who asks.
+
+use super::hex;
+use super::user::{Method, User};
+use crate::config::Proxy;
+use crate::error::{Error, Result};
+use crate::request::header_text;
+use axum::http::{HeaderMap, HeaderName};
+use ring::hmac;
+
+const NAME: HeaderName = HeaderName::from_static("x-auth-couchdb-username");
+const ROLES: HeaderName = HeaderName::from_static("x-auth-couchdb-roles");
+const TOKEN: HeaderName = HeaderName::from_static("x-auth-couchdb-token");
+
+/// Whom the proxy names. Without a secret its headers are anybody's, and nothing is made of them.
+pub(super) fn user(headers: &HeaderMap, settings: &Proxy) -> Result<Option<User>> {
+    let secret = settings.secret.reveal();
+    if secret.is_empty() || !headers.contains_key(NAME) {
+        return Ok(None);
+    }
+    let wrong = || Error::Unauthorized("The proxy's token is not right.".to_owned());
+    let name = header_text(headers, NAME).ok_or_else(wrong)?;
+    let token = header_text(headers, TOKEN)
+        .and_then(hex::decode)
+        .ok_or_else(wrong)?;
+    let is_signed = [hmac::HMAC_SHA256, hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY]
+        .into_iter()
+        .any(|hash| hmac::verify(&hmac::Key::new(hash, secret.as_bytes()), name.as_bytes(), &token).is_ok());
+    if !is_signed {
+        return Err(wrong());
+    }
+    let roles = header_text(headers, ROLES).unwrap_or_default();
+    Ok(Some(User {
+        name: Some(name.to_owned()),
+        roles: roles
+            .split(',')
+            .map(str::trim)
+            .filter(|role| !role.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        by: Some(Method::Proxy),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+    use axum::http::HeaderValue;
+
+    // Python: hmac.new(b"secret", b"anna", …).hexdigest()
+    const SHA1: &str = "a966ce58d113e460fc51f35adad8391c7ab06cd0";
+    const SHA256: &str = "72f8b586f76c2f7cac18422e7892bc2b00b7451b4d6c718b1246410e12202841";
+
+    fn asked(secret: &str, name: &'static str, token: Option<&'static str>) -> Result<Option<User>> {
+        let mut headers = HeaderMap::new();
+        headers.insert(NAME, HeaderValue::from_static(name));
+        headers.insert(ROLES, HeaderValue::from_static("a, b,,"));
+        if let Some(token) = token {
+            headers.insert(TOKEN, HeaderValue::from_static(token));
+        }
+        let secret = Secret::new(secret);
+        user(&headers, &Proxy { secret })
+    }
+
+    #[test]
+    fn its_token_makes_it_believed() {
+        for token in [SHA1, SHA256] {
+            let user = asked("secret", "anna", Some(token)).unwrap().unwrap();
+            assert_eq!(user.name.as_deref(), Some("anna"));
+            assert_eq!(user.roles, ["a", "b"]);
+        }
+    }
+
+    #[test]
+    fn nothing_else_does() {
+        for (secret, name, token) in [
+            ("secret", "anna", None),
+            ("secret", "anna", Some("")),
+            ("secret", "anna", Some("x")),
+            ("secret", "ben", Some(SHA256)),
+            ("secrets", "anna", Some(SHA256)),
+        ] {
+            assert!(asked(secret, name, token).is_err(), "{secret} {name} {token:?}");
+        }
+        assert_eq!(asked("", "anna", Some(SHA256)).unwrap(), None);
+        let none = Proxy {
+            secret: Secret::new("secret"),
+        };
+        assert_eq!(user(&HeaderMap::new(), &none).unwrap(), None);
+    }
+}
