@@ -164,8 +164,17 @@ async fn presented(
     let Some(credentials) = basic::read(rest)? else {
         return Ok(None);
     };
+    if is_stranger_to_open(app, config, &credentials).await? {
+        return Ok(None);
+    }
     let account = log_in(app, config, address, &credentials).await?;
     Ok(Some(account.user(credentials.name, Method::Basic)))
+}
+
+/// Whether a server without administrator knows nothing of a name. There is nobody to make users there, and who brings
+/// credentials all the same may do what everyone may.
+async fn is_stranger_to_open(app: &App, config: &Config, given: &Credentials) -> Result<bool> {
+    Ok(is_open(config) && app.auth.accounts.find(app, config, &given.name).await?.is_none())
 }
 
 fn certified(request: &Request, settings: &Authentication) -> Option<User> {
@@ -196,6 +205,10 @@ pub(crate) async fn begin_session(
 ) -> Result<(User, Option<HeaderValue>)> {
     let config = app.config();
     let address = peer.and_then(|peer| peer.address);
+    if is_stranger_to_open(app, &config, &credentials).await? {
+        // 404 and nothing else makes CouchDB's replicator go on with Basic authentication.
+        return Err(Error::NotFound("This server has no users to log in.".into()));
+    }
     let account = log_in(app, &config, address, &credentials).await?;
     let secret = app.auth.secrets(&config.authentication.sessions).next();
     let cookie = secret.and_then(|secret| {
