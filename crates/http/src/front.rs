@@ -6,6 +6,7 @@ use crate::absent::Absent;
 use crate::admission::{Held, Lasting};
 use crate::app::App;
 use crate::arriving::Arriving;
+use crate::connection::Peer;
 use crate::error::Error;
 use crate::protective::protect;
 use crate::unread::Unread;
@@ -32,6 +33,7 @@ struct FrontParts {
 }
 
 const BODY_TIME: HeaderName = HeaderName::from_static("x-couchdb-body-time");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-couch-request-id");
 const MUST_REVALIDATE: HeaderValue = HeaderValue::from_static("must-revalidate");
@@ -50,6 +52,7 @@ impl Front {
     pub(crate) async fn answer(&self, mut request: Request) -> Response {
         let Front(front) = self;
         name_host(&mut request);
+        name_scheme(&mut request);
         tidy_path(request.uri_mut());
         override_method(&mut request);
         let id = request_id(front, &request);
@@ -153,6 +156,15 @@ fn name_host(request: &mut Request) {
     let authority = request.uri().authority();
     if let Some(host) = authority.and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
         request.headers_mut().insert(header::HOST, host);
+    }
+}
+
+/// Over TLS, this server is what a proxy would be: it says so in the same place.
+fn name_scheme(request: &mut Request) {
+    let secured = request.extensions().get::<Peer>().is_some_and(|peer| peer.tls);
+    if secured && !request.headers().contains_key(FORWARDED_PROTO) {
+        let https = HeaderValue::from_static("https");
+        request.headers_mut().insert(FORWARDED_PROTO, https);
     }
 }
 

@@ -1,13 +1,21 @@
 //! Where request lines stand among heads and bodies.
 
 /// Follows a connection's bytes from request to request. It only has to agree with the HTTP library about requests
-/// that the library takes; after anything odd it lets all bytes pass.
+/// that the library takes; after anything odd it lets all bytes pass. A head that two readers may understand differently
+/// (where its lines end, how long its body is) is made one that nobody takes: what one of them takes for a body, the other
+/// may take for a request.
 #[derive(Debug, Default)]
 pub(super) struct Scanner {
     place: Place,
     /// The start of the line being read: enough of it to know the headers that matter.
     line: Vec<u8>,
+    /// Whether there is more of it.
+    is_longer: bool,
+    /// Its last byte.
+    last: u8,
     body: Body,
+    /// The head being read is not to be taken.
+    is_unclear: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,15 +90,23 @@ impl Scanner {
                     } else if !self.line.trim_ascii().is_empty() {
                         self.place = Place::Unknown;
                     }
-                    self.line.clear();
+                    self.take_line();
+                }
+                Place::Headers
+                    if self.is_unclear
+                        && self.line.is_empty()
+                        && matches!(rest.first(), Some(b'\r' | b'\n')) =>
+                {
+                    self.place = Place::Unknown;
+                    return Some(at);
                 }
                 Place::Version | Place::Headers | Place::ChunkSize | Place::Trailers => {
                     let end = rest.iter().position(|byte| *byte == b'\n');
                     self.keep(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default());
                     let end = end?;
                     at += end + 1;
-                    let line = std::mem::take(&mut self.line);
-                    self.place = self.behind_line(line.trim_ascii());
+                    let (line, is_longer) = self.take_line();
+                    self.place = self.behind_line(&line, is_longer);
                 }
             }
         }
@@ -100,53 +116,72 @@ impl Scanner {
     fn keep(&mut self, bytes: &[u8]) {
         let room = LINE_BYTES_MAX - self.line.len();
         self.line.extend(bytes.iter().take(room));
+        self.is_longer |= bytes.len() > room;
+        self.last = bytes.last().copied().unwrap_or(self.last);
+    }
+
+    /// The line that has ended, and whether it went on beyond what was kept of it.
+    fn take_line(&mut self) -> (Vec<u8>, bool) {
+        (
+            std::mem::take(&mut self.line),
+            std::mem::take(&mut self.is_longer),
+        )
     }
 
     /// Where a whole line leads.
-    fn behind_line(&mut self, line: &[u8]) -> Place {
-        match (self.place, line) {
+    fn behind_line(&mut self, line: &[u8], is_longer: bool) -> Place {
+        let ends_well = std::mem::take(&mut self.last) == b'\r';
+        let text = line.strip_suffix(b"\r").unwrap_or(line);
+        match (self.place, text) {
             (Place::Version, b"HTTP/1.1" | b"HTTP/1.0") => {
                 self.body = Body::None;
+                self.is_unclear = !ends_well;
                 Place::Headers
             }
             (Place::Headers, b"") => match self.body {
+                _ if !ends_well => Place::Unknown,
                 Body::None | Body::Length(0) => Place::Method,
                 Body::Length(bytes) => Place::Bytes(bytes),
                 Body::Chunked => Place::ChunkSize,
             },
-            (Place::Headers, line) => {
-                self.header(line);
+            (Place::Headers, text) => {
+                self.is_unclear |= !ends_well;
+                self.header(text, is_longer);
                 Place::Headers
             }
-            (Place::ChunkSize, line) => {
-                let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
-                let size = std::str::from_utf8(digits.trim_ascii()).ok();
-                match size.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
-                    Some(0) => Place::Trailers,
-                    Some(size) => Place::Bytes(size.saturating_add(2)),
-                    None => Place::Unknown,
-                }
-            }
+            (Place::ChunkSize, text) => match chunk_size(text, is_longer) {
+                Some(0) => Place::Trailers,
+                Some(size) => Place::Bytes(size.saturating_add(2)),
+                None => Place::Unknown,
+            },
+            (Place::Trailers, _) if !ends_well => Place::Unknown,
             (Place::Trailers, b"") => Place::Method,
             (Place::Trailers, _) => Place::Trailers,
             _ => Place::Unknown,
         }
     }
 
-    fn header(&mut self, line: &[u8]) {
+    fn header(&mut self, line: &[u8], is_longer: bool) {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {
             return;
         };
         let (name, value) = line.split_at(colon);
         let value = value.get(1..).unwrap_or_default().trim_ascii();
-        if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.body = Body::Chunked;
-        } else if name.eq_ignore_ascii_case(b"content-length") && self.body != Body::Chunked {
-            let length = std::str::from_utf8(value)
-                .ok()
-                .and_then(|value| value.parse().ok());
-            self.body = length.map_or(Body::None, Body::Length);
-        }
+        let says = match (name.trim_ascii(), value) {
+            (name, _) if name.eq_ignore_ascii_case(b"transfer-encoding") => Body::Chunked,
+            (name, value) if name.eq_ignore_ascii_case(b"content-length") => {
+                match number(value, 10).filter(|_| !is_longer) {
+                    Some(length) => Body::Length(length),
+                    None => {
+                        self.is_unclear = true;
+                        return;
+                    }
+                }
+            }
+            _ => return,
+        };
+        self.is_unclear |= is_longer || self.body != Body::None && self.body != says;
+        self.body = says;
     }
 
     /// Bytes, of which the first is to be repaired, with all repairs made.
@@ -154,11 +189,13 @@ impl Scanner {
         let mut out = Vec::with_capacity(bytes.len() + 32);
         let mut rest = bytes;
         while let Some((bare, behind)) = rest.split_first() {
-            out.extend_from_slice(match bare {
-                b'"' => b"%22",
-                b'<' => b"%3C",
-                _ => b"%3E",
-            });
+            match bare {
+                b'"' => out.extend_from_slice(b"%22"),
+                b'<' => out.extend_from_slice(b"%3C"),
+                b'>' => out.extend_from_slice(b"%3E"),
+                // The end of an unclear head: no header has such a name.
+                end => out.extend([0, *end]),
+            }
             let good = self.scan(behind).unwrap_or(behind.len());
             let (good, more) = behind.split_at_checked(good).unwrap_or((behind, &[]));
             out.extend_from_slice(good);
@@ -166,6 +203,23 @@ impl Scanner {
         }
         out
     }
+}
+
+/// The digits of a chunk's size, which an extension may follow.
+fn chunk_size(line: &[u8], is_longer: bool) -> Option<u64> {
+    let mut parts = line.splitn(2, |byte| *byte == b';');
+    let digits = parts.next()?;
+    if is_longer && parts.next().is_none() {
+        return None;
+    }
+    number(digits.trim_ascii(), 16)
+}
+
+/// A number of digits alone.
+fn number(digits: &[u8], radix: u32) -> Option<u64> {
+    let text = std::str::from_utf8(digits).ok()?;
+    let is_plain = text.chars().all(|digit| digit.is_digit(radix));
+    u64::from_str_radix(text, radix).ok().filter(|_| is_plain)
 }
 
 #[cfg(test)]
@@ -212,8 +266,8 @@ mod tests {
         let bodies = [
             "PUT /d HTTP/1.1\r\ncontent-length:  18\r\n\r\nGET /\"a\" HTTP/1.1\n",
             "PUT /d HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n12\r\nGET /\"a\" HTTP/1.1\n\r\n3;x=\"\r\n\"\"\"\r\n0\r\nT: \"\r\n\r\n",
-            "DELETE /d HTTP/1.1\nContent-Length: 0\n\n\r\n",
-            "PUT /d HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n\"\r\n0\r\n\r\n",
+            "DELETE /d HTTP/1.1\r\nContent-Length: 0\r\n\r\n\r\n",
+            "PUT /d HTTP/1.1\r\nContent-Length: 3\r\ncontent-length: 3\r\n\r\n\"\"\"",
         ];
         for body in bodies {
             check(&format!("{body}{request}{body}"), &format!("{body}{fixed}{body}"));
@@ -229,6 +283,44 @@ mod tests {
             "PUT /d HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nGET /\" HTTP/1.1\r\n\r\n",
         ] {
             check(text, text);
+        }
+    }
+
+    #[test]
+    fn unclear_heads_are_made_ones_that_nobody_takes() {
+        let blanks = " ".repeat(200);
+        for headers in [
+            "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n",
+            "Content-Length: 3\r\nContent-Length: 4\r\n",
+            "Content-Length: +3\r\n",
+            "Content-Length: -3\r\n",
+            "Content-Length: 99999999999999999999999\r\n",
+            "Content-Length: 3, 3\r\n",
+            &format!("Content-Length:{blanks}3\r\n"),
+            &format!("Transfer-Encoding:{blanks}chunked\r\n"),
+            "Content-Length: 3\nX-A: b\r\n",
+            "X-A: b\n",
+        ] {
+            let head = format!("PUT /d HTTP/1.1\r\n{headers}");
+            let behind = "\r\nGET /\" HTTP/1.1\r\n\r\n";
+            check(&format!("{head}{behind}"), &format!("{head}\0{behind}"));
+        }
+        check("GET /\" HTTP/1.1\n\n", "GET /%22 HTTP/1.1\n\0\n");
+    }
+
+    #[test]
+    fn after_chunks_that_are_not_understood_nothing_is_repaired() {
+        let head = "PUT /d HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let zeros = "0".repeat(200);
+        for chunks in [
+            "+3\r\nabc\r\n0\r\n\r\n",
+            &format!("{zeros}3\r\nabc\r\n0\r\n\r\n"),
+            "fffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+            "0\r\nT: x\n\r\n",
+        ] {
+            let text = format!("{head}{chunks}GET /\" HTTP/1.1\r\n\r\n");
+            check(&text, &text);
         }
     }
 }

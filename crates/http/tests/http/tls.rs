@@ -18,9 +18,17 @@ async fn both_versions_of_http_are_spoken_and_neither_without_tls() {
         (authority.client(), Version::HTTP_2),
         (authority.client().http1_only(), Version::HTTP_11),
     ] {
-        let answer = client.build().unwrap().get(&server.url).send().await.unwrap();
+        let client = client.build().unwrap();
+        let answer = client.get(&server.url).send().await.unwrap();
         assert_eq!((answer.status().as_u16(), answer.version()), (200, version));
         assert!(answer.text().await.unwrap().contains("Welcome"));
+        let db = format!(
+            "{}/{}",
+            server.url,
+            if version == Version::HTTP_2 { "two" } else { "one" }
+        );
+        let made = client.put(&db).send().await.unwrap();
+        assert_eq!(made.headers()["location"], db);
     }
     let other = Authority::new().client().build().unwrap();
     assert!(other.get(&server.url).send().await.is_err());
