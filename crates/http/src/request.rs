@@ -45,7 +45,14 @@ pub(crate) fn moment(parts: &Parts, app: &App, db: Database) -> Result<Database>
         return Ok(db);
     };
     match query.text("snapshot") {
-        Some(token) => Ok(app.snapshots.find(db.name(), token)?.db),
+        Some(token) => {
+            let kept = app.snapshots.find(db.name(), token)?.db.whole();
+            // Whoever made it: it shows what the one may see who asks.
+            Ok(match db.asker() {
+                Some(asker) => kept.on_behalf(asker.clone()),
+                None => kept,
+            })
+        }
         None => Ok(db),
     }
 }

@@ -211,6 +211,7 @@ impl From<trunkline_query::Error> for Error {
             E::Key => crate::body::INVALID_JSON,
             E::NoView => Error::NotFound("missing_named_view".into()),
             E::Script(error) => Error::Design("compilation_error", error.to_string()),
+            E::ReducesAll => Error::Forbidden(error.to_string()),
             E::NotPinned => Error::bad(
                 "The snapshot was made without that index. Name its design document in `ddocs` when you make one.",
             ),

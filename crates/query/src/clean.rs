@@ -12,6 +12,9 @@ impl Indexes {
     /// Deletes what is in a database's folder of indexes but for those of these design documents, by id, of native
     /// views, and those that a pass works on; answers how many files.
     pub fn clean(&self, db: &Database, live: &[(String, Design)]) -> Result<u64, Error> {
+        if !db.is_whole() {
+            return Err(trunkline_store::Error::NotWhole.into());
+        }
         let dir = db.indexes_dir();
         let mut keep = BTreeSet::new();
         for (id, design) in live {

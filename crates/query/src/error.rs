@@ -24,6 +24,8 @@ pub enum Error {
     Design(Invalid),
     /// The design document has no view of that name.
     NoView,
+    /// What rows come to was asked by one who does not see all documents: it is made of those of others, too.
+    ReducesAll,
     /// A key that was asked for is no JSON, or nested too deep.
     Key,
     /// Nothing here runs functions in that language.
@@ -48,6 +50,9 @@ impl fmt::Display for Error {
             Error::DesignDeleted => f.write_str("the design document was deleted"),
             Error::Design(invalid) => invalid.fmt(f),
             Error::NoView => f.write_str("the design document has no view of that name"),
+            Error::ReducesAll => f.write_str(
+                "Reduced views count documents that you may not see: ask with reduce=false, or ask _aggregate.",
+            ),
             Error::Key => f.write_str("a key is no JSON text, or nested too deep"),
             Error::Language(name) => write!(f, "there is no query server for the language {name}"),
             Error::Script(error) => error.fmt(f),
@@ -63,6 +68,7 @@ impl std::error::Error for Error {
         match self {
             Error::Damaged | Error::Outdated | Error::NotPinned | Error::Language(_) => None,
             Error::NoDesign | Error::DesignDeleted | Error::NoView | Error::Key | Error::Aggregate(_) => None,
+            Error::ReducesAll => None,
             Error::Design(invalid) => std::error::Error::source(invalid),
             Error::Script(error) => std::error::Error::source(error),
             Error::Store(error) => std::error::Error::source(error),

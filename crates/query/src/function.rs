@@ -72,6 +72,7 @@ impl Found {
     /// The design document `_design/{name}`, whose functions are JavaScript.
     pub(crate) fn named(db: &Database, name: &str) -> Result<Found, FunctionError> {
         let leaf = db
+            .whole()
             .get(&format!("_design/{name}"), None)?
             .ok_or(FunctionError::NoDesign)?;
         if leaf.deleted {

@@ -21,13 +21,16 @@ pub struct Opened {
     body: Option<Body>,
     /// What it defines.
     pub design: Design,
-    /// What answers.
+    /// What answers. It is of the whole database, whoever asks.
     pub index: Arc<ViewIndex>,
+    /// The database, as the one sees it who asks.
+    pub db: Database,
 }
 
 impl Indexes {
     /// The ids of a database's design documents, and of what stands for some, each once and in order.
     pub fn designs(&self, db: &Database) -> Result<Vec<String>, Error> {
+        let whole = db.whole();
         let mut ids: BTreeSet<String> = self.natives().into_keys().collect();
         let mut scan = DocsScan {
             start: Some("_design/".to_owned()),
@@ -39,7 +42,7 @@ impl Indexes {
             limit: usize::MAX,
         };
         loop {
-            let end = db.all_docs(&scan, &mut |row| {
+            let end = whole.all_docs(&scan, &mut |row| {
                 ids.insert(row.id.to_owned());
                 ControlFlow::Continue(())
             })?;
@@ -55,7 +58,7 @@ impl Indexes {
         let native = self.0.native.read().get(id).cloned();
         let (design, body) = match native {
             Some(design) => (design, None),
-            None => match db.get(id, None)? {
+            None => match db.whole().get(id, None)? {
                 None => return Err(Error::NoDesign),
                 Some(leaf) if leaf.deleted => return Err(Error::DesignDeleted),
                 Some(leaf) => {
@@ -69,6 +72,7 @@ impl Indexes {
             body,
             index: self.index(db, design.clone())?,
             design,
+            db: db.clone(),
         })
     }
 

@@ -29,11 +29,12 @@ impl Indexes {
         sorted.sort_by_key(|(signature, _)| **signature);
         let held: Vec<_> = sorted.into_iter().map(|(_, index)| index.hold()).collect();
         let pinned = db.pin()?;
+        let whole = pinned.whole();
         let goal = build::state_of(&pinned)?;
         let mut of_moment = HashMap::new();
         for (signature, index) in &indexes {
-            index.bring_up(&pinned, &goal)?;
-            of_moment.insert(*signature, Arc::new(index.pinned(pinned.clone())?));
+            index.bring_up(&whole, &goal)?;
+            of_moment.insert(*signature, Arc::new(index.pinned(whole.clone())?));
         }
         drop(held);
         if let Some(number) = pinned.pin_number() {

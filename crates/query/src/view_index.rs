@@ -50,7 +50,7 @@ impl ViewIndex {
         seam: Option<OpenSeam>,
     ) -> ViewIndex {
         ViewIndex {
-            db: db.unpinned(),
+            db: db.whole().unpinned(),
             design: Arc::new(design),
             dir: db.indexes_dir(),
             incarnation,
@@ -77,7 +77,7 @@ impl ViewIndex {
         &self.design
     }
 
-    /// Its database.
+    /// Its database, all of it: not as one sees it who asks.
     pub fn database(&self) -> &Database {
         &self.db
     }
@@ -152,7 +152,7 @@ impl ViewIndex {
     pub(crate) fn pinned(self: &Arc<Self>, db: Database) -> Result<ViewIndex, Error> {
         let mut pinned = ViewIndex::new(&db, self.design.as_ref().clone(), self.incarnation, None);
         pinned.pinned = self.snapshot()?;
-        pinned.db = db;
+        pinned.db = db.whole();
         pinned._of = Some(self.clone());
         Ok(pinned)
     }

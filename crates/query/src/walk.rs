@@ -12,10 +12,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use trunkline_core::collate::Collation;
 use trunkline_core::limits::REDUCE_CHUNK_MS;
+use trunkline_store::Database;
 
 /// Rows or groups of a view that are still to be shown.
 #[derive(Debug)]
 pub struct Walk {
+    /// As the one sees it who asks.
+    db: Database,
     index: Arc<ViewIndex>,
     view: View,
     order: Collation,
@@ -32,6 +35,16 @@ pub struct Walk {
 
 /// Is shown each group: the key of one of its rows, and what it comes to; JSON texts.
 type EachGroup<'a> = dyn FnMut(&str, Result<String, ReduceFailure>) -> ControlFlow<()> + 'a;
+
+/// Documents that are looked up before somebody looks whether anyone still waits.
+const LOOK_UPS_MAX: usize = 1024;
+
+/// Whether a row of a document may be shown: it is there and seen, and has not changed since the index was brought up to
+/// date, or else the row might tell what it was when it was not seen.
+fn is_seen(db: &Database, snapshot: &Snapshot, id: &str) -> Result<bool, Error> {
+    let leaf = db.get(id, None)?;
+    Ok(leaf.is_some_and(|leaf| !leaf.deleted && leaf.seq <= snapshot.state().seq))
+}
 
 /// The ranges that are still to be read.
 #[derive(Clone, Debug)]
@@ -57,8 +70,9 @@ impl Ranges {
 
 impl Walk {
     /// Through a range, or through the rows of each of some keys in their order; without the first so many, and without
-    /// those behind so many.
+    /// those behind so many. Shows rows of documents that `db` sees; the index is of the whole database.
     pub fn new(
+        db: &Database,
         index: Arc<ViewIndex>,
         view: View,
         range: Keys,
@@ -69,6 +83,7 @@ impl Walk {
             keys.reverse();
         }
         Walk {
+            db: db.clone(),
             order: index.collation(view.number),
             index,
             view,
@@ -106,8 +121,17 @@ impl Walk {
         Ok(snapshot)
     }
 
-    /// How many rows the view has, and how many are in front of the first to be shown; asked before any is.
-    pub fn counts(&self, snapshot: &Snapshot) -> Result<(u64, u64), Error> {
+    /// The database, as the one sees it who asks.
+    pub fn database(&self) -> &Database {
+        &self.db
+    }
+
+    /// How many rows the view has, and how many are in front of the first to be shown; asked before any is. Not told to one
+    /// who does not see all documents.
+    pub fn counts(&self, snapshot: &Snapshot) -> Result<Option<(u64, u64)>, Error> {
+        if !self.db.is_whole() {
+            return Ok(None);
+        }
         let all = whole(self.view.number);
         let total = snapshot.count(&all)?;
         let mut ranges = self.ranges.clone();
@@ -126,11 +150,14 @@ impl Walk {
             })?;
             break;
         }
-        Ok((total, before.saturating_add(self.skip).min(total)))
+        Ok(Some((total, before.saturating_add(self.skip).min(total))))
     }
 
-    /// How many rows there are to be shown.
+    /// How many rows there are to be shown. Refused to one who does not see all documents.
     pub fn count(&self, snapshot: &Snapshot) -> Result<u64, Error> {
+        if !self.db.is_whole() {
+            return Err(trunkline_store::Error::NotWhole.into());
+        }
         let mut ranges = self.ranges.clone();
         let mut count = 0;
         while let Some(keys) = ranges.next() {
@@ -139,12 +166,15 @@ impl Walk {
         Ok(count.saturating_sub(self.skip).min(self.limit))
     }
 
-    /// Shows rows until `each` breaks, or all are shown.
+    /// Shows rows until `each` breaks, all are shown, or many were passed over that are not seen.
     pub fn rows<E: From<Error>>(
         &mut self,
         snapshot: &Snapshot,
         each: &mut dyn FnMut(Row<'_>) -> Result<ControlFlow<()>, E>,
     ) -> Result<(), E> {
+        if !self.db.is_whole() {
+            return self.rows_seen(snapshot, each);
+        }
         while let Some(mut places) = self.next()? {
             let (mut last, mut failed) = (None, None);
             let limit = &mut self.limit;
@@ -178,13 +208,59 @@ impl Walk {
         Ok(())
     }
 
-    /// Shows groups until `each` breaks, all are shown, or it takes long.
+    /// The same, of documents that are seen: each is looked up.
+    fn rows_seen<E: From<Error>>(
+        &mut self,
+        snapshot: &Snapshot,
+        each: &mut dyn FnMut(Row<'_>) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        let mut looked_up = 0;
+        while let Some(mut places) = self.next()? {
+            let mut stopped = None;
+            let (db, skip, limit) = (&self.db, &mut self.skip, &mut self.limit);
+            self.index.rows(snapshot, &places, 0, &mut |row| {
+                looked_up += 1;
+                let shown = is_seen(db, snapshot, &row.id()).map_err(E::from);
+                let flow = shown.and_then(|is_seen| match is_seen {
+                    true if *skip == 0 => {
+                        *limit -= 1;
+                        each(row)
+                    }
+                    is_seen => {
+                        *skip -= u64::from(is_seen);
+                        Ok(ControlFlow::Continue(()))
+                    }
+                });
+                match flow {
+                    Ok(ControlFlow::Continue(())) if *limit > 0 && looked_up < LOOK_UPS_MAX => {
+                        ControlFlow::Continue(())
+                    }
+                    flow => {
+                        stopped = Some(flow.map(|_| row.place.to_vec()));
+                        ControlFlow::Break(())
+                    }
+                }
+            })?;
+            if let Some(last) = stopped.transpose()? {
+                places.go_on_behind(&last);
+                self.current = Some(places);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows groups until `each` breaks, all are shown, or it takes long. [`Error::ReducesAll`] for one who does not see all
+    /// documents.
     pub fn groups(
         &mut self,
         snapshot: &Snapshot,
         grouping: Grouping,
         each: &mut EachGroup<'_>,
     ) -> Result<(), Error> {
+        if !self.db.is_whole() {
+            return Err(Error::ReducesAll);
+        }
         let mut reducing = self.index.reducing(&self.patience);
         let (begun, most) = (Instant::now(), Duration::from_millis(REDUCE_CHUNK_MS));
         let reduce = self.view.reduce.unwrap_or_default();

@@ -224,7 +224,8 @@ impl View {
             return invalid("no key is between those that it starts and ends with, in that direction");
         }
         let page = (self.skip, self.limit);
-        Ok((Walk::new(index, view, self.range, self.keys, page), self.grouping))
+        let walk = Walk::new(&opened.db, index, view, self.range, self.keys, page);
+        Ok((walk, self.grouping))
     }
 
     fn text<K: Serialize + ?Sized>(&mut self, key: &K) -> Option<String> {

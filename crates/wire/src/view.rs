@@ -15,7 +15,9 @@ pub struct Writer {
 /// What stands before the rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
-    /// `total_rows` and `offset`, of rows that are not reduced.
+    /// Whether rows are shown, each of a document, and not groups of them.
+    pub rows: bool,
+    /// `total_rows` and `offset`, of rows, where they are told.
     pub counts: Option<(u64, u64)>,
     /// `update_seq`, JSON text, where asked for.
     pub update_seq: Option<String>,
@@ -30,7 +32,7 @@ impl Writer {
             Format::Json => Writer::head(out, head),
             Format::Ndjson => {}
             Format::Csv => {
-                let rows = head.counts.map(|_| "id").into_iter();
+                let rows = head.rows.then_some("id").into_iter();
                 let docs = head.docs.then_some("doc");
                 csv_texts(rows.chain(["key", "value"]).chain(docs), out);
             }
@@ -213,6 +215,7 @@ mod tests {
     fn answers() {
         let mut out = Vec::new();
         let head = Head {
+            rows: true,
             counts: Some((7, 2)),
             update_seq: Some("\"9-x\"".to_owned()),
             docs: false,
@@ -243,6 +246,7 @@ mod tests {
     #[test]
     fn lines() {
         let head = Head {
+            rows: true,
             counts: Some((1, 0)),
             docs: true,
             ..Head::default()

@@ -42,13 +42,14 @@ pub(super) async fn make(
     let runtime = Handle::current();
     let made = blocking(move || {
         let (snapshots, indexes) = (&making.snapshots, &making.views.indexes);
+        let counted = db.is_whole();
         let (token, kept) = snapshots.make(indexes, &db, designs, seconds)?;
         // Here, since the client may be gone, and nobody waits for this.
         runtime.spawn(end_in_time(making.clone(), token.clone(), kept.clone()));
-        Ok((token, kept))
+        Ok((token, kept, counted))
     });
-    let (token, kept) = made.await?;
-    let shown = blocking(move || shown(&token, &kept)).await?;
+    let (token, kept, counted) = made.await?;
+    let shown = blocking(move || shown(&token, &kept, counted)).await?;
     Ok(respond::value(StatusCode::CREATED, &shown))
 }
 
@@ -80,18 +81,22 @@ pub(super) async fn show(
     Path((_, token)): Path<(String, String)>,
 ) -> Result<Response> {
     let kept = app.snapshots.find(db.name(), &token)?;
-    let shown = blocking(move || shown(&token, &kept)).await?;
+    let shown = blocking(move || shown(&token, &kept, db.is_whole())).await?;
     Ok(respond::value(StatusCode::OK, &shown))
 }
 
-fn shown(token: &str, kept: &Kept) -> Result<Value> {
-    let info = kept.db.info()?;
-    Ok(json!({
+/// `counted`: how many documents there are is told to one who sees them all.
+fn shown(token: &str, kept: &Kept, counted: bool) -> Result<Value> {
+    let info = kept.db.whole().info()?;
+    let mut told = json!({
         "snapshot": token,
         "update_seq": seq_text(info.update_seq, &info.uuid),
-        "doc_count": info.doc_count,
         "expires_in": kept.seconds(),
-    }))
+    });
+    if let (true, Some(members)) = (counted, told.as_object_mut()) {
+        members.insert("doc_count".to_owned(), info.doc_count.into());
+    }
+    Ok(told)
 }
 
 pub(super) async fn end(

@@ -82,7 +82,9 @@ pub(super) async fn queries(
     let view = opened.view(&named.view)?;
     for asked in &asked {
         asked.check_partition(opened.design.partitioned)?;
-        asked.grouping(view.reduce.is_some())?;
+        if asked.grouping(view.reduce.is_some())?.is_some() && !named.db.is_whole() {
+            return Err(trunkline_query::Error::ReducesAll.into());
+        }
     }
     if asked.iter().any(|asked| asked.update == Update::First) {
         refresh(&app, &opened).await?;

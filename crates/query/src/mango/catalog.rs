@@ -51,7 +51,7 @@ impl Catalog {
             partitioned: db.is_partitioned()?,
             ..Catalog::default()
         };
-        designs(db, true, &mut |row| catalog.add_row(row))?;
+        designs(&db.whole(), true, &mut |row| catalog.add_row(row))?;
         Ok(catalog)
     }
 

@@ -31,6 +31,7 @@ struct Kept {
 impl Catalogs {
     /// The Mango indexes of a database as it is now.
     pub(crate) fn catalog(&self, db: &Database) -> Result<Arc<Catalog>, Error> {
+        let db = &db.whole();
         let losses = db.losses();
         let state = state_of(db)?;
         let kept = self.0.lock().get(&state.database).cloned();

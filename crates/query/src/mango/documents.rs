@@ -129,7 +129,7 @@ impl Documents {
         if self.looked < self.patience || wanted > SWEEP_RESULTS_MAX as u64 {
             return Ok(None);
         }
-        let documents = self.db.info()?.doc_count;
+        let documents = self.db.whole().info()?.doc_count;
         let ahead = match self.matched {
             0 => u64::MAX,
             matched => wanted.saturating_mul(self.looked) / matched,

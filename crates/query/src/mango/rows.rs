@@ -10,10 +10,12 @@ use crate::view_index::ViewIndex;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use trunkline_core::json::{self, JsonError};
-use trunkline_store::{Want, WantRevs};
+use trunkline_store::{Database, Want, WantRevs};
 
 /// Rows still to be looked at.
 pub(super) struct IndexRows {
+    /// As the one sees it who asks.
+    db: Database,
     index: Arc<ViewIndex>,
     places: Places,
     begun: bool,
@@ -38,7 +40,12 @@ struct Found {
 }
 
 impl IndexRows {
-    pub(super) fn new(index: Arc<ViewIndex>, plan: &Plan, behind: Option<&Bookmark>) -> Option<IndexRows> {
+    pub(super) fn new(
+        db: &Database,
+        index: Arc<ViewIndex>,
+        plan: &Plan,
+        behind: Option<&Bookmark>,
+    ) -> Option<IndexRows> {
         let Source::Index {
             index: of,
             places,
@@ -61,11 +68,13 @@ impl IndexRows {
             places.go_on_behind(place);
         }
         let columns = of.columns().to_vec();
-        let covering = match covering {
+        // Whether a document is seen, only the document tells.
+        let covering = match *covering && db.is_whole() {
             true => Some((columns.clone(), shape_of(&columns)?)),
             false => None,
         };
         Some(IndexRows {
+            db: db.clone(),
             index,
             places,
             begun: false,
@@ -88,7 +97,9 @@ impl IndexRows {
         let found = self.read(most)?;
         self.begun = true;
         self.done = found.len() < most;
-        page.stats.keys += found.len() as u64;
+        if self.db.is_whole() {
+            page.stats.keys += found.len() as u64;
+        }
         match found.last() {
             Some(last) => self.places.go_on_behind(&last.place),
             None => return Ok(()),
@@ -101,7 +112,15 @@ impl IndexRows {
                 self.covering = Some((columns, shape));
                 Ok(())
             }
-            None => self.show_documents(&found, page, each),
+            None => {
+                let before = page.stats.docs;
+                self.show_documents(&found, page, each)?;
+                if !self.db.is_whole() {
+                    // How many rows are of documents of others is not told.
+                    page.stats.keys += page.stats.docs - before;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -144,7 +163,7 @@ impl IndexRows {
                 revs: WantRevs::Winner,
             };
             let wants: Vec<Want> = some.iter().map(want).collect();
-            let documents = self.index.database().bulk_get(&wants)?;
+            let documents = self.db.bulk_get(&wants)?;
             for (row, document) in some.iter().zip(documents) {
                 // Of a document that was deleted since, the index has a row until it is brought up to date.
                 page.offer_found(&row.id, document, || self.bookmark(row.place.clone()), each);

@@ -102,7 +102,7 @@ impl Search {
             }
             (Source::Index { .. }, None) => Going::Nothing,
             (Source::Index { .. }, Some(index)) => {
-                Going::Rows(IndexRows::new(index, plan, bookmark.as_ref())?)
+                Going::Rows(IndexRows::new(db, index, plan, bookmark.as_ref())?)
             }
         };
         let mut page = Page::new(selector, (0, u64::MAX));

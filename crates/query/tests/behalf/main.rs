@@ -7,5 +7,8 @@
     clippy::panic
 )]
 
+mod asked;
 mod judged;
+mod others;
+mod seen;
 mod support;

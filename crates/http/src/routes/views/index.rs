@@ -22,6 +22,10 @@ pub(in crate::routes) async fn info(State(app): State<App>, target: Target) -> R
     let crate::request::DocPath::Doc(id) = target.path else {
         return Err(Error::MISSING);
     };
+    // How much is in it, and how much is to come, is told of all documents together.
+    if !target.db.is_whole() {
+        return Err(trunkline_store::Error::NotWhole.into());
+    }
     let opened = open(&app, &target.db, id).await?;
     let asking = app.clone();
     let answer = app.scan(move || described(&asking, &opened)).await?;

@@ -24,7 +24,7 @@ const CHUNKS: usize = 16;
 
 impl ById {
     pub(super) fn new(asked: &Asked, ids: &Ids) -> Result<ById, Error> {
-        let documents = asked.db.info()?.doc_count;
+        let documents = asked.db.whole().info()?.doc_count;
         Ok(ById {
             scan: ids.scan(false),
             fold: asked.fold(),

@@ -70,7 +70,7 @@ impl ThroughIndex {
         let columns = of.columns().to_vec();
         let shape = Shape::new(&[&["_id".to_owned()], columns.as_slice()].concat()).ok();
         let covering = shape
-            .filter(|_| *covering)
+            .filter(|_| *covering && asked.db.is_whole())
             .map(|shape| Covering { columns, shape });
         Ok(Some(ThroughIndex {
             index,
@@ -89,7 +89,7 @@ impl ThroughIndex {
     /// Whether that is sooner done than to read all documents.
     pub(super) fn is_shorter(&self, asked: &Asked) -> bool {
         let rows = self.snapshot.count(&self.places.range).unwrap_or(u64::MAX);
-        let documents = asked.db.info().map_or(u64::MAX, |info| info.doc_count);
+        let documents = asked.db.whole().info().map_or(u64::MAX, |info| info.doc_count);
         self.covering.is_some() || rows.saturating_mul(SCAN_SPEED) <= documents
     }
 
@@ -119,8 +119,13 @@ impl ThroughIndex {
                 }
             }
         })?;
-        stats.keys += rows as u64;
+        let before = stats.docs;
         self.add_documents(asked, &ids, stats)?;
+        stats.keys += match asked.db.is_whole() {
+            true => rows as u64,
+            // How many rows are of documents of others is not told.
+            false => stats.docs - before,
+        };
         asked.check(self.fold.bytes())?;
         if rows < most {
             return Ok(Some(std::mem::replace(&mut self.fold, asked.fold())));
