@@ -1,6 +1,7 @@
 //! From an incoming document to an edit: its attachments staged, its revision settled.
 
 use crate::app::{App, blocking};
+use crate::auth::users_db;
 use crate::error::{Error, Result};
 use crate::request::{Query, doc_id};
 use std::io::Write;
@@ -75,7 +76,7 @@ pub(crate) async fn build(
     interactive: bool,
 ) -> Result<Edit> {
     let compiles = interactive && id.starts_with(DESIGN);
-    if doc.attachments.is_empty() && !compiles {
+    if doc.attachments.is_empty() && !compiles && !users_db::is(db) {
         return assemble(app, id, doc, Vec::new(), interactive);
     }
     let (app, db, id) = (app.clone(), db.clone(), id.to_owned());
@@ -87,9 +88,10 @@ pub(crate) fn build_blocking(
     app: &App,
     db: &Database,
     id: &str,
-    mut doc: IncomingDoc,
+    doc: IncomingDoc,
     interactive: bool,
 ) -> Result<Edit> {
+    let mut doc = users_db::prepare(app, db, id, doc)?;
     if interactive && !doc.deleted && id.starts_with(DESIGN) {
         check_design(db, doc.body.as_str())?;
     }
@@ -101,8 +103,28 @@ pub(crate) fn build_blocking(
     assemble(app, id, doc, staged?, interactive)
 }
 
+/// The edit of a document whose attachments were streamed before.
+pub(crate) async fn build_staged(
+    app: &App,
+    db: &Database,
+    id: &str,
+    doc: IncomingDoc,
+    attachments: Vec<AttachmentEdit>,
+    interactive: bool,
+) -> Result<Edit> {
+    if !users_db::is(db) {
+        return assemble(app, id, doc, attachments, interactive);
+    }
+    let (app, db, id) = (app.clone(), db.clone(), id.to_owned());
+    blocking(move || {
+        let doc = users_db::prepare(&app, &db, &id, doc)?;
+        assemble(&app, &id, doc, attachments, interactive)
+    })
+    .await
+}
+
 /// The edit of a document whose attachments are staged already.
-pub(crate) fn assemble(
+fn assemble(
     app: &App,
     id: &str,
     doc: IncomingDoc,

@@ -17,6 +17,8 @@ pub struct UserDoc {
     pub roles: Option<Vec<String>>,
     /// `password`, in clear, as clients send a new one.
     pub password: Option<String>,
+    /// Whether there is a `password` of any kind, but for `null`.
+    pub has_password: bool,
     /// `password_scheme`
     pub password_scheme: Option<String>,
     /// `pbkdf2_prf`
@@ -53,7 +55,10 @@ pub fn read(body: &str) -> Option<UserDoc> {
             "type" => doc.kind = text(value),
             "name" => doc.name = text(value),
             "roles" => doc.roles = strings(value),
-            "password" => doc.password = text(value),
+            "password" => {
+                doc.has_password = value != "null";
+                doc.password = text(value);
+            }
             "password_scheme" => doc.password_scheme = text(value),
             "pbkdf2_prf" => doc.pbkdf2_prf = text(value),
             "iterations" => doc.iterations = value.parse().ok(),
@@ -112,6 +117,13 @@ pub fn with_password(body: &str, password: &DerivedPassword<'_>) -> Result<Strin
     }
     begin_member(&mut out, "iterations");
     out.extend_from_slice(password.iterations.to_string().as_bytes());
+    out.push(b'}');
+    Ok(String::from_utf8(out).unwrap_or_default())
+}
+
+/// The body without a password in clear.
+pub fn without_password(body: &str) -> Result<String, JsonError> {
+    let mut out = kept_members(body, |name| name != "password")?;
     out.push(b'}');
     Ok(String::from_utf8(out).unwrap_or_default())
 }
@@ -193,6 +205,8 @@ mod tests {
             only(old, &["own".to_owned(), "none".to_owned()]).unwrap(),
             r#"{"own":[1.0]}"#
         );
+        let plain = without_password(r#"{"password":1,"a":"password"}"#);
+        assert_eq!(plain.unwrap(), r#"{"a":"password"}"#);
         assert_eq!(only(old, &[]).unwrap(), "{}");
     }
 }

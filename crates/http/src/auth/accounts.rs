@@ -2,6 +2,7 @@
 
 use super::password::{Hash, Kept};
 use super::user::{ADMIN, Method, User};
+use super::users_db;
 use crate::app::App;
 use crate::config::{Config, Passwords};
 use crate::error::{Error, Result};
@@ -13,9 +14,6 @@ use trunkline_core::db_name::DbName;
 use trunkline_core::limits::{ACCOUNTS_MAX, USER_DOC_BYTES_MAX};
 use trunkline_store::{self as store, Database};
 use trunkline_wire::user_doc::{self, UserDoc};
-
-/// The database of users.
-pub(crate) const USERS: &str = "_users";
 
 /// Who may log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +119,7 @@ fn admin(text: &str, passwords: &Passwords) -> Account {
 
 /// Reads the document of a user, and the moment from which on it holds.
 fn read(app: &App, name: &str) -> Result<Option<(Moment, Account)>> {
-    let users = DbName::parse(USERS).map_err(|_| Error::DatabaseMissing)?;
+    let users = DbName::parse(users_db::NAME).map_err(|_| Error::DatabaseMissing)?;
     let db = match app.store.database(&users) {
         Err(store::Error::DatabaseMissing(_)) => return Ok(None),
         db => db?,

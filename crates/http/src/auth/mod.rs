@@ -16,6 +16,7 @@ mod open;
 pub(crate) mod password;
 mod proxy;
 mod user;
+pub(crate) mod users_db;
 mod verified;
 
 pub(crate) use basic::Credentials;
@@ -34,9 +35,12 @@ use certificate::ClientCertificate;
 use cookie::{Held, Session};
 use hashing::Hashing;
 use lockout::{Failures, Guesser};
+use parking_lot::{Mutex, MutexGuard};
 use password::Kept;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
+use trunkline_core::limits::PASSWORD_WAIT_MS;
 use verified::Verified;
 
 /// What is remembered from request to request.
@@ -46,6 +50,8 @@ pub(crate) struct Auth {
     verified: Verified,
     failures: Failures,
     hashing: Hashing,
+    /// New passwords are derived one at a time.
+    deriving: Mutex<()>,
     /// Signs cookies where the settings have no secret.
     secret: String,
 }
@@ -57,8 +63,17 @@ impl Auth {
             verified: Verified::new(),
             failures: Failures::default(),
             hashing: Hashing::new(),
+            deriving: Mutex::default(),
             secret: hex::encode(&random()),
         }
+    }
+
+    /// Waits for the turn to derive a new password, not for long, on a thread that may block.
+    fn turn_to_derive(&self) -> Result<MutexGuard<'_, ()>> {
+        let turn = self
+            .deriving
+            .try_lock_for(Duration::from_millis(PASSWORD_WAIT_MS));
+        turn.ok_or(Error::PasswordsBusy)
     }
 
     /// What new cookies are signed with, then what old ones were.

@@ -58,7 +58,9 @@ pub(super) async fn write(
     doc.rev = settle_rev(doc.rev, query_rev, header_rev)?;
     let deleted = doc.deleted;
     let edit = match attachments {
-        Some(attachments) => edit::assemble(&app, &id, doc, attachments, options.interactive)?,
+        Some(attachments) => {
+            edit::build_staged(&app, &db, &id, doc, attachments, options.interactive).await?
+        }
         None => edit::build(&app, &db, &id, doc, options.interactive).await?,
     };
     let outcome = submit(&db, edit, &id, options.durability, room).await?;

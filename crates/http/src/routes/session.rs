@@ -1,7 +1,7 @@
 //! `/_session`: who is asking, logging in and out.
 
 use crate::app::App;
-use crate::auth::{self, Credentials, User};
+use crate::auth::{self, Credentials, User, users_db};
 use crate::body::{INVALID_JSON, Whole};
 use crate::connection::Peer;
 use crate::error::{Error, Result};
@@ -13,9 +13,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
-
-/// The database of users.
-const USERS: &str = "_users";
 
 pub(super) async fn show(
     State(app): State<App>,
@@ -29,7 +26,7 @@ pub(super) async fn show(
     if let Some(by) = user.by {
         info["authenticated"] = by.handler().into();
     }
-    info["authentication_db"] = USERS.into();
+    info["authentication_db"] = users_db::NAME.into();
     let session = json!({ "ok": true, "userCtx": user.context(), "info": info });
     Ok(respond::value(StatusCode::OK, &session))
 }

@@ -57,6 +57,7 @@ mod snapshots;
 mod sockets;
 mod tls;
 mod updates;
+mod users;
 mod validate;
 mod views;
 mod views_builds;

@@ -1,0 +1,133 @@
+//! Which documents of `_users` are taken: what CouchDB's `_design/_auth` says, in its words.
+
+use crate::auth::User;
+use trunkline_store::{Candidate, Refused};
+use trunkline_wire::user_doc::{self, UserDoc};
+
+/// A document as it would be, and as it is.
+pub(super) struct Change<'a> {
+    pub(super) id: &'a str,
+    pub(super) deleted: bool,
+    pub(super) body: &'a str,
+    /// The body of the live leaf that it follows.
+    pub(super) old: Option<&'a str>,
+}
+
+impl<'a> Change<'a> {
+    pub(super) fn of(candidate: &Candidate<'a>) -> Change<'a> {
+        let old = candidate.old.filter(|old| !old.deleted);
+        Change {
+            id: candidate.id,
+            deleted: candidate.deleted,
+            body: candidate.body,
+            old: old.map(|old| old.body.as_str()),
+        }
+    }
+}
+
+pub(super) fn forbidden(reason: &'static str) -> Refused {
+    Refused::Forbidden(reason.to_owned())
+}
+
+const NOT_YOURS: &str = "You may only update your own user document.";
+
+/// Why a change is refused. What is wrong with a document is said to administrators, too.
+pub(super) fn judge(user: &User, is_admin: bool, change: &Change<'_>) -> Result<(), &'static str> {
+    if change.id.starts_with("_design/") {
+        return if is_admin {
+            Ok(())
+        } else {
+            Err("You are not a db or server admin.")
+        };
+    }
+    let old = change.old.and_then(user_doc::read);
+    let is_own = || {
+        let own = change.id.strip_prefix(user_doc::ID_PREFIX);
+        own.is_some() && own == user.name.as_deref()
+    };
+    if change.deleted {
+        return if is_admin || is_own() {
+            Ok(())
+        } else {
+            Err("Only admins may delete other user docs.")
+        };
+    }
+    let doc = user_doc::read(change.body).ok_or("doc.type must be user")?;
+    let roles = check(change.id, &doc)?;
+    if let Some(old) = &old
+        && old.name != doc.name
+    {
+        return Err("Usernames can not be changed.");
+    }
+    if !is_admin {
+        may_change(is_own(), user, old.as_ref(), roles)?;
+    }
+    if roles.iter().any(|role| role.starts_with('_')) {
+        return Err("No system roles (starting with underscore) in users db.");
+    }
+    Ok(())
+}
+
+/// What every document must be; answers its roles.
+fn check<'a>(id: &str, doc: &'a UserDoc) -> Result<&'a [String], &'static str> {
+    let name = doc.name.as_deref().filter(|name| !name.is_empty());
+    let name = name.ok_or("doc.name is required")?;
+    if doc.kind.as_deref() != Some("user") {
+        return Err("doc.type must be user");
+    }
+    let roles = doc
+        .roles
+        .as_deref()
+        .ok_or("doc.roles must be an array of strings")?;
+    if id.strip_prefix(user_doc::ID_PREFIX) != Some(name) {
+        return Err("Doc ID must be of the form org.couchdb.user:name");
+    }
+    if doc.has_password {
+        return Err("doc.password must not be kept in clear.");
+    }
+    if doc.password_sha.is_some() && doc.salt.is_none() {
+        return Err("Users with password_sha must have a salt.");
+    }
+    if doc.password_scheme.as_deref() == Some("pbkdf2") {
+        doc.iterations.ok_or("iterations must be a number.")?;
+        doc.derived_key.as_ref().ok_or("derived_key must be a string.")?;
+    }
+    if name.starts_with('_') {
+        return Err("Username may not start with underscore.");
+    }
+    if name.contains(':') {
+        return Err("Character `:` is not allowed in usernames.");
+    }
+    Ok(roles)
+}
+
+/// What is for administrators only. Who says no name may register, where the database's `_security` lets them in at all.
+fn may_change(
+    is_own: bool,
+    user: &User,
+    old: Option<&UserDoc>,
+    roles: &[String],
+) -> Result<(), &'static str> {
+    let Some(old) = old else {
+        return match roles {
+            [] if is_own || user.name.is_none() => Ok(()),
+            [] => Err(NOT_YOURS),
+            _ => Err("Only _admin may set roles"),
+        };
+    };
+    if !is_own {
+        return Err(NOT_YOURS);
+    }
+    let sorted = |roles: &[String]| {
+        let mut roles = roles.to_vec();
+        roles.sort_unstable();
+        roles
+    };
+    if sorted(old.roles.as_deref().unwrap_or_default()) != sorted(roles) {
+        return Err("Only _admin may edit roles");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Who may change what in `_users`.
+
+use super::*;
+
+const ANNA: &str = r#"{"type":"user","name":"anna","roles":["a","b"],"salt":"s"}"#;
+const NEW: &str = r#"{"type":"user","name":"anna","roles":[]}"#;
+
+fn named(name: &str) -> User {
+    User {
+        name: Some(name.to_owned()),
+        ..User::default()
+    }
+}
+
+fn judged(user: &User, is_admin: bool, body: &str, old: Option<&str>) -> Result<(), &'static str> {
+    let change = Change {
+        id: "org.couchdb.user:anna",
+        deleted: false,
+        body,
+        old,
+    };
+    judge(user, is_admin, &change)
+}
+
+#[test]
+fn what_a_document_must_be() {
+    let admin = User::nameless_admin();
+    let by_admin = |body: &str| judged(&admin, true, body, None);
+    assert_eq!(by_admin(ANNA), Ok(()));
+    for (body, reason) in [
+        (r#"{"name":"anna","roles":[]}"#, "doc.type must be user"),
+        (
+            r#"{"type":"x","name":"anna","roles":[]}"#,
+            "doc.type must be user",
+        ),
+        (r#"{"type":"user","roles":[]}"#, "doc.name is required"),
+        (r#"{"type":"user","name":"","roles":[]}"#, "doc.name is required"),
+        (
+            r#"{"type":"user","name":"anna"}"#,
+            "doc.roles must be an array of strings",
+        ),
+        (
+            r#"{"type":"user","name":"anna","roles":[1]}"#,
+            "doc.roles must be an array of strings",
+        ),
+        (
+            r#"{"type":"user","name":"ben","roles":[]}"#,
+            "Doc ID must be of the form org.couchdb.user:name",
+        ),
+        (
+            r#"{"type":"user","name":"anna","roles":[],"password":"x"}"#,
+            "doc.password must not be kept in clear.",
+        ),
+        (
+            r#"{"type":"user","name":"anna","roles":[],"password":7}"#,
+            "doc.password must not be kept in clear.",
+        ),
+        (
+            r#"{"type":"user","name":"anna","roles":[],"password_sha":"x"}"#,
+            "Users with password_sha must have a salt.",
+        ),
+        (
+            r#"{"type":"user","name":"anna","roles":[],"password_scheme":"pbkdf2"}"#,
+            "iterations must be a number.",
+        ),
+        (
+            r#"{"type":"user","name":"anna","roles":[],"password_scheme":"pbkdf2","iterations":1}"#,
+            "derived_key must be a string.",
+        ),
+        (
+            r#"{"type":"user","name":"anna","roles":["_admin"]}"#,
+            "No system roles (starting with underscore) in users db.",
+        ),
+    ] {
+        assert_eq!(by_admin(body), Err(reason), "{body}");
+    }
+    assert_eq!(
+        judged(&admin, true, ANNA, Some(r#"{"name":"ben"}"#)),
+        Err("Usernames can not be changed.")
+    );
+    let odd = |id, name: &str| {
+        let body = format!(r#"{{"type":"user","name":"{name}","roles":[]}}"#);
+        judge(
+            &admin,
+            true,
+            &Change {
+                id,
+                deleted: false,
+                body: &body,
+                old: None,
+            },
+        )
+    };
+    assert_eq!(
+        odd("org.couchdb.user:_x", "_x"),
+        Err("Username may not start with underscore.")
+    );
+    assert_eq!(
+        odd("org.couchdb.user:a:b", "a:b"),
+        Err("Character `:` is not allowed in usernames.")
+    );
+}
+
+#[test]
+fn users_change_their_own_document_but_no_roles() {
+    let (anna, ben, nobody) = (named("anna"), named("ben"), User::default());
+    let swapped = ANNA.replace(r#""a","b""#, r#""b","a""#);
+    assert_eq!(judged(&anna, false, &swapped, Some(ANNA)), Ok(()));
+    for roles in [r#""a""#, r#""a","c""#, r#""a","a","b""#, ""] {
+        let more = ANNA.replace(r#""a","b""#, roles);
+        assert_eq!(
+            judged(&anna, false, &more, Some(ANNA)),
+            Err("Only _admin may edit roles"),
+            "{roles}"
+        );
+    }
+    assert_eq!(judged(&ben, false, ANNA, Some(ANNA)), Err(NOT_YOURS));
+    assert_eq!(judged(&nobody, false, ANNA, Some(ANNA)), Err(NOT_YOURS));
+    assert_eq!(
+        judged(&ben, true, ANNA, Some(NEW)),
+        Ok(()),
+        "an administrator of the database"
+    );
+}
+
+#[test]
+fn who_may_register() {
+    for (user, verdict) in [
+        (named("anna"), Ok(())),
+        (User::default(), Ok(())),
+        (named("ben"), Err(NOT_YOURS)),
+    ] {
+        assert_eq!(judged(&user, false, NEW, None), verdict);
+        assert_eq!(judged(&user, false, ANNA, None), Err("Only _admin may set roles"));
+    }
+}
+
+#[test]
+fn deleting_and_designs() {
+    let change = |id, deleted| Change {
+        id,
+        deleted,
+        body: "{}",
+        old: Some(ANNA),
+    };
+    let gone = |user: &User, is_admin| judge(user, is_admin, &change("org.couchdb.user:anna", true)).is_ok();
+    assert!(gone(&named("anna"), false));
+    assert!(gone(&named("ben"), true));
+    assert!(!gone(&named("ben"), false));
+    assert!(!gone(&User::default(), false));
+    assert!(judge(&named("ben"), true, &change("_design/x", false)).is_ok());
+    assert!(judge(&named("anna"), false, &change("_design/x", false)).is_err());
+    assert!(judge(&named("anna"), false, &change("_design/x", true)).is_err());
+}
