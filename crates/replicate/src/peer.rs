@@ -373,7 +373,7 @@ pub enum PeerErrorKind {
     Protocol,
     /// What was asked for could not be read (500, malformed, not allowed); other documents may well be.
     Unserved,
-    /// The peer's certificate is not one that this machine trusts.
+    /// One end's certificate is not one that the other trusts, or is missing.
     Untrusted,
     /// The URL or the options are wrong; trying again is no use.
     Invalid,

@@ -70,6 +70,11 @@ impl Address {
         self.root.get(..end).unwrap_or_default()
     }
 
+    /// `host[:port]`.
+    pub(super) fn host(&self) -> &str {
+        self.origin().split_once("://").map_or("", |(_, host)| host)
+    }
+
     /// The server's root.
     pub(super) fn root(&self) -> &str {
         &self.root

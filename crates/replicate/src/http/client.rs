@@ -3,6 +3,7 @@
 use super::HttpOptions;
 use super::address::Address;
 use super::origin::Origin;
+use super::trust;
 use crate::pace::Pace;
 use crate::peer::{PeerError, PeerErrorKind};
 use bytes::{Bytes, BytesMut};
@@ -36,6 +37,7 @@ pub(super) struct Client {
     pub(super) origin: Arc<Origin>,
     /// Of every request.
     headers: Arc<HeaderMap>,
+    shows_certificate: bool,
 }
 
 impl Client {
@@ -62,6 +64,7 @@ impl Client {
             address: Arc::new(address),
             origin,
             headers: Arc::new(headers),
+            shows_certificate: options.connect.client_cert.is_some(),
         })
     }
 
@@ -129,11 +132,7 @@ impl Client {
         self.origin.answered(matches!(answer, Ok(Ok(_))));
         match answer {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) if causes_of(&error).any(distrusts) => {
-                let reason = format!("its certificate is not trusted here: {}", causes(&error));
-                Err(self.error(PeerErrorKind::Untrusted, reason))
-            }
-            Ok(Err(error)) => Err(self.error(PeerErrorKind::Unavailable, causes(&error))),
+            Ok(Err(error)) => Err(self.broke_off(&error)),
             Err(_) => Err(self.error(PeerErrorKind::Unavailable, format!("no answer within {limit:?}"))),
         }
     }
@@ -193,9 +192,13 @@ impl Client {
         tokio::time::timeout(limit, next).await.map_err(silent)
     }
 
-    /// An answer ended before its end.
+    /// A request was not answered, or an answer ended before its end.
     pub(super) fn broke_off(&self, error: &reqwest::Error) -> PeerError {
-        self.error(PeerErrorKind::Unavailable, causes(error))
+        let host = self.address.host();
+        match trust::explain(error, host, self.shows_certificate) {
+            Some(reason) if self.address.tls => self.error(PeerErrorKind::Untrusted, reason),
+            _ => self.error(PeerErrorKind::Unavailable, causes(error)),
+        }
     }
 
     /// What an answer with another status than 2xx says.
@@ -316,18 +319,6 @@ fn basic(user: &str, password: &str) -> Result<HeaderValue, String> {
     let mut value = HeaderValue::try_from(format!("Basic {encoded}")).map_err(|error| error.to_string())?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// Whether a connection failed for the peer's certificate.
-fn distrusts(cause: &(dyn std::error::Error + 'static)) -> bool {
-    if let Some(error) = cause.downcast_ref() {
-        return matches!(error, rustls::Error::InvalidCertificate(_));
-    }
-    // An I/O error does not name what it wraps as its source.
-    let wrapped = cause
-        .downcast_ref::<std::io::Error>()
-        .and_then(|error| error.get_ref());
-    wrapped.is_some_and(|wrapped| distrusts(wrapped))
 }
 
 fn causes_of(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {

@@ -20,12 +20,14 @@ mod exchange;
 mod filter;
 mod named_feed;
 mod origin;
+mod trust;
 mod upload;
 
 use crate::peer::{
     BulkWritten, Change, Changes, ChangesAsk, Doc, Fetched, LogWrite, Missing, OpenRev, Opened, Peer,
     PeerError, PeerErrorKind, PeerInfo, PeerKind, StoredLog, no_exchange,
 };
+use crate::scheduler::Tls;
 use crate::session::{RefusedDoc, SourceFilter};
 use address::escaped;
 use async_trait::async_trait;
@@ -67,6 +69,19 @@ pub struct ConnectOptions {
     pub client_cert: Option<PathBuf>,
     /// PEM file of its key.
     pub client_key: Option<PathBuf>,
+}
+
+impl ConnectOptions {
+    /// Takes from the node's own what is not named here.
+    pub fn complete(&mut self, tls: &Tls) {
+        if self.ca_file.is_none() {
+            self.ca_file.clone_from(&tls.authorities);
+        }
+        if self.client_cert.is_none() && self.client_key.is_none() {
+            self.client_cert.clone_from(&tls.certificate);
+            self.client_key.clone_from(&tls.key);
+        }
+    }
 }
 
 impl fmt::Debug for ConnectOptions {

@@ -254,6 +254,7 @@ impl Endpoint {
                 client_key: end.client_key.as_ref().map(PathBuf::from),
             },
         };
+        options.connect.complete(secrets.tls());
         if let Some(name) = &end.secret {
             let secret = secrets.read(name);
             let unknown = |reason| PeerError::new(self.label(), PeerErrorKind::Unauthorized, reason);

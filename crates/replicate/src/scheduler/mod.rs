@@ -28,7 +28,7 @@ pub use holders::Holder;
 pub use job::{HistoryEntry, Job, JobState, Origin};
 pub use listing::ReplicationDoc;
 pub use retry::{Became, FailureList, Retried};
-pub use secrets::Secrets;
+pub use secrets::{Secrets, Tls};
 
 use crate::peer::{PeerError, PeerErrorKind};
 use crate::session::{Progress, Report};

@@ -1,4 +1,4 @@
-//! Credentials by name, kept in files, so that none needs to be in a document.
+//! Credentials kept in files, so that none needs to be in a document: those with a name, and the node's own certificate.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +11,18 @@ const SECRET_BYTES_MAX: u64 = 64 << 10;
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
     dirs: Arc<[PathBuf]>,
+    tls: Arc<Tls>,
+}
+
+/// TLS of a node towards its peers, where a replication names nothing else. Certificates of peers are always verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM file of the certificate that the node shows to peers that want one; wants `key`.
+    pub certificate: Option<PathBuf>,
+    /// PEM file of its key.
+    pub key: Option<PathBuf>,
+    /// PEM file of authorities that vouch for peers, beside those that the system trusts.
+    pub authorities: Option<PathBuf>,
 }
 
 /// What a file holds.
@@ -26,7 +38,20 @@ impl Secrets {
     pub fn in_dirs(dirs: impl IntoIterator<Item = PathBuf>) -> Secrets {
         Secrets {
             dirs: dirs.into_iter().collect(),
+            tls: Arc::default(),
         }
+    }
+
+    /// With a certificate of the node's own, and authorities that it trusts.
+    pub fn with_tls(self, tls: Tls) -> Secrets {
+        Secrets {
+            tls: Arc::new(tls),
+            ..self
+        }
+    }
+
+    pub(super) fn tls(&self) -> &Tls {
+        &self.tls
     }
 
     /// What the secret says; the reason when there is none.

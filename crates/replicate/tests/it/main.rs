@@ -28,6 +28,7 @@ mod requests;
 mod scheduler;
 mod scripted;
 mod tls;
+mod tls_reasons;
 mod unserved;
 mod verify;
 mod world;
