@@ -4,7 +4,7 @@ use super::Failure;
 use super::output::{say, tell};
 use super::settings::{ConfigFile, sources};
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use trunkline::http::settings::{Live, Sources, example};
 
@@ -50,9 +50,9 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn check(file: &PathBuf) -> Result<(), Failure> {
+fn check(file: &Path) -> Result<(), Failure> {
     let (_, warnings) = Live::open(Sources {
-        file: Some(file.clone()),
+        file: Some(file.to_owned()),
         file_is_named: true,
         ..Sources::default()
     })?;

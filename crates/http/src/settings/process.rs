@@ -70,9 +70,10 @@ impl Process {
 
     /// What its store needs.
     pub fn store(&self) -> StoreOptions {
-        let mut options = StoreOptions::default();
-        options.cache_bytes = usize::try_from(self.cache_mb << 20).unwrap_or(usize::MAX);
-        options.open_databases = self.open_databases;
-        options
+        StoreOptions {
+            cache_bytes: usize::try_from(self.cache_mb << 20).unwrap_or(usize::MAX),
+            open_databases: self.open_databases,
+            ..StoreOptions::default()
+        }
     }
 }

@@ -92,6 +92,7 @@ fn what_is_wrong_changes_nothing() {
         ("server", "listen", "0.0.0.0:1", "when the server starts"),
         ("sessions", "secret", "", "must be a text"),
         ("admins", "anna", "", "must be a text"),
+        ("admins", "an:na", "secret", "has a `:`"),
         (
             "admins",
             "anna",
