@@ -8,6 +8,8 @@ fn help_shows_each_command_with_examples() {
     let help = ok(&["--help"]);
     for command in [
         "serve",
+        "init",
+        "config",
         "replicate",
         "import",
         "export",
