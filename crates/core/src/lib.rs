@@ -15,12 +15,14 @@
 //! | [`collate`] | CouchDB's orders of JSON values, and keys that sort in them |
 //! | [`selector`] | Mango selectors: parse once, match many |
 //! | [`reduce`] | built-in reduce functions of views |
+//! | [`access`] | who may do what in a database |
 //! | [`aggregate`] | groups of documents, and counts, sums, percentiles of each |
 //! | [`time`] | times as texts tell them |
 //! | [`checkpoint`] | where two replication logs agree |
 //! | [`varint`] | integers as bytes |
 //! | [`limits`] | every bound, with unit and reason |
 
+pub mod access;
 pub mod aggregate;
 pub mod attachment;
 pub mod checkpoint;

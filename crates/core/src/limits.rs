@@ -351,3 +351,8 @@ pub const ANSWER_PIECE_BYTES_MAX: usize = 64 << 10;
 
 /// Connections beyond [`CONNECTIONS_MAX`] that are told so at once; more are closed without a word.
 pub const CONNECTIONS_REFUSED_MAX: usize = 64;
+
+// Security.
+
+/// Grants of one database: each is looked at with every request, and may hold a selector.
+pub const SECURITY_GRANTS_MAX: usize = 1000;

@@ -45,6 +45,7 @@ pub mod replication;
 pub mod replication_log;
 mod rev_text;
 pub mod revs_diff;
+pub mod security;
 pub mod seq;
 pub mod snapshot;
 pub mod snapshot_request;
