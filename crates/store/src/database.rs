@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use trunkline_core::Seq;
+use trunkline_core::access::Security;
 use trunkline_core::attachment::ContentHash;
 use trunkline_core::db_name::DbName;
 
@@ -94,6 +95,12 @@ impl Inner {
     /// The file, if it is open now.
     pub(crate) fn open_file(&self) -> Option<Arc<OpenFile>> {
         self.slot.lock().clone()
+    }
+
+    /// What `_security` says, if the file is open now and nobody holds it up.
+    pub(crate) fn rules(&self) -> Option<Arc<Security>> {
+        let slot = self.slot.try_lock()?;
+        Some(slot.as_ref()?.rules.read().clone())
     }
 
     /// Puts a new file in place of the open one, before anyone can open the old one again, once `rename` has given it the

@@ -5,12 +5,13 @@ use crate::feeds::Feeds;
 use crate::pending::Marks;
 use crate::tables::{self, Incarnation, State, meta};
 use crate::{DatabaseOptions, Error, StoreOptions};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use redb::{ReadableDatabase, StorageBackend};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use trunkline_core::access::Security;
 use trunkline_core::attachment::ContentHash;
 use trunkline_core::limits::{PURGED_INFOS_LIMIT_DEFAULT, REVS_LIMIT_DEFAULT};
 
@@ -37,6 +38,8 @@ pub(crate) struct OpenFile {
     /// Whether ids name partitions.
     pub(crate) partitioned: bool,
     pub(crate) post: crate::guard::Post,
+    /// `_security`, read.
+    pub(crate) rules: RwLock<Arc<Security>>,
     /// As of the newest commit. Only the leader writes them.
     pub(crate) feeds: Mutex<Feeds>,
     pub(crate) pins: crate::pinned::Pins,
@@ -98,6 +101,11 @@ impl OpenFile {
             Ok(AtomicU32::new(number.unwrap_or(default)))
         };
         let floor = number(meta::SEQ_FLOOR)?.unwrap_or(0);
+        let security = meta.get(meta::SECURITY)?;
+        let security = security
+            .as_ref()
+            .map(|row| tables::decode_text(row.value()))
+            .transpose()?;
         let mut state = State::decode(state.value())?;
         // Readers may have seen any seq up to the floor.
         state.update_seq = state.update_seq.max(floor);
@@ -110,6 +118,7 @@ impl OpenFile {
             mirror: AtomicBool::new(number(meta::MIRROR)?.is_some_and(|number| number != 0)),
             partitioned: number(meta::PARTITIONED)?.is_some_and(|number| number != 0),
             post: crate::guard::Post::default(),
+            rules: RwLock::new(rules(security)),
             feeds: Mutex::new(crate::feeds::load(&txn)?),
             pins: crate::pinned::Pins::default(),
             unreferenced: Mutex::default(),
@@ -253,4 +262,13 @@ fn create_tables(
     }
     txn.commit()?;
     Ok(())
+}
+
+/// What a text of `_security` says. One that cannot be read, kept by a version that took it, lets nobody in.
+pub(crate) fn rules(text: Option<&str>) -> Arc<Security> {
+    let read = text.map(trunkline_wire::security::parse);
+    Arc::new(match read {
+        Some(Ok(security)) => security,
+        Some(Err(_)) | None => Security::closed(),
+    })
 }

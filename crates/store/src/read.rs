@@ -10,6 +10,7 @@ use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableDatabase, Readab
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use trunkline_core::Seq;
+use trunkline_core::access::Security;
 use trunkline_core::doc::Body;
 use trunkline_core::doc_id::DocId;
 use trunkline_core::rev::Rev;
@@ -186,6 +187,17 @@ impl Database {
         Ok(row
             .map(|row| decode_text(row.value()).map(str::to_owned))
             .transpose()?)
+    }
+
+    /// What `_security` says, read; [`Security::closed`] before it was set.
+    pub fn rules(&self) -> Result<Arc<Security>, Error> {
+        Ok(self.file()?.rules.read().clone())
+    }
+
+    /// The same, if it is known without a look at the disk.
+    pub fn rules_at_hand(&self) -> Option<Arc<Security>> {
+        self.check_alive().ok()?;
+        self.inner.rules()
     }
 
     /// Revisions each branch keeps.

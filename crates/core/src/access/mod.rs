@@ -134,8 +134,20 @@ pub enum Only {
     Feed(String),
 }
 
+impl PartialEq for Only {
+    fn eq(&self, other: &Only) -> bool {
+        match (self, other) {
+            (Only::Selector(one), Only::Selector(other)) => {
+                Arc::ptr_eq(one, other) || one.canonical() == other.canonical()
+            }
+            (Only::Feed(one), Only::Feed(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
 /// Rights that some have beside members and administrators.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Grant {
     /// To whom.
     pub to: Group,
@@ -146,7 +158,7 @@ pub struct Grant {
 }
 
 /// `_security` of a database.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Security {
     /// Have all rights.
     pub admins: Group,

@@ -49,6 +49,8 @@ impl OpenFile {
         };
         if *key == meta::SECURITY {
             self.post.forget();
+            *self.rules.write() = crate::file::rules(Some(tables::decode_text(value)?));
+            return Ok(());
         }
         if *key == meta::MIRROR {
             let mirror = tables::decode_number(value)? != 0;
