@@ -3,17 +3,21 @@
 
 use crate::measure::Failure;
 use crate::target::Target;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 /// Bytes a connection reads at once.
 const READ_BYTES: usize = 256 << 10;
 
 /// One kept connection.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: Vec<u8>,
 }
+
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
 /// An answer: its status, and its body as far as it was kept.
 #[derive(Debug)]
@@ -26,6 +30,14 @@ impl Connection {
     pub(crate) async fn open(target: &Target) -> Result<Connection, Failure> {
         let stream = TcpStream::connect(&target.authority).await?;
         stream.set_nodelay(true)?;
+        let stream: Box<dyn Stream> = match &target.tls {
+            Some(tls) => {
+                let host = target.authority.split(':').next().unwrap_or_default().to_owned();
+                let tls = TlsConnector::from(tls.clone());
+                Box::new(tls.connect(host.try_into()?, stream).await?)
+            }
+            None => Box::new(stream),
+        };
         Ok(Connection {
             stream,
             buffer: Vec::with_capacity(4096),

@@ -19,6 +19,7 @@ mod raw;
 mod replication;
 mod report;
 mod requests;
+mod secured;
 mod server;
 mod table;
 mod target;
@@ -81,7 +82,15 @@ struct Args {
 enum Role {
     /// Serves a store's directory until standard input closes
     #[command(hide = true)]
-    Server { dir: PathBuf },
+    Server {
+        dir: PathBuf,
+        /// With an administrator of the benchmark's own
+        #[arg(long)]
+        admin: bool,
+        /// By TLS, with the certificate and key in this directory
+        #[arg(long)]
+        tls: Option<PathBuf>,
+    },
     /// Answers the same bytes to every request until standard input closes
     #[command(hide = true)]
     Trivial { answer: String },
@@ -99,6 +108,8 @@ enum Name {
     HttpPut,
     /// GET over HTTP, 32 connections
     HttpGet,
+    /// PUT and GET with a name and a password, and by TLS, against the same without
+    Secured,
     /// _changes and _all_docs with bodies, one client
     Feeds,
     /// One-shot replication over loopback
@@ -124,7 +135,7 @@ enum Name {
 fn main() -> ExitCode {
     let mut args = Args::parse();
     let result = match args.role.take() {
-        Some(Role::Server { dir }) => serve(server::run(&dir)),
+        Some(Role::Server { dir, admin, tls }) => serve(server::run(&dir, admin, tls)),
         Some(Role::Trivial { answer }) => serve(server::run_trivial(answer)),
         None => run(&args),
     };
@@ -225,6 +236,7 @@ fn measure_line(bench: &mut Bench, name: Name) -> Result<Vec<Line>, Failure> {
         Name::Put => embedded::puts(bench)?,
         Name::HttpPut => vec![requests::put(bench)?],
         Name::HttpGet => vec![requests::get(bench)?],
+        Name::Secured => secured::secured(bench)?,
         Name::Feeds => feeds::feeds(bench)?,
         Name::Replicate => replication::one_shot(bench)?,
         Name::Distance => distance::distance(bench)?,

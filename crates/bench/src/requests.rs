@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 /// Documents that are there to be read.
-const READ_DOCS: u64 = 10_000;
+pub(crate) const READ_DOCS: u64 = 10_000;
 
 /// Durable `PUT`s against the same number of threads that put in their own process.
 pub(crate) fn put(bench: &Bench) -> Result<Line, Failure> {
@@ -22,14 +22,7 @@ pub(crate) fn put(bench: &Bench) -> Result<Line, Failure> {
     let server = bench.server(&dir.path().join("server"))?;
     let (store, database) = load::create(&dir.path().join("embedded"))?;
     let (next, next_embedded) = (Cell::new(0), AtomicU64::new(0));
-    let mut ours = |_: usize| {
-        let request = || {
-            let record = Cdr::new(Ids::Random, next.replace(next.get() + 1));
-            let path = format!("/{}/{}", bench::DATABASE, record.id);
-            server.target.request("PUT", &path, record.body.as_bytes())
-        };
-        bench.run(requests_for((&server.target, WRITERS), bench.slice, request))
-    };
+    let mut ours = |_: usize| puts(bench, &server.target, &next);
     let mut floor = |_: usize| put_from_threads(&database, &next_embedded, WRITERS, bench.slice);
     let samples = alternate(bench.repeat, &mut [&mut ours, &mut floor])?;
     store.close()?;
@@ -52,7 +45,6 @@ pub(crate) fn put(bench: &Bench) -> Result<Line, Failure> {
 pub(crate) fn get(bench: &Bench) -> Result<Line, Failure> {
     let dir = bench.directory()?;
     let server = bench.server(dir.path())?;
-    let path = |number: u64| format!("/{}/{}", bench::DATABASE, cdr::id(Ids::Sequential, number));
     let answer = bench.run(async {
         load::bulk_docs(&server.target, bench::DATABASE, READ_DOCS).await?;
         client::once(&server.target, "GET", &path(0), b"").await
@@ -62,15 +54,8 @@ pub(crate) fn get(bench: &Bench) -> Result<Line, Failure> {
     }
     let trivial = Server::start_trivial(&String::from_utf8(answer.body)?)?;
     let counter = Cell::new(0_u64);
-    let side = |target: &Target| {
-        let request = || {
-            let number = cdr::scatter(counter.replace(counter.get() + 1)) % READ_DOCS;
-            target.request("GET", &path(number), b"")
-        };
-        bench.run(requests_for((target, WRITERS), bench.slice, request))
-    };
-    let mut ours = |_: usize| side(&server.target);
-    let mut floor = |_: usize| side(&trivial.target);
+    let mut ours = |_: usize| gets(bench, &server.target, &counter);
+    let mut floor = |_: usize| gets(bench, &trivial.target, &counter);
     let samples = alternate(bench.repeat, &mut [&mut ours, &mut floor])?;
     let [ours, floor] = samples.as_slice() else {
         return Err("two sides".into());
@@ -85,6 +70,29 @@ pub(crate) fn get(bench: &Bench) -> Result<Line, Failure> {
         ratio: Some(pair.ratio),
         goal: Goal::Ratio(0.5),
     })
+}
+
+fn path(number: u64) -> String {
+    format!("/{}/{}", bench::DATABASE, cdr::id(Ids::Sequential, number))
+}
+
+/// New documents for a slice; a second.
+pub(crate) fn puts(bench: &Bench, target: &Target, next: &Cell<u64>) -> Result<f64, Failure> {
+    let request = || {
+        let record = Cdr::new(Ids::Random, next.replace(next.get() + 1));
+        let path = format!("/{}/{}", bench::DATABASE, record.id);
+        target.request("PUT", &path, record.body.as_bytes())
+    };
+    bench.run(requests_for((target, WRITERS), bench.slice, request))
+}
+
+/// Documents of the first [`READ_DOCS`] for a slice, in no order; a second.
+pub(crate) fn gets(bench: &Bench, target: &Target, counter: &Cell<u64>) -> Result<f64, Failure> {
+    let request = || {
+        let number = cdr::scatter(counter.replace(counter.get() + 1)) % READ_DOCS;
+        target.request("GET", &path(number), b"")
+    };
+    bench.run(requests_for((target, WRITERS), bench.slice, request))
 }
 
 /// Sends one request after another on each of some connections for a while; answers per second of all.

@@ -2,15 +2,17 @@
 
 use crate::client;
 use crate::measure::Failure;
+use crate::secured;
 use crate::target::Target;
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
+use trunkline_http::{Config, Listener, Secret, ServerTls};
 use trunkline_store::Store;
 
 /// A running server; dropping it ends the process.
@@ -22,7 +24,19 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a Trunkline server over a store's directory and waits until it answers.
     pub(crate) async fn start(dir: &Path) -> Result<Server, Failure> {
-        let server = Server::spawn(Command::new(std::env::current_exe()?).arg("server").arg(dir))?;
+        Server::start_with(dir, |_| {}, |target| target).await
+    }
+
+    /// As [`Server::start`], with more arguments, and a target made of its address.
+    pub(crate) async fn start_with(
+        dir: &Path,
+        arguments: impl FnOnce(&mut Command),
+        target: impl FnOnce(Target) -> Target,
+    ) -> Result<Server, Failure> {
+        let mut command = Command::new(std::env::current_exe()?);
+        arguments(command.arg("server").arg(dir));
+        let mut server = Server::spawn(&mut command)?;
+        server.target = target(server.target.clone());
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             match client::once(&server.target, "GET", "/_up", b"").await {
@@ -92,16 +106,19 @@ impl Drop for Server {
 }
 
 /// What the started process runs: the server over `dir`, until stdin closes.
-pub(crate) async fn run(dir: &Path) -> Result<(), Failure> {
+pub(crate) async fn run(dir: &Path, admin: bool, tls: Option<PathBuf>) -> Result<(), Failure> {
     let store = Store::open(dir)?;
+    let mut config = Config::default();
+    if admin {
+        let (name, password) = secured::ADMIN;
+        config.admins.insert(name.to_owned(), Secret::new(password));
+    }
     let listener = announce().await?;
-    trunkline_http::serve(
-        listener,
-        store.clone(),
-        trunkline_http::Config::default(),
-        stdin_closed(),
-    )
-    .await?;
+    let listener: Listener = match tls {
+        Some(files) => Listener::tls(listener, ServerTls::read(secured::settings(&files))?),
+        None => listener.into(),
+    };
+    trunkline_http::serve(listener, store.clone(), config, stdin_closed()).await?;
     store.close()?;
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use crate::measure::Failure;
 use std::io::Write;
+use std::sync::Arc;
+use tokio_rustls::rustls::ClientConfig;
 
 /// Where a server is: `http://[user:password@]host:port[/prefix]`.
 #[derive(Clone, Debug)]
@@ -11,7 +13,9 @@ pub(crate) struct Target {
     /// Path in front of every database, without a slash at its end.
     prefix: String,
     /// `user:password`.
-    credentials: Option<String>,
+    pub(crate) credentials: Option<String>,
+    /// By TLS, and whom to trust then.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
 }
 
 impl Target {
@@ -34,6 +38,7 @@ impl Target {
                 format!("/{path}")
             },
             credentials,
+            tls: None,
         })
     }
 
