@@ -10,6 +10,7 @@ use crate::server::Server;
 use crate::target::Target;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto, pki_types::CertificateDer};
 use trunkline_http::{Tls, TlsVersion};
@@ -27,7 +28,9 @@ pub(crate) fn secured(bench: &Bench) -> Result<Vec<Line>, Failure> {
     fill(bench, &plain.target)?;
 
     let named = |target: Target| with((ADMIN.0, ADMIN.1), target);
-    let admin = |command: &mut std::process::Command| drop(command.arg("--admin"));
+    let admin = |command: &mut Command| {
+        command.arg("--admin");
+    };
     let named = bench.run(Server::start_with(&dir.path().join("named"), admin, named))?;
     fill(bench, &named.target)?;
     bench.run(add_user(&named.target))?;
@@ -39,7 +42,9 @@ pub(crate) fn secured(bench: &Bench) -> Result<Vec<Line>, Failure> {
         tls: Some(trust),
         ..target
     };
-    let arguments = |command: &mut std::process::Command| drop(command.arg("--tls").arg(&files));
+    let arguments = |command: &mut Command| {
+        command.arg("--tls").arg(&files);
+    };
     let tls = bench.run(Server::start_with(&dir.path().join("by-tls"), arguments, by_tls))?;
     fill(bench, &tls.target)?;
 

@@ -11,7 +11,7 @@ pub(crate) struct Target {
     /// Host and port.
     pub(crate) authority: String,
     /// Path in front of every database, without a slash at its end.
-    prefix: String,
+    pub(crate) prefix: String,
     /// `user:password`.
     pub(crate) credentials: Option<String>,
     /// By TLS, and whom to trust then.

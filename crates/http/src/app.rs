@@ -1,6 +1,7 @@
 //! What every handler shares: the store, the settings, running replications, and the news that the server stops.
 
 use crate::admission::Admission;
+use crate::audit;
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -138,8 +139,15 @@ pub(crate) async fn blocking<T: Send + 'static>(
 /// Queues edits with the group commit and waits for their outcomes without holding a thread. Whether
 /// or not the client waits for them, they keep the room of their request until then.
 pub(crate) async fn update(database: &Database, batch: Batch, room: Room) -> Result<Vec<Outcome>> {
+    let noted = audit::Edits::of(database, &batch);
     match commit(database, batch, room).await {
-        Some(outcomes) => Ok(outcomes?),
+        Some(outcomes) => {
+            let outcomes = outcomes?;
+            if let Some(noted) = noted {
+                noted.note(&outcomes);
+            }
+            Ok(outcomes)
+        }
         None => Err(Error::Internal("the commit was abandoned".to_owned())),
     }
 }

@@ -213,6 +213,7 @@ fn name_allowed(response: Response) -> Response {
         .unwrap_or_default();
     let mut methods: Vec<&str> = allowed.split(',').map(str::trim).collect();
     methods.sort_unstable();
+    methods.dedup();
     Error::MethodNotAllowed(methods.join(",")).into_response()
 }
 

@@ -7,9 +7,11 @@
 //! parameters from `request.rs`, the store; and back as a body, or as a row of the one table in `error.rs`.
 
 mod absent;
+mod access;
 mod admission;
 mod app;
 mod arriving;
+mod audit;
 mod auth;
 mod background;
 mod body;

@@ -4,6 +4,7 @@ pub(crate) mod docs_range;
 pub(crate) mod range;
 pub(crate) mod view_query;
 
+use crate::access::Granted;
 use crate::app::App;
 use crate::error::{Error, Result};
 use axum::extract::{FromRequestParts, RawPathParams};
@@ -11,9 +12,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
-use trunkline_core::db_name::DbName;
 use trunkline_core::doc_id::DocId;
-use trunkline_store::{self as store, Database};
+use trunkline_store::Database;
 use trunkline_wire::format::Format;
 
 /// The database named in the path, which exists.
@@ -21,9 +21,8 @@ pub(crate) struct Db(pub(crate) Database);
 
 impl FromRequestParts<App> for Db {
     type Rejection = Error;
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Db> {
-        let (_, name) = captures(parts, app).await?.into_iter().next().unwrap_or_default();
-        Ok(Db(database(app, &name)?))
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Db> {
+        granted(parts).map(Db)
     }
 }
 
@@ -57,17 +56,11 @@ pub(crate) fn moment(parts: &Parts, app: &App, db: Database) -> Result<Database>
     }
 }
 
-pub(crate) fn database(app: &App, name: &str) -> Result<Database> {
-    let name = DbName::parse(name).map_err(|_| Error::DatabaseMissing)?;
-    match app.store.database(&name) {
-        // Clients of CouchDB find it there from the start.
-        Err(store::Error::DatabaseMissing(_)) if name.as_str() == "_replicator" => {
-            match app.store.create(&name) {
-                Err(store::Error::DatabaseExists(_)) => Ok(app.store.database(&name)?),
-                created => Ok(created?),
-            }
-        }
-        database => Ok(database?),
+/// The path's database as its gate let the request have it. Behind no gate there is none.
+pub(crate) fn granted(parts: &Parts) -> Result<Database> {
+    match parts.extensions.get::<Granted>() {
+        Some(Granted(db)) => Ok(db.clone()),
+        None => Err(Error::Internal("a route without a gate".to_owned())),
     }
 }
 
@@ -85,7 +78,7 @@ impl FromRequestParts<App> for Target {
         let (mut db, mut path, mut attachment) = (None, None, String::new());
         for (capture, value) in captures(parts, app).await? {
             match capture.as_str() {
-                "db" => db = Some(database(app, &value)?),
+                "db" => db = Some(granted(parts)?),
                 "doc" if value == "_local" => return Err(Error::bad("Invalid _local document id.")),
                 "doc" => path = Some(DocPath::new(value)),
                 "design" => path = Some(DocPath::Doc(format!("_design/{value}"))),

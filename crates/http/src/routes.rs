@@ -1,6 +1,7 @@
 //! THE MAP: every path the server knows, and who answers it.
 //!
-//! Methods that a row does not name get 405 with the row's own in `Allow`; HEAD is answered wherever GET is.
+//! Each row says what its methods need of who asks (`access`); without that, none can be written. Methods that a row does
+//! not name get 405 with the row's own in `Allow`; HEAD is answered wherever GET is.
 
 mod active_tasks;
 mod aggregate;
@@ -24,6 +25,8 @@ mod listed;
 mod local;
 mod local_docs;
 mod maintenance;
+#[cfg(test)]
+mod matrix;
 mod named_feed;
 mod partition;
 mod purge;
@@ -35,232 +38,346 @@ mod server;
 mod session;
 mod settings;
 mod snapshot;
+mod table;
 mod uuids;
 mod views;
 
+use crate::access::needs::*;
 use crate::app::App;
 use crate::error::Error;
 use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
-use axum::routing::{any, delete, get, post, put};
+use table::{Row, Table, any, copy, delete, get, head, post, put};
 
 pub(crate) use exchange::Uploads;
 
 pub(crate) fn map(app: App) -> Router {
-    Router::new()
-        .merge(server_level())
-        .merge(database_level())
-        .merge(partition_level(&app))
-        .merge(design_level())
-        .merge(document_level())
+    table(&app)
+        .0
         .fallback(|| async { Error::NotFound("There is nothing at this path.".into()) })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
         .with_state(app)
 }
 
-fn server_level() -> Router<App> {
-    Router::new()
-        .route("/", get(server::welcome))
-        .route("/favicon.ico", get(server::favicon))
-        .route("/_active_tasks", get(active_tasks::list))
-        .route("/_all_dbs", get(all_dbs::list))
-        .route("/_db_updates", get(db_updates::feed))
-        .route("/_dbs_info", get(dbs_info::all).post(dbs_info::some))
-        .route("/_membership", get(server::membership))
-        .route("/_node/{node}/_config", get(config::all))
-        .route("/_node/{node}/_config/_reload", post(config::reload))
-        .route("/_node/{node}/_config/{section}", get(config::section))
-        .route(
-            "/_node/{node}/_config/{section}/{key}",
-            get(config::show).put(config::set).delete(config::delete),
-        )
-        .route("/_replicate", post(replicate::replicate))
-        .route("/_scheduler/docs", get(scheduler::docs))
-        .route("/_scheduler/docs/{*path}", get(scheduler::docs_of))
-        .route("/_scheduler/jobs", get(scheduler::jobs))
-        .route("/_scheduler/jobs/{id}", get(scheduler::job))
-        .route(
-            "/_scheduler/jobs/{id}/failures",
-            get(scheduler::failures).delete(scheduler::dismiss),
-        )
-        .route("/_scheduler/jobs/{id}/retry", post(scheduler::retry))
-        .route(
-            "/_session",
-            get(session::show).post(session::log_in).delete(session::log_out),
-        )
-        .route("/_up", get(server::up))
-        .route("/_uuids", get(uuids::make))
+fn table(app: &App) -> (Router<App>, Vec<Row>) {
+    let table = server_level(Table::new(app.clone()));
+    let table = partition_level(database_level(table));
+    document_level(design_level(table)).done()
 }
 
-fn database_level() -> Router<App> {
-    Router::new()
-        .route(
+fn server_level(table: Table) -> Table {
+    table
+        .at("/", [get(NOTHING, server::welcome)])
+        .at("/favicon.ico", [get(NOTHING, server::favicon)])
+        .at("/_active_tasks", [get(SERVER_ADMIN, active_tasks::list)])
+        .at("/_all_dbs", [get(SERVER_ADMIN, all_dbs::list)])
+        .at("/_db_updates", [get(SERVER_ADMIN, db_updates::feed)])
+        .at(
+            "/_dbs_info",
+            [
+                get(SERVER_ADMIN, dbs_info::all),
+                post(SERVER_ADMIN, dbs_info::some),
+            ],
+        )
+        .at("/_membership", [get(SERVER_ADMIN, server::membership)])
+        .at("/_node/{node}/_config", [get(SERVER_ADMIN, config::all)])
+        .at(
+            "/_node/{node}/_config/_reload",
+            [post(SERVER_ADMIN, config::reload)],
+        )
+        .at(
+            "/_node/{node}/_config/{section}",
+            [get(SERVER_ADMIN, config::section)],
+        )
+        .at(
+            "/_node/{node}/_config/{section}/{key}",
+            [
+                get(SERVER_ADMIN, config::show),
+                put(SERVER_ADMIN, config::set),
+                delete(SERVER_ADMIN, config::delete),
+            ],
+        )
+        .at("/_replicate", [post(SERVER_ADMIN, replicate::replicate)])
+        .at("/_scheduler/docs", [get(SERVER_ADMIN, scheduler::docs)])
+        .at(
+            "/_scheduler/docs/{*path}",
+            [get(SERVER_ADMIN, scheduler::docs_of)],
+        )
+        .at("/_scheduler/jobs", [get(SERVER_ADMIN, scheduler::jobs)])
+        .at("/_scheduler/jobs/{id}", [get(SERVER_ADMIN, scheduler::job)])
+        .at(
+            "/_scheduler/jobs/{id}/failures",
+            [
+                get(SERVER_ADMIN, scheduler::failures),
+                delete(SERVER_ADMIN, scheduler::dismiss),
+            ],
+        )
+        .at(
+            "/_scheduler/jobs/{id}/retry",
+            [post(SERVER_ADMIN, scheduler::retry)],
+        )
+        .at(
+            "/_session",
+            [
+                get(NOTHING, session::show),
+                post(NOTHING, session::log_in),
+                delete(NOTHING, session::log_out),
+            ],
+        )
+        .at("/_up", [get(NOTHING, server::up)])
+        .at("/_uuids", [get(NOTHING, uuids::make)])
+}
+
+fn database_level(table: Table) -> Table {
+    table
+        .at(
             "/{db}",
-            put(database::create)
-                .get(database::show)
-                .delete(database::delete)
-                .post(database::add_document),
+            [
+                put(SERVER_ADMIN, database::create),
+                get(ANY, database::show),
+                delete(SERVER_ADMIN, database::delete),
+                post(WRITE, database::add_document),
+            ],
         )
-        .route("/{db}/_all_docs", get(all_docs::all).post(all_docs::all_posted))
-        .route("/{db}/_all_docs/queries", post(all_docs::all_queries))
-        .route(
+        .at(
+            "/{db}/_all_docs",
+            [get(READ, all_docs::all), post(READ, all_docs::all_posted)],
+        )
+        .at("/{db}/_all_docs/queries", [post(READ, all_docs::all_queries)])
+        .at(
             "/{db}/_design_docs",
-            get(all_docs::designs).post(all_docs::designs_posted),
+            [get(READ, all_docs::designs), post(READ, all_docs::designs_posted)],
         )
-        .route("/{db}/_design_docs/queries", post(all_docs::designs_queries))
-        .route(
+        .at(
+            "/{db}/_design_docs/queries",
+            [post(READ, all_docs::designs_queries)],
+        )
+        .at(
             "/{db}/_local_docs",
-            get(local_docs::list).post(local_docs::list_posted),
+            [
+                get(READ_WHOLE, local_docs::list),
+                post(READ_WHOLE, local_docs::list_posted),
+            ],
         )
-        .route("/{db}/_local_docs/queries", post(local_docs::queries))
-        .route("/{db}/_bulk_docs", post(bulk_docs::write))
-        .route("/{db}/_bulk_get", post(bulk_get::read))
-        .route("/{db}/_changes", get(changes::feed).post(changes::feed_posted))
-        .route("/{db}/_compact", post(maintenance::compact))
-        .route("/{db}/_compact/{design}", post(views::index::compact))
-        .route("/{db}/_ensure_full_commit", post(maintenance::ensure_full_commit))
-        .route("/{db}/_exchange/digests", post(compare::digests))
-        .route("/{db}/_exchange/leaves", post(compare::leaves))
-        .route("/{db}/_mirror", get(settings::mirror).put(settings::set_mirror))
-        .route("/{db}/_exchange/absent", post(exchange::absent))
-        .route("/{db}/_exchange/changes", post(exchange::changes))
-        .route("/{db}/_exchange/contents/{hash}", {
-            get(exchange::content)
-                .head(exchange::begun)
-                .put(exchange::put_content)
-        })
-        .route("/{db}/_exchange/docs", post(exchange::docs))
-        .route("/{db}/_exchange/lacking", post(exchange::lacking))
-        .route("/{db}/_feed/{design}/{name}", get(named_feed::show))
-        .route("/{db}/_missing_revs", post(revs_diff::missing_revs))
-        .route("/{db}/_purge", post(purge::purge))
-        .route("/{db}/_purged_infos", get(purge::infos))
-        .route(
+        .at(
+            "/{db}/_local_docs/queries",
+            [post(READ_WHOLE, local_docs::queries)],
+        )
+        .at("/{db}/_bulk_docs", [post(EDIT, bulk_docs::write)])
+        .at("/{db}/_bulk_get", [post(READ_OR_TAKE, bulk_get::read)])
+        .at(
+            "/{db}/_changes",
+            [
+                get(READ_OR_TAKE, changes::feed),
+                post(READ_OR_TAKE, changes::feed_posted),
+            ],
+        )
+        .at("/{db}/_compact", [post(CONFIGURE, maintenance::compact)])
+        .at(
+            "/{db}/_compact/{design}",
+            [post(CONFIGURE, views::index::compact)],
+        )
+        .at(
+            "/{db}/_ensure_full_commit",
+            [post(ANY, maintenance::ensure_full_commit)],
+        )
+        .at("/{db}/_exchange/digests", [post(READ_WHOLE, compare::digests)])
+        .at("/{db}/_exchange/leaves", [post(READ_WHOLE, compare::leaves)])
+        .at(
+            "/{db}/_mirror",
+            [get(ANY, settings::mirror), put(CONFIGURE, settings::set_mirror)],
+        )
+        .at("/{db}/_exchange/absent", [post(BRING_WHOLE, exchange::absent)])
+        .at("/{db}/_exchange/changes", [post(READ_OR_TAKE, exchange::changes)])
+        .at(
+            "/{db}/_exchange/contents/{hash}",
+            [
+                get(READ_OR_TAKE, exchange::content),
+                head(BRING, exchange::begun),
+                put(BRING, exchange::put_content),
+            ],
+        )
+        .at("/{db}/_exchange/docs", [post(BRING, exchange::docs)])
+        .at("/{db}/_exchange/lacking", [post(BRING, exchange::lacking)])
+        .at(
+            "/{db}/_feed/{design}/{name}",
+            [get(READ_OR_TAKE, named_feed::show)],
+        )
+        .at("/{db}/_missing_revs", [post(MEMBER, revs_diff::missing_revs)])
+        .at("/{db}/_purge", [post(CONFIGURE, purge::purge)])
+        .at("/{db}/_purged_infos", [get(READ_WHOLE, purge::infos)])
+        .at(
             "/{db}/_purged_infos_limit",
-            get(settings::purged_infos_limit).put(settings::set_purged_infos_limit),
+            [
+                get(ANY, settings::purged_infos_limit),
+                put(CONFIGURE, settings::set_purged_infos_limit),
+            ],
         )
-        .route("/{db}/_revs_diff", post(revs_diff::revs_diff))
-        .route(
+        .at("/{db}/_revs_diff", [post(MEMBER, revs_diff::revs_diff)])
+        .at(
             "/{db}/_revs_limit",
-            get(settings::revs_limit).put(settings::set_revs_limit),
+            [
+                get(ANY, settings::revs_limit),
+                put(CONFIGURE, settings::set_revs_limit),
+            ],
         )
-        .route("/{db}/_security", get(security::show).put(security::set))
-        .route("/{db}/_snapshot", post(snapshot::make))
-        .route(
+        .at(
+            "/{db}/_security",
+            [get(ANY_WHOLE, security::show), put(CONFIGURE, security::set)],
+        )
+        .at("/{db}/_snapshot", [post(READ, snapshot::make)])
+        .at(
             "/{db}/_snapshot/{token}",
-            get(snapshot::show).delete(snapshot::end),
+            [get(READ, snapshot::show), delete(READ, snapshot::end)],
         )
-        .route("/{db}/_sync_shards", post(maintenance::nothing_to_do))
-        .route("/{db}/_view_cleanup", post(views::index::clean))
-        .route("/{db}/_aggregate", post(aggregate::aggregate))
-        .route("/{db}/_count", post(find::count))
-        .route("/{db}/_explain", post(find::explain))
-        .route("/{db}/_find", post(find::find))
-        .route("/{db}/_index", get(find_index::list).post(find_index::create))
-        .route("/{db}/_index/_bulk_delete", post(find_index::bulk_delete))
-        .route("/{db}/_index/{design}/{type}/{name}", delete(find_index::delete))
-        .route(
+        .at(
+            "/{db}/_sync_shards",
+            [post(CONFIGURE, maintenance::nothing_to_do)],
+        )
+        .at("/{db}/_view_cleanup", [post(CONFIGURE, views::index::clean)])
+        .at("/{db}/_aggregate", [post(READ, aggregate::aggregate)])
+        .at("/{db}/_count", [post(READ, find::count)])
+        .at("/{db}/_explain", [post(READ, find::explain)])
+        .at("/{db}/_find", [post(READ, find::find)])
+        .at(
+            "/{db}/_index",
+            [get(READ, find_index::list), post(CONFIGURE, find_index::create)],
+        )
+        .at(
+            "/{db}/_index/_bulk_delete",
+            [post(CONFIGURE, find_index::bulk_delete)],
+        )
+        .at(
+            "/{db}/_index/{design}/{type}/{name}",
+            [delete(CONFIGURE, find_index::delete)],
+        )
+        .at(
             "/{db}/_index/_design/{design}/{type}/{name}",
-            delete(find_index::delete),
+            [delete(CONFIGURE, find_index::delete)],
         )
-        .route("/{db}/_shards", any(maintenance::no_shards))
-        .route("/{db}/_shards/{*rest}", any(maintenance::no_shards))
+        .at("/{db}/_shards", [any(READ, maintenance::no_shards)])
+        .at("/{db}/_shards/{*rest}", [any(READ, maintenance::no_shards)])
 }
 
 /// What a partition answers: the same as its database, of less.
-fn partition_level(app: &App) -> Router<App> {
-    Router::new()
-        .route(
+fn partition_level(table: Table) -> Table {
+    table
+        .of_partition(
             "/{db}/_partition/{partition}/_all_docs",
-            get(all_docs::all).post(all_docs::all_posted),
+            [get(READ, all_docs::all), post(READ, all_docs::all_posted)],
         )
-        .route(
+        .of_partition(
             "/{db}/_partition/{partition}/_all_docs/queries",
-            post(all_docs::all_queries),
+            [post(READ, all_docs::all_queries)],
         )
-        .route(
+        .of_partition(
             "/{db}/_partition/{partition}/_aggregate",
-            post(aggregate::aggregate),
+            [post(READ, aggregate::aggregate)],
         )
-        .route("/{db}/_partition/{partition}/_count", post(find::count))
-        .route("/{db}/_partition/{partition}/_explain", post(find::explain))
-        .route("/{db}/_partition/{partition}/_find", post(find::find))
-        .route(
+        .of_partition("/{db}/_partition/{partition}/_count", [post(READ, find::count)])
+        .of_partition(
+            "/{db}/_partition/{partition}/_explain",
+            [post(READ, find::explain)],
+        )
+        .of_partition("/{db}/_partition/{partition}/_find", [post(READ, find::find)])
+        .of_partition(
             "/{db}/_partition/{partition}/_index",
-            get(find_index::list).post(find_index::create),
+            [get(READ, find_index::list), post(CONFIGURE, find_index::create)],
         )
-        .route(
+        .of_partition(
             "/{db}/_partition/{partition}/_design/{design}/_info",
-            get(views::index::info),
+            [get(READ_WHOLE, views::index::info)],
         )
-        .route(
+        .of_partition(
             "/{db}/_partition/{partition}/_design/{design}/_view/{view}",
-            get(views::one).post(views::one_posted),
+            [get(READ, views::one), post(READ, views::one_posted)],
         )
-        .route(
+        .of_partition(
             "/{db}/_partition/{partition}/_design/{design}/_view/{view}/queries",
-            post(views::queries),
+            [post(READ, views::queries)],
         )
-        .route("/{db}/_partition/{partition}", get(partition::info))
-        .route(
+        .of_partition("/{db}/_partition/{partition}", [get(READ, partition::info)])
+        .of_partition(
             "/{db}/_partition/{partition}/{*rest}",
-            any(partition::nothing_there),
+            [any(READ, partition::nothing_there)],
         )
-        .route_layer(from_fn_with_state(app.clone(), partition::enter))
-        .route("/{db}/_partition", any(partition::unnamed))
-        .route("/{db}/_partition/", any(partition::unnamed))
+        .at("/{db}/_partition", [any(READ, partition::unnamed)])
+        .at("/{db}/_partition/", [any(READ, partition::unnamed)])
 }
 
 /// What design documents answer themselves.
-fn design_level() -> Router<App> {
-    let update = || post(design_functions::update).put(design_functions::update);
-    Router::new()
-        .route("/{db}/_design/{design}/_update/{function}", update())
-        .route("/{db}/_design/{design}/_update/{function}/{*doc}", update())
-        .route(
+fn design_level(table: Table) -> Table {
+    let update = || {
+        [
+            post(WRITE, design_functions::update),
+            put(WRITE, design_functions::update),
+        ]
+    };
+    table
+        .at("/{db}/_design/{design}/_update/{function}", update())
+        .at("/{db}/_design/{design}/_update/{function}/{*doc}", update())
+        .at(
             "/{db}/_design/{design}/_show/{*rest}",
-            any(design_functions::show),
+            [any(READ, design_functions::show)],
         )
-        .route(
+        .at(
             "/{db}/_design/{design}/_list/{*rest}",
-            any(design_functions::list),
+            [any(READ, design_functions::list)],
         )
-        .route("/{db}/_design/{design}/_rewrite", any(design_functions::rewrite))
-        .route(
+        .at(
+            "/{db}/_design/{design}/_rewrite",
+            [any(READ, design_functions::rewrite)],
+        )
+        .at(
             "/{db}/_design/{design}/_rewrite/{*rest}",
-            any(design_functions::rewrite),
+            [any(READ, design_functions::rewrite)],
         )
 }
 
-fn document_level() -> Router<App> {
+fn document_level(table: Table) -> Table {
     let document = || {
-        get(document::read)
-            .put(document::write)
-            .post(document::submit_form)
-            .delete(document::delete)
-            // COPY has no name among the router's methods.
-            .fallback(document::copy)
+        [
+            get(READ_OR_TAKE, document::read),
+            put(EDIT, document::write),
+            post(WRITE, document::submit_form),
+            delete(EDIT, document::delete),
+            copy(WRITE, document::copy),
+        ]
+    };
+    let local = || {
+        [
+            get(MEMBER, document::read),
+            put(CHECKPOINT, document::write),
+            post(CHECKPOINT, document::submit_form),
+            delete(CHECKPOINT, document::delete),
+            copy(CHECKPOINT, document::copy),
+        ]
     };
     let attachment = || {
-        get(attachment::read)
-            .head(attachment::head)
-            .put(attachment::write)
-            .delete(attachment::delete)
+        [
+            get(READ_OR_TAKE, attachment::read),
+            head(READ_OR_TAKE, attachment::head),
+            put(EDIT, attachment::write),
+            delete(EDIT, attachment::delete),
+        ]
     };
-    Router::new()
-        .route("/{db}/{doc}", document())
-        .route("/{db}/_design/{design}", document())
-        .route("/{db}/_design/{design}/_info", get(views::index::info))
-        .route("/{db}/_design/{design}/_view/{view}", {
-            get(views::one).post(views::one_posted)
-        })
-        .route(
-            "/{db}/_design/{design}/_view/{view}/queries",
-            post(views::queries),
+    table
+        .at("/{db}/{doc}", document())
+        .at("/{db}/_design/{design}", document())
+        .at(
+            "/{db}/_design/{design}/_info",
+            [get(READ_WHOLE, views::index::info)],
         )
-        .route("/{db}/_local/{local}", document())
-        .route("/{db}/_local/{local}/{*attachment}", attachment())
-        .route("/{db}/{doc}/{*attachment}", attachment())
-        .route("/{db}/_design/{design}/{*attachment}", attachment())
+        .at(
+            "/{db}/_design/{design}/_view/{view}",
+            [get(READ, views::one), post(READ, views::one_posted)],
+        )
+        .at(
+            "/{db}/_design/{design}/_view/{view}/queries",
+            [post(READ, views::queries)],
+        )
+        .at("/{db}/_local/{local}", local())
+        .at("/{db}/_local/{local}/{*attachment}", attachment())
+        .at("/{db}/{doc}/{*attachment}", attachment())
+        .at("/{db}/_design/{design}/{*attachment}", attachment())
 }

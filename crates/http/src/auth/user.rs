@@ -1,6 +1,7 @@
 //! Who asks.
 
 use serde_json::{Value, json};
+use trunkline_core::access::Identity;
 
 /// Whose request it is. Nobody in particular: no name and no roles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,14 @@ impl User {
         User {
             roles: vec![ADMIN.to_owned()],
             ..User::default()
+        }
+    }
+
+    /// For what is decided by name and roles.
+    pub(crate) fn identity(&self) -> Identity<'_> {
+        Identity {
+            name: self.name.as_deref(),
+            roles: &self.roles,
         }
     }
 

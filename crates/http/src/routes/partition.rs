@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::request::{Db, Query, captures, database};
+use crate::request::{Db, Query, captures, granted};
 use crate::respond;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -25,7 +25,7 @@ pub(super) async fn enter(State(app): State<App>, request: Request, next: Next) 
         let found = named.iter().find(|(capture, _)| capture == name);
         found.map(|(_, value)| value.as_str()).unwrap_or_default()
     };
-    let (db, name) = (database(&app, capture("db"))?, capture(OPTION));
+    let (db, name) = (granted(&parts)?, capture(OPTION));
     let partitioned = app.scan(move || Ok(db.is_partitioned()?)).await?;
     if !partitioned {
         return Err(Error::bad("database is not partitioned"));

@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::request::view_query::{Update, ViewQuery};
-use crate::request::{Query, captures, database, header_value, matches_etag, moment};
+use crate::request::{Query, captures, granted, header_value, matches_etag, moment};
 use crate::views::{open, refresh};
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
@@ -35,7 +35,7 @@ impl FromRequestParts<App> for Named {
         let (mut db, mut id, mut view) = (None, String::new(), String::new());
         for (capture, value) in captures(parts, app).await? {
             match capture.as_str() {
-                "db" => db = Some(database(app, &value)?),
+                "db" => db = Some(granted(parts)?),
                 "design" => id = format!("_design/{value}"),
                 "view" => view = value,
                 _ => {}

@@ -10,7 +10,10 @@ const AUDIO: &str = "RIFF, and so on";
 /// A server that replicates `mail` from another, with or without the bytes of attachments.
 async fn behind(source: &Server, attachments: &str) -> Server {
     let server = Server::start().await;
-    let source = source.url.replace("http://", "http://anna:s3cret@");
+    let source = match source.user {
+        Some(_) => source.url.replace("http://", "http://anna:s3cret@"),
+        None => source.url.clone(),
+    };
     let job = json!({
         "source": format!("{source}/mail"), "target": "mail", "create_target": true, "continuous": true,
         "attachments": attachments,
@@ -35,7 +38,7 @@ async fn until(server: &Server, path: &str, wanted: impl Fn(&Answer) -> bool) ->
 }
 
 async fn with_message() -> (Server, String) {
-    let server = Server::start().await;
+    let server = Server::with_admin("anna", "s3cret").await;
     server.put("/mail", None).await;
     let rev = server
         .put("/mail/new%2Fmessage", Some(json!({ "from": "420" })))
@@ -71,12 +74,14 @@ async fn a_read_names_who_has_it_and_has_it_fetched() {
     let url = |answer: Answer| answer.json()["url"].as_str().unwrap().to_owned();
     let next = url(last.get(PATH).await);
     let next = url(last.send(last.client.get(next)).await);
-    assert_eq!(last.send(last.client.get(next)).await.text(), AUDIO);
+    let there = last.client.get(next).basic_auth("anna", Some("s3cret"));
+    assert_eq!(last.send(there).await.text(), AUDIO);
 
     // The middle gets it after all; the last hears of it when it is asked for, long before it would look again.
     let mut job = middle.get("/_replicator/mail").await.json();
     job["attachments"] = json!("lazy");
-    job["source"] = json!(format!("{}/mail", origin.url));
+    let source = origin.url.replace("http://", "http://anna:s3cret@");
+    job["source"] = json!(format!("{source}/mail"));
     middle
         .put("/_replicator/mail", Some(job))
         .await

@@ -6,13 +6,15 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use trunkline_http::{Config, serve};
+use trunkline_http::{Config, Secret, serve};
 use trunkline_store::Store;
 
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) client: reqwest::Client,
     pub(crate) store: Store,
+    /// Who asks; nobody on a server that is open.
+    pub(crate) user: Option<(&'static str, &'static str)>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<std::io::Result<()>>,
     /// Where its store is.
@@ -83,6 +85,16 @@ impl Server {
         Server::with(Config::default()).await
     }
 
+    /// With an administrator, who asks.
+    pub(crate) async fn with_admin(name: &'static str, password: &'static str) -> Server {
+        let mut config = Config::default();
+        config.admins.insert(name.to_owned(), Secret::new(password));
+        config.authentication.passwords.iterations = 10;
+        let mut server = Server::with(config).await;
+        server.user = Some((name, password));
+        server
+    }
+
     /// With a database `db`.
     pub(crate) async fn with_db() -> Server {
         let server = Server::start().await;
@@ -107,6 +119,7 @@ impl Server {
             url,
             client,
             store,
+            user: None,
             stop: Some(stop),
             task,
             dir,
@@ -125,9 +138,14 @@ impl Server {
 
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        self.client
+        let request = self
+            .client
             .request(method, format!("{}{path}", self.url))
-            .header("accept", "application/json")
+            .header("accept", "application/json");
+        match self.user {
+            Some((name, password)) => request.basic_auth(name, Some(password)),
+            None => request,
+        }
     }
 
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {

@@ -27,7 +27,7 @@ use trunkline_core::attachment::{Content, ContentHash};
 use trunkline_core::db_name::DbName;
 use trunkline_core::doc_id::{DocId, LocalId};
 use trunkline_core::rev::Rev;
-use trunkline_store::{Batch, Database, Error, IdRange, LocalWrite, Outcome, Store};
+use trunkline_store::{Asker, Batch, Database, Error, IdRange, LocalWrite, Outcome, Store};
 use trunkline_wire::digests::{self, Ranges};
 use trunkline_wire::seq;
 
@@ -41,6 +41,8 @@ pub struct LocalPeer {
     name: DbName,
     open: Arc<Mutex<Option<Database>>>,
     uploads: contents::Uploads,
+    /// On whose behalf, however often it is looked up.
+    asker: Option<Arc<Asker>>,
     /// Whether the store is called on the caller's own thread.
     inline: bool,
 }
@@ -53,6 +55,7 @@ impl LocalPeer {
             name,
             open: Arc::default(),
             uploads: contents::Uploads::default(),
+            asker: None,
             inline: false,
         }
     }
@@ -113,6 +116,10 @@ impl LocalPeer {
             .store
             .database(&self.name)
             .map_err(|error| self.error(&error))?;
+        let database = match &self.asker {
+            Some(asker) => database.on_behalf(asker.clone()),
+            None => database,
+        };
         *self.open.lock() = Some(database.clone());
         Ok(database)
     }
@@ -150,8 +157,12 @@ impl LocalPeer {
 }
 
 impl From<&Database> for LocalPeer {
+    /// On whose behalf the handle is, the peer is, too.
     fn from(database: &Database) -> LocalPeer {
-        LocalPeer::new(database.store().clone(), database.name().clone())
+        LocalPeer {
+            asker: database.asker().cloned(),
+            ..LocalPeer::new(database.store().clone(), database.name().clone())
+        }
     }
 }
 

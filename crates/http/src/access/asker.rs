@@ -1,0 +1,210 @@
+//! From rights to what a handle of a database shows and takes.
+
+use super::refusal::NOT_CONFIGURE;
+use crate::auth::{User, users_db};
+use crate::error::{Error, Result};
+use std::sync::Arc;
+use trunkline_core::access::{Access, Only, Rights};
+use trunkline_core::attachment::Attachment;
+use trunkline_core::rev::Rev;
+use trunkline_core::selector::Selector;
+use trunkline_store::{Asker, Candidate, Database, Refused, Seen};
+use trunkline_wire::document::{self, Pieces};
+use trunkline_wire::{feeds, functions};
+
+const DESIGN: &str = "_design/";
+
+fn named(user: &User) -> Arc<functions::User> {
+    let roles = user.roles.iter().map(String::as_str);
+    Arc::new(functions::User::new(user.name.as_deref(), roles))
+}
+
+/// Sees and takes all; of documents of users what can be one.
+pub(super) fn of_admin(db: Database, user: &Arc<User>, of_users: bool) -> Database {
+    if of_users {
+        return self::of_users(&db, user, true);
+    }
+    if user.name.is_none() {
+        // Whoever asks a server that has no administrator, as functions are told of the embedding program.
+        return db;
+    }
+    db.on_behalf(Arc::new(Asker {
+        user: named(user),
+        ..Asker::default()
+    }))
+}
+
+/// A handle of `_users`, for who administers it or for anyone.
+pub(super) fn of_users(db: &Database, user: &Arc<User>, is_admin: bool) -> Database {
+    let (sees, takes) = users_db::asker_parts(user, is_admin);
+    db.on_behalf(Arc::new(Asker {
+        user: named(user),
+        sees,
+        takes: Some(takes),
+    }))
+}
+
+/// Sees all, and takes what the rights with the whole database (and with parts of it) are for.
+pub(super) fn of_whole(db: Database, user: &User, access: &Access<'_>) -> Result<Database> {
+    let writes = Rights::WRITE | Rights::REPLICATE_IN;
+    let takes = match access.whole.all_of(Rights::ALL) {
+        true => None,
+        false => {
+            // What may be written of the whole needs no part.
+            let parts = match access.whole.all_of(writes) {
+                true => Vec::new(),
+                false => parts(&db, access, writes)?,
+            };
+            Some(Writer::new(user, access.whole, parts).takes())
+        }
+    };
+    Ok(db.on_behalf(Arc::new(Asker {
+        user: named(user),
+        takes,
+        ..Asker::default()
+    })))
+}
+
+/// Sees and takes what the parts of an access that have one of these rights are bound to. May read the database.
+pub(super) fn of_some(db: Database, user: &User, access: &Access<'_>, rights: Rights) -> Result<Database> {
+    let parts = parts(&db, access, rights)?;
+    let selectors: Vec<Arc<Selector>> = parts.iter().map(|(_, selector)| selector.clone()).collect();
+    Ok(db.on_behalf(Arc::new(Asker {
+        user: named(user),
+        sees: Some(Arc::new(move |seen: &Seen<'_>| {
+            let pieces = Pieces {
+                id: seen.id,
+                rev: seen.rev,
+                deleted: seen.deleted,
+                body: seen.body,
+                attachments: seen.attachments,
+            };
+            selectors
+                .iter()
+                .any(|selector| document::is_selected(selector, pieces, &[]))
+        })),
+        takes: Some(Writer::new(user, access.whole, parts).takes()),
+    })))
+}
+
+/// Whether [`parts`] reads the database.
+pub(super) fn has_feeds(access: &Access<'_>) -> bool {
+    access.parts.iter().any(|(_, only)| matches!(only, Only::Feed(_)))
+}
+
+/// What parts with one of these rights are bound to. A feed that is not there (any more) takes nothing.
+fn parts(db: &Database, access: &Access<'_>, rights: Rights) -> Result<Vec<(Rights, Arc<Selector>)>> {
+    let mut parts = Vec::new();
+    for (has, only) in &access.parts {
+        if !has.any_of(rights) {
+            continue;
+        }
+        match only {
+            Only::Selector(selector) => parts.push((*has, selector.clone())),
+            Only::Feed(name) => parts.extend(of_feed(db, name)?.map(|selector| (*has, Arc::new(selector)))),
+        }
+    }
+    Ok(parts)
+}
+
+fn of_feed(db: &Database, name: &str) -> Result<Option<Selector>> {
+    let Some((design, name)) = name.split_once('/') else {
+        return Ok(None);
+    };
+    let design = db.whole().get(&format!("{DESIGN}{design}"), None)?;
+    let Some(design) = design.filter(|design| !design.deleted) else {
+        return Ok(None);
+    };
+    let declared = feeds::parse(design.body.as_str())
+        .map_err(Error::from)?
+        .remove(name);
+    Ok(declared.and_then(|feed| feed.ok()).map(|(_, selector)| selector))
+}
+
+/// What someone may write.
+struct Writer {
+    named: bool,
+    whole: Rights,
+    parts: Vec<(Rights, Arc<Selector>)>,
+}
+
+impl Writer {
+    fn new(user: &User, whole: Rights, parts: Vec<(Rights, Arc<Selector>)>) -> Writer {
+        Writer {
+            named: user.name.is_some(),
+            whole,
+            parts,
+        }
+    }
+
+    fn takes(self) -> trunkline_store::Takes {
+        Arc::new(move |candidate| self.check(candidate))
+    }
+
+    fn check(&self, candidate: &Candidate<'_>) -> Result<(), Refused> {
+        if candidate.id.starts_with(DESIGN) {
+            return match self.whole.any_of(Rights::CONFIGURE) {
+                true => Ok(()),
+                false => Err(self.refused(NOT_CONFIGURE.to_owned())),
+            };
+        }
+        let right = match candidate.interactive {
+            true => Rights::WRITE,
+            false => Rights::REPLICATE_IN,
+        };
+        if self.whole.any_of(right) {
+            return Ok(());
+        }
+        let selectors: Vec<&Selector> = self
+            .parts
+            .iter()
+            .filter(|(rights, _)| rights.any_of(right))
+            .map(|(_, selector)| &**selector)
+            .collect();
+        if selectors.is_empty() {
+            return Err(self.refused(format!("This needs the right to {right} in this database.")));
+        }
+        let matches = |rev: &Rev, deleted: bool, body: &str, attachments: &[Attachment]| {
+            let pieces = Pieces {
+                id: candidate.id,
+                rev,
+                deleted,
+                body,
+                attachments,
+            };
+            selectors
+                .iter()
+                .any(|selector| document::is_selected(selector, pieces, &[]))
+        };
+        let old = candidate
+            .old
+            .map(|old| old.deleted || matches(&old.rev, false, old.body.as_str(), &old.attachments));
+        if old == Some(false) {
+            return Err(self.refused(NOT_YOURS.to_owned()));
+        }
+        // A tombstone of what was one's own needs no members.
+        let ends_own = candidate.deleted && old.is_some();
+        if ends_own
+            || matches(
+                candidate.rev,
+                candidate.deleted,
+                candidate.body,
+                candidate.attachments,
+            )
+        {
+            return Ok(());
+        }
+        Err(self.refused(NOT_TO_BE_YOURS.to_owned()))
+    }
+
+    fn refused(&self, reason: String) -> Refused {
+        match self.named {
+            true => Refused::Forbidden(reason),
+            false => Refused::Unauthorized(reason),
+        }
+    }
+}
+
+const NOT_YOURS: &str = "You may not change this document.";
+const NOT_TO_BE_YOURS: &str =
+    "You may not write a document like this: it is none of those that your role is bound to.";

@@ -1,0 +1,155 @@
+//! Who may pass to what: the gate of every route, and the handle of the database that those behind it get.
+//!
+//! A row of the route table says what it [`Needs`]; [`enforce`] holds the request's user to it. Where a database is in the
+//! path, the handler gets it on the user's behalf ([`Granted`]): what the user does not see does not exist in it, and what
+//! the user may not write is refused in the commit. A handler has no other way to a database of a path, so that one that
+//! was forgotten here has none at all.
+
+mod asker;
+mod lease;
+pub(crate) mod needs;
+mod refusal;
+
+pub(crate) use needs::Needs;
+
+use lease::Lease;
+
+use crate::app::{App, blocking};
+use crate::auth::{User, users_db};
+use crate::error::{Error, Result};
+use crate::request::captures;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+use trunkline_core::access::Rights;
+use trunkline_core::db_name::DbName;
+use trunkline_store::{self as store, Database};
+
+/// The path's database, as who asks may use it: in the extensions of a request that has passed.
+#[derive(Clone, Debug)]
+pub(crate) struct Granted(pub(crate) Database);
+
+/// CouchDB's words.
+const NOT_SERVER_ADMIN: &str = "You are not a server admin.";
+
+/// Lets a request pass that has what its route needs.
+pub(crate) async fn enforce(
+    State((app, needs)): State<(App, Needs)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let lease = match pass(&app, needs, &mut parts).await {
+        Ok(lease) => lease,
+        Err(error) => {
+            refusal::note(&parts, &error);
+            return error.into_response();
+        }
+    };
+    request = Request::from_parts(parts, body);
+    let answer = next.run(request).await;
+    match lease {
+        Some(lease) => lease.bind(answer),
+        None => answer,
+    }
+}
+
+async fn pass(app: &App, needs: Needs, parts: &mut Parts) -> Result<Option<Lease>> {
+    let user = user(parts)?;
+    match needs {
+        Needs::Nothing => Ok(None),
+        Needs::ServerAdmin if user.is_admin() => Ok(None),
+        Needs::ServerAdmin => Err(refusal::of(&user, NOT_SERVER_ADMIN)),
+        Needs::Documents(rights) | Needs::Whole(rights) => {
+            let name = captures(parts, app).await?.into_iter().next();
+            let (_, name) = name.unwrap_or_default();
+            let db = database(app, &name)?;
+            let (granted, lease) = grant(db, &user, rights, matches!(needs, Needs::Whole(_))).await?;
+            parts.extensions.insert(Granted(granted));
+            Ok(lease)
+        }
+    }
+}
+
+/// The database of a path, whole.
+fn database(app: &App, name: &str) -> Result<Database> {
+    let name = DbName::parse(name).map_err(|_| Error::DatabaseMissing)?;
+    match app.store.database(&name) {
+        // Clients of CouchDB find it there from the start.
+        Err(store::Error::DatabaseMissing(_)) if matches!(name.as_str(), "_replicator" | "_users") => {
+            match app.store.create(&name) {
+                Err(store::Error::DatabaseExists(_)) => Ok(app.store.database(&name)?),
+                created => Ok(created?),
+            }
+        }
+        database => Ok(database?),
+    }
+}
+
+/// Who asks, as was found out before.
+pub(crate) fn user(parts: &Parts) -> Result<Arc<User>> {
+    let user = parts.extensions.get::<Arc<User>>();
+    // Nobody has looked: nobody gets in.
+    user.cloned()
+        .ok_or_else(|| Error::Internal("a request without a user".to_owned()))
+}
+
+/// The handle of a database for a user with one of these rights, and by what it is given.
+async fn grant(
+    db: Database,
+    user: &Arc<User>,
+    rights: Rights,
+    whole: bool,
+) -> Result<(Database, Option<Lease>)> {
+    let of_users = users_db::is(&db);
+    if user.is_admin() {
+        return Ok((asker::of_admin(db, user, of_users), None));
+    }
+    // Whoever writes a replication reads and writes whatever the server can.
+    if db.name().as_str() == "_replicator" || of_users && user.name.is_none() {
+        return Err(refusal::of(user, NOT_SERVER_ADMIN));
+    }
+    let rules = match db.rules_at_hand() {
+        Some(rules) => rules,
+        None => {
+            let db = db.clone();
+            blocking(move || Ok(db.rules()?)).await?
+        }
+    };
+    let access = rules.access(user.identity());
+    if of_users && !access.whole.all_of(Rights::ALL) {
+        // Everyone's own document is theirs, and nothing else is.
+        return match whole {
+            true => Err(refusal::of(user, NOT_SERVER_ADMIN)),
+            false => Ok((asker::of_users(&db, user, false), None)),
+        };
+    }
+    let any = access.any();
+    if !any.any_of(rights) {
+        return Err(refusal::of_rights(user, any, rights));
+    }
+    let has_whole = access.whole.any_of(rights);
+    if whole && !has_whole {
+        let reason = "You may see some documents of this database only, and this is about all of them.";
+        return Err(refusal::of(user, reason));
+    }
+    let lease = Lease {
+        db: db.clone(),
+        rules: rules.clone(),
+    };
+    // The selectors of feeds are in design documents.
+    let reads = asker::has_feeds(&access);
+    let (user, rules) = (user.clone(), rules.clone());
+    let make = move || {
+        let access = rules.access(user.identity());
+        match has_whole {
+            true if of_users => Ok(asker::of_users(&db, &user, true)),
+            true => asker::of_whole(db, &user, &access),
+            false => asker::of_some(db, &user, &access, rights),
+        }
+    };
+    let granted = if reads { blocking(make).await? } else { make()? };
+    Ok((granted, Some(lease)))
+}
