@@ -64,8 +64,8 @@ pub struct FeedInfo<'a> {
     pub name: &'a str,
     /// JSON text.
     pub selector: &'a str,
-    /// Documents in it, deleted ones too.
-    pub rows: u64,
+    /// Documents in it, deleted ones too, where that is told.
+    pub rows: Option<u64>,
     /// Whether it holds everything that it should.
     pub built: bool,
     /// Places in the order of changes that it is still to be built from.
@@ -83,8 +83,8 @@ pub fn write(out: &mut Vec<u8>, feed: &FeedInfo<'_>) {
         pending,
         ..
     } = feed;
-    let rest =
-        format!(",\"selector\":{selector},\"rows\":{rows},\"built\":{built},\"pending\":{pending}}}\n");
+    let rows = rows.map_or_else(String::new, |rows| format!(",\"rows\":{rows}"));
+    let rest = format!(",\"selector\":{selector}{rows},\"built\":{built},\"pending\":{pending}}}\n");
     out.extend_from_slice(rest.as_bytes());
 }
 
@@ -134,7 +134,7 @@ mod tests {
         let feed = FeedInfo {
             name: "billing/acme",
             selector: "{}",
-            rows: 7,
+            rows: Some(7),
             built: false,
             pending: 2,
         };

@@ -30,7 +30,11 @@ pub(super) async fn show(
         let info = FeedInfo {
             name: &feed,
             selector: &selector,
-            rows: db.count_feed(&feed, 0)?,
+            // Of one who does not see all, each document would have to be read.
+            rows: match db.is_whole() {
+                true => Some(db.count_feed(&feed, 0)?),
+                false => None,
+            },
             built,
             pending,
         };

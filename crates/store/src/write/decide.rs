@@ -26,7 +26,7 @@ impl<'a> Commit<'a, '_> {
         claimed: Option<&Rev>,
     ) -> Result<Outcome, Error> {
         match self.interactive_edit(index, edit, claimed)? {
-            Err(refused) => Ok(Err(self.reason(index, refused)?)),
+            Err(refused) => Ok(Err(self.reason(index, true, refused)?)),
             written => Ok(written),
         }
     }
@@ -115,7 +115,7 @@ impl<'a> Commit<'a, '_> {
     /// A revision made elsewhere: merged, whatever is here.
     pub(super) fn replicated(&mut self, index: usize, edit: &'a ReplicatedEdit) -> Result<Outcome, Error> {
         match self.replicated_edit(index, edit)? {
-            Err(refused) => Ok(Err(self.reason(index, refused)?)),
+            Err(refused) => Ok(Err(self.reason(index, false, refused)?)),
             written => Ok(written),
         }
     }
@@ -136,7 +136,7 @@ impl<'a> Commit<'a, '_> {
         };
         let known = self.knows(index, &rev)?;
         let attachments = if known {
-            if let Err(refused) = self.may_change(index)? {
+            if let Err(refused) = self.may_change(index, false)? {
                 return Ok(Err(refused));
             }
             self.offer_staged(&edit.attachments);

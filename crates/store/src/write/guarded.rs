@@ -56,7 +56,7 @@ impl<'a> Commit<'a, '_> {
 
     /// Whether the one whose edit it is may change a document as it is, where somebody is to be asked that. Tombstones are
     /// there for all.
-    pub(super) fn may_change(&mut self, index: usize) -> Decision<()> {
+    pub(super) fn may_change(&mut self, index: usize, interactive: bool) -> Decision<()> {
         if self.asker.is_none_or(|asker| asker.takes.is_none()) {
             return Ok(Ok(()));
         }
@@ -65,7 +65,7 @@ impl<'a> Commit<'a, '_> {
         };
         let path = path_of(&winner.rev, None);
         let proposal = Proposal {
-            interactive: true,
+            interactive,
             path: &path,
             deleted: false,
             body: winner.body.as_str(),
@@ -75,8 +75,13 @@ impl<'a> Commit<'a, '_> {
     }
 
     /// Why an edit is refused, as far as the one whose it is may know.
-    pub(super) fn reason(&mut self, index: usize, refused: Refused) -> Result<Refused, Error> {
-        Ok(self.may_change(index)?.err().unwrap_or(refused))
+    pub(super) fn reason(
+        &mut self,
+        index: usize,
+        interactive: bool,
+        refused: Refused,
+    ) -> Result<Refused, Error> {
+        Ok(self.may_change(index, interactive)?.err().unwrap_or(refused))
     }
 
     /// Asks the one whose edit it is.

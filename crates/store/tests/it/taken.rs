@@ -146,3 +146,35 @@ fn a_refusal_tells_nothing_of_what_others_have() {
     let bob = database.on_behalf(owner("bob"));
     assert!(one(&bob, edit("own", None, BOB)).is_ok());
 }
+
+#[test]
+fn every_question_says_how_the_edit_came() {
+    let (_dir, _store, database) = store();
+    let replicates = database.on_behalf(Arc::new(Asker {
+        takes: Some(Arc::new(|candidate: &Candidate<'_>| {
+            match candidate.interactive {
+                true => Err(Refused::Forbidden("only what is replicated".to_owned())),
+                false => Ok(()),
+            }
+        })),
+        ..Asker::default()
+    }));
+    let first = replica("a", 1, &["aa"], false, ANN);
+    // The second time it is here already.
+    assert_eq!(
+        told(update(&replicates, vec![first.clone(), first])),
+        [Ok(()), Ok(())]
+    );
+    let unknown = rev("1-00");
+    let with_stub = with(replica("a", 2, &["bb", "aa"], false, ANN), vec![stub("a.wav")]);
+    assert_eq!(
+        told(update(
+            &replicates,
+            vec![with_stub, edit("a", Some(&unknown), ANN)]
+        )),
+        [
+            Err(Refused::MissingStub("a.wav".into())),
+            forbidden("only what is replicated")
+        ]
+    );
+}
