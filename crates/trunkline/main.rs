@@ -3,6 +3,7 @@
 mod cli;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use cli::trust::TrustArgs;
 use cli::{
     Failure, check, compact, config, export, import, info, init, jobs, migrate, replicate, serve, verify,
 };
@@ -16,6 +17,8 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES, max_term_width = 100)]
 struct Cli {
+    #[command(flatten)]
+    trust: TrustArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -155,7 +158,9 @@ Example:
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let Cli { trust, command } = Cli::parse();
+    trust.apply();
+    let done = match command {
         Command::Serve(args) => serve::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Config(args) => config::run(&args),

@@ -66,6 +66,8 @@ pub(crate) struct Node {
     child: Child,
     /// Where it listens: `http://127.0.0.1:port`.
     pub(crate) url: String,
+    /// The port where it speaks TLS, if it does.
+    pub(crate) tls_port: Option<u16>,
     /// Its store's directory.
     pub(crate) dir: PathBuf,
     log: Option<JoinHandle<String>>,
@@ -107,8 +109,13 @@ impl Node {
             let _ = child.wait();
             panic!("the server did not start: {line:?} {}", log.join().unwrap());
         };
+        let secured = line
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix("https://"));
+        let tls_port = secured.map(|address| address.rsplit(':').next().unwrap().parse().unwrap());
         Node {
             url: url.to_owned(),
+            tls_port,
             child,
             dir: dir.to_owned(),
             log: Some(log),

@@ -1,13 +1,13 @@
 //! Where a database is: behind a URL, or in a directory of this machine.
 
-use super::Failure;
 use super::remote::without_credentials;
+use super::{Failure, trust};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use trunkline::core::db_name::DbName;
 use trunkline::engine::{Database, Error, Store};
-use trunkline::replicate::{HttpOptions, HttpPeer, LocalPeer, Peer};
+use trunkline::replicate::{HttpPeer, LocalPeer, Peer};
 
 /// A database, there or not yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,7 +172,7 @@ pub(crate) struct Stores {
 impl Stores {
     pub(crate) fn peer(&mut self, location: &Location, create: bool) -> Result<Arc<dyn Peer>, Failure> {
         match location {
-            Location::Remote(url) => Ok(Arc::new(HttpPeer::new(url, HttpOptions::default())?)),
+            Location::Remote(url) => Ok(Arc::new(HttpPeer::new(url, trust::http_options())?)),
             Location::Local { dir, name } => {
                 Ok(Arc::new(LocalPeer::new(self.store(dir, create)?, name.clone())))
             }

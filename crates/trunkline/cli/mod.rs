@@ -20,6 +20,7 @@ pub(crate) mod serve;
 pub(crate) mod settings;
 pub(crate) mod signals;
 pub(crate) mod snapshot;
+pub(crate) mod trust;
 pub(crate) mod verify;
 
 pub(crate) use failure::Failure;

@@ -1,6 +1,7 @@
 //! A database behind a URL, as far as the commands need it beside replication.
 
 use super::Failure;
+use super::trust;
 use reqwest::{Client, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -26,10 +27,8 @@ pub(crate) fn without_credentials(url: &str) -> String {
 
 impl Remote {
     pub(crate) fn new(url: &str) -> Result<Remote, Failure> {
-        // Fails when one is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Remote {
-            client: Client::builder().build()?,
+            client: trust::client()?,
             url: url.trim_end_matches('/').to_owned(),
         })
     }

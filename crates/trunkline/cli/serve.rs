@@ -5,7 +5,7 @@ use super::location::explain;
 use super::output::say;
 use super::settings::{ConfigFile, sources};
 use super::signals::{Hangup, Stop};
-use super::{Failure, listen};
+use super::{Failure, listen, trust};
 use clap::Args;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -99,6 +99,20 @@ fn flags(args: &ServeArgs) -> Result<Vec<(&'static str, &'static str, String)>, 
             .to_str()
             .ok_or_else(|| Failure::new("--secrets is not UTF-8"))?;
         flags.push(("replication", "secrets", dir.to_owned()));
+    }
+    let tls = trust::given();
+    for (key, path) in [
+        ("certificate", tls.certificate),
+        ("key", tls.key),
+        ("authorities", tls.authorities),
+    ] {
+        if let Some(path) = path {
+            let path = path
+                .into_os_string()
+                .into_string()
+                .map_err(|path| Failure::new(format!("{} is not UTF-8", path.display())))?;
+            flags.push(("replication", key, path));
+        }
     }
     if let Some(filter) = &args.log {
         flags.push(("log", "filter", filter.clone()));

@@ -1,13 +1,13 @@
 //! `trunkline verify`: whether two databases hold the same documents.
 
-use super::Failure;
 use super::location::{Location, Stores};
 use super::output::{count, one_line, say};
+use super::{Failure, trust};
 use clap::Args;
 use serde_json::json;
 use std::process::ExitCode;
 use std::sync::Arc;
-use trunkline::replicate::{Difference, HttpOptions, HttpPeer, Peer, Verified, verify};
+use trunkline::replicate::{Difference, HttpPeer, Peer, Verified, verify};
 
 /// What `verify` takes.
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
 /// Compares the databases behind two URLs and tells what it found under a name; answers whether they differ.
 pub(crate) async fn between(name: &str, source: &str, target: &str) -> Result<bool, Failure> {
     let peer = |url: &str| -> Result<Arc<dyn Peer>, Failure> {
-        Ok(Arc::new(HttpPeer::new(url, HttpOptions::default())?))
+        Ok(Arc::new(HttpPeer::new(url, trust::http_options())?))
     };
     let mut told = Ok(());
     let verified = verify(peer(source)?, peer(target)?, &mut |difference| {

@@ -10,6 +10,7 @@ mod lazy;
 mod moves;
 mod outage;
 mod pending;
+mod secured;
 mod selectors;
 mod stopped;
 mod unserved;

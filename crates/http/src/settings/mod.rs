@@ -53,6 +53,11 @@ impl Settings {
                 "[tls] needs both `certificate` and `key`, or neither",
             ));
         }
+        if process.peers.certificate.is_some() != process.peers.key.is_some() {
+            return Err(Problem::new(
+                "[replication] needs both `certificate` and `key`, or neither",
+            ));
+        }
         if !process.tls_listen.is_empty() && process.certificate.is_none() {
             return Err(Problem::new("[tls] listens, and has no `certificate`"));
         }

@@ -29,6 +29,8 @@ pub struct Process {
     pub version_min: TlsVersion,
     /// Directory with a file per secret that replications name.
     pub secrets: Option<PathBuf>,
+    /// TLS towards peers.
+    pub peers: trunkline_replicate::Tls,
     /// What to log.
     pub log_filter: String,
     /// Whether to log in JSON.
@@ -50,6 +52,7 @@ impl Default for Process {
             require_client_certificate: false,
             version_min: TlsVersion::default(),
             secrets: None,
+            peers: trunkline_replicate::Tls::default(),
             log_filter: "info".to_owned(),
             log_json: false,
         }

@@ -6,7 +6,7 @@ use crate::config::Config;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use trunkline_replicate::Secrets;
+use trunkline_replicate::{Secrets, Tls};
 
 /// Where systemd puts what a service is to know.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
@@ -149,6 +149,10 @@ impl Places {
         let dirs: Vec<PathBuf> = dirs.cloned().collect();
         if !dirs.is_empty() {
             settings.config.secrets = Secrets::in_dirs(dirs);
+        }
+        let peers = &settings.process.peers;
+        if *peers != Tls::default() {
+            settings.config.secrets = settings.config.secrets.clone().with_tls(peers.clone());
         }
         Ok((settings, origins))
     }

@@ -75,14 +75,37 @@ pub(super) const SERVER: Section = Section {
 pub(super) const REPLICATION: Section = Section {
     name: "replication",
     text: "What replications of this server find here.",
-    holds: Holds::Keys(&[key!(
-        "secrets",
-        Kind::Path,
-        START,
-        process.secrets,
-        "Directory with a file per secret that replications name in place of credentials. Also TRUNKLINE_SECRETS and \
-         --secrets."
-    )]),
+    holds: Holds::Keys(&[
+        key!(
+            "secrets",
+            Kind::Path,
+            START,
+            process.secrets,
+            "Directory with a file per secret that replications name in place of credentials. Also TRUNKLINE_SECRETS and \
+             --secrets."
+        ),
+        key!(
+            "certificate",
+            Kind::Path,
+            START,
+            process.peers.certificate,
+            "PEM file of the certificate that this server shows to peers that want one. Also --cert."
+        ),
+        key!(
+            "key",
+            Kind::Path,
+            START,
+            process.peers.key,
+            "PEM file of its key. Also --key."
+        ),
+        key!(
+            "authorities",
+            Kind::Path,
+            START,
+            process.peers.authorities,
+            "PEM file of authorities that vouch for peers, beside those that the system trusts. Also --cacert."
+        ),
+    ]),
 };
 
 pub(super) const LOG: Section = Section {
