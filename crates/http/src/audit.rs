@@ -4,10 +4,9 @@
 use crate::auth::User;
 use trunkline_core::doc::{Edit, InteractiveEdit, ReplicatedEdit};
 use trunkline_store::{Batch, Database, Outcome, Refused};
-use trunkline_wire::functions;
 
 /// The target of its events.
-pub(crate) const TARGET: &str = "audit";
+pub const TARGET: &str = "audit";
 
 /// Documents of this database decide who is who.
 const USERS: &str = "_users";
@@ -20,8 +19,7 @@ pub(crate) fn changed(user: &User, what: &str, of: &str) {
 /// What is to be put down of edits, once it is known what became of them.
 pub(crate) struct Edits {
     database: String,
-    /// JSON text.
-    user: String,
+    user: Option<String>,
     /// Of the documents of users, in order.
     ids: Vec<String>,
 }
@@ -36,7 +34,7 @@ impl Edits {
         let ids = batch.edits.iter().filter(|_| name == USERS);
         Some(Edits {
             database: name.to_owned(),
-            user: functions::user_context(name, asker.map(|asker| &*asker.user)),
+            user: asker.and_then(|asker| asker.user.name()).map(str::to_owned),
             ids: ids.map(id).collect(),
         })
     }
@@ -48,7 +46,7 @@ impl Edits {
             .zip(outcomes)
             .filter(|(_, outcome)| outcome.is_ok())
         {
-            tracing::info!(target: TARGET, user = self.user, what = "user", of = id, "changed");
+            tracing::info!(target: TARGET, user = self.user.as_deref(), what = "user", of = id, "changed");
         }
         let reason = |outcome: &Outcome| match outcome {
             Err(Refused::Forbidden(reason) | Refused::Unauthorized(reason)) => Some(reason.clone()),
@@ -57,7 +55,7 @@ impl Edits {
         let mut refused = outcomes.iter().filter_map(reason);
         if let Some(reason) = refused.next() {
             let (edits, database) = (refused.count() + 1, &self.database);
-            tracing::warn!(target: TARGET, user = self.user, database, edits, reason, "refused");
+            tracing::warn!(target: TARGET, user = self.user.as_deref(), database, edits, reason, "refused");
         }
     }
 }

@@ -50,6 +50,7 @@ mod unread;
 mod upload;
 mod views;
 
+pub use audit::TARGET as AUDIT;
 pub use auth::hash_admin;
 pub use config::{
     Authentication, Certificates, Config, Connections, Cors, Jwt, Lockout, Passwords, Prf, Proxy, SameSite,

@@ -9,9 +9,14 @@ use super::{Failure, listen, trust};
 use clap::Args;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
+use std::sync::Arc;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 use trunkline::engine::Store;
 use trunkline::http::settings::{Live, Process, Sources};
 use trunkline::http::{ServerTls, serve as serve_http};
@@ -182,16 +187,40 @@ fn greet(args: &ServeArgs, live: &Live, listening: &Listening) -> Result<(), Fai
 fn start_log(process: &Process) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&process.log_filter)
         .map_err(|cause| Failure::new(format!("log filter {:?}: {cause}", process.log_filter)))?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        // Told on standard error, which is what fails then: a panic in whoever logs.
-        .log_internal_errors(false);
-    if process.log_json {
-        log.json().init();
-    } else {
-        log.with_target(false).init();
-    }
+    let log = || {
+        tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            // Told on standard error, which is what fails then: a panic in whoever logs.
+            .log_internal_errors(false)
+    };
+    let log = match process.log_json {
+        true => log().json().with_filter(filter).boxed(),
+        false => log().with_target(false).with_filter(filter).boxed(),
+    };
+    let audit = process.log_audit.as_deref().map(audit).transpose()?;
+    tracing_subscriber::registry().with(log).with(audit).init();
     Ok(())
+}
+
+/// What goes to the audit log's file: events of its target, a line of JSON each.
+fn audit<S>(path: &Path) -> Result<impl Layer<S>, Failure>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+{
+    let mut options = std::fs::File::options();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(|cause| {
+        Failure::new(format!(
+            "{}: the audit log cannot be opened: {cause}",
+            path.display()
+        ))
+    })?;
+    Ok(tracing_subscriber::fmt::layer()
+        .json()
+        .with_writer(Arc::new(file))
+        .log_internal_errors(false)
+        .with_filter(filter_fn(|event| event.target() == trunkline::http::AUDIT)))
 }

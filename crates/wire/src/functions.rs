@@ -8,6 +8,7 @@ pub const DEFAULT_SECURITY: &str = r#"{"members":{"roles":["_admin"]},"admins":{
 /// Who asks something of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
+    name: Option<Box<str>>,
     /// Members of an object, JSON text.
     members: Box<str>,
 }
@@ -29,8 +30,16 @@ impl User {
         }
         out.push(b']');
         User {
+            name: name.map(Into::into),
             members: String::from_utf8(out).unwrap_or_default().into(),
         }
+    }
+}
+
+impl User {
+    /// The name; nobody has none.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 }
 

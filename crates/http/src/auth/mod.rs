@@ -24,6 +24,7 @@ pub use password::hash_admin;
 pub(crate) use user::{Method, User};
 
 use crate::app::App;
+use crate::audit;
 use crate::config::{Authentication, Config, Sessions};
 use crate::connection::Peer;
 use crate::error::{Error, Result};
@@ -292,7 +293,8 @@ async fn log_in(
         }
         None => {
             auth.failures.add(guesser, &settings.lockout);
-            tracing::warn!(name = given.name, ?address, "a wrong name or password");
+            let address = address.map(tracing::field::display);
+            tracing::warn!(target: audit::TARGET, name = given.name, address, "a wrong name or password");
             Err(Error::Unauthorized("Name or password is incorrect.".to_owned()))
         }
     }

@@ -130,7 +130,7 @@ impl Live {
         }
         state.keep(kept)?;
         self.publish(&state);
-        tracing::info!(target: "audit", who, section, key, "a setting was {action}");
+        tracing::info!(target: crate::audit::TARGET, who, section, key, "a setting was {action}");
         Ok(old)
     }
 
@@ -141,7 +141,7 @@ impl Live {
         let file = state.places.read_file()?;
         let waiting = state.take_file(file)?;
         self.publish(&state);
-        tracing::info!(target: "audit", who, restart = ?waiting, "settings were read again");
+        tracing::info!(target: crate::audit::TARGET, who, restart = ?waiting, "settings were read again");
         Ok(waiting)
     }
 

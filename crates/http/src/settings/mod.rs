@@ -75,7 +75,9 @@ impl Settings {
         }
         for (name, password) in &self.config.admins {
             if name.contains(':') {
-                return Err(Problem::new(format!("`{name}` in [admins] has a `:`, which ends a name")));
+                return Err(Problem::new(format!(
+                    "`{name}` in [admins] has a `:`, which ends a name"
+                )));
             }
             if !hashed::is_sound(password.reveal()) {
                 return Err(Problem::new(format!(

@@ -35,6 +35,8 @@ pub struct Process {
     pub log_filter: String,
     /// Whether to log in JSON.
     pub log_json: bool,
+    /// Where the audit log goes beside.
+    pub log_audit: Option<PathBuf>,
 }
 
 impl Default for Process {
@@ -55,6 +57,7 @@ impl Default for Process {
             peers: trunkline_replicate::Tls::default(),
             log_filter: "info".to_owned(),
             log_json: false,
+            log_audit: None,
         }
     }
 }

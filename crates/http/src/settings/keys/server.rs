@@ -127,5 +127,12 @@ pub(super) const LOG: Section = Section {
             process.log_json,
             "Whether each event is a line of JSON. Also --log-json."
         ),
+        key!(
+            "audit",
+            Kind::Path,
+            START,
+            process.log_audit,
+            "File to which events of the target audit are appended, a line of JSON each, whatever the filter says."
+        ),
     ]),
 };

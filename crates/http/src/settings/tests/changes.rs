@@ -190,5 +190,8 @@ fn a_program_without_files_may_change_them_too() {
     live.change("cors", "max_age", None, "").unwrap();
     let now = live.now();
     let lockout = &now.authentication.lockout;
-    assert_eq!((lockout.failures, lockout.seconds, now.cors.max_age), (7, 20, 600));
+    assert_eq!(
+        (lockout.failures, lockout.seconds, now.cors.max_age),
+        (7, 20, 600)
+    );
 }
