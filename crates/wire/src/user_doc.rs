@@ -128,11 +128,15 @@ pub fn without_password(body: &str) -> Result<String, JsonError> {
     Ok(String::from_utf8(out).unwrap_or_default())
 }
 
-/// The body with no more than the members that are listed.
-pub fn only(body: &str, members: &[String]) -> Result<String, JsonError> {
-    let mut out = kept_members(body, |name| members.iter().any(|member| member == name))?;
+/// Those members of the body that are listed; none that says anything of the password ever is. `None` when there is none.
+pub fn public(body: &str, listed: &[String]) -> Option<String> {
+    let is_public = |name: &str| !PASSWORD.contains(&name) && listed.iter().any(|member| member == name);
+    let mut out = kept_members(body, is_public).ok()?;
+    if out.len() == 1 {
+        return None;
+    }
     out.push(b'}');
-    Ok(String::from_utf8(out).unwrap_or_default())
+    String::from_utf8(out).ok()
 }
 
 fn kept_members(body: &str, keep: impl Fn(&str) -> bool) -> Result<Vec<u8>, JsonError> {
@@ -201,12 +205,19 @@ mod tests {
                 .unwrap()
                 .starts_with(r#"{"password_scheme""#)
         );
-        assert_eq!(
-            only(old, &["own".to_owned(), "none".to_owned()]).unwrap(),
-            r#"{"own":[1.0]}"#
-        );
         let plain = without_password(r#"{"password":1,"a":"password"}"#);
         assert_eq!(plain.unwrap(), r#"{"a":"password"}"#);
-        assert_eq!(only(old, &[]).unwrap(), "{}");
+    }
+
+    #[test]
+    fn what_everyone_may_see() {
+        let listed = ["name", "mail", "salt", "derived_key", "password"].map(str::to_owned);
+        let doc = r#"{"name":"anna","mail":{"a":1},"roles":[],"salt":"s","derived_key":"d","password":"x"}"#;
+        assert_eq!(
+            public(doc, &listed).as_deref(),
+            Some(r#"{"name":"anna","mail":{"a":1}}"#)
+        );
+        assert_eq!(public(doc, &listed[2..]), None);
+        assert_eq!(public(doc, &[]), None);
     }
 }

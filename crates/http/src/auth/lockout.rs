@@ -27,14 +27,15 @@ impl Guesser {
     /// Whoever has one IPv6 address has the other 2^64 of its network, too.
     pub(super) fn new(name: &str, address: Option<IpAddr>) -> Guesser {
         let mut hasher = blake3::Hasher::new();
-        match address {
-            Some(IpAddr::V4(address)) => hasher.update(&address.octets()),
-            Some(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
-                Some(address) => hasher.update(&address.octets()),
-                None => hasher.update(&address.segments().map(u16::to_be_bytes).concat().as_slice()[..8]),
-            },
-            None => &mut hasher,
-        };
+        match address.map(|address| address.to_canonical()) {
+            Some(IpAddr::V4(address)) => {
+                hasher.update(&address.octets());
+            }
+            Some(IpAddr::V6(address)) => {
+                hasher.update(&(u128::from(address) >> 64).to_be_bytes());
+            }
+            None => {}
+        }
         hasher.update(b"/");
         hasher.update(name.as_bytes());
         Guesser(*hasher.finalize().as_bytes())
@@ -56,10 +57,10 @@ impl Failures {
         }
     }
 
-    /// Counts a failure.
-    pub(super) fn add(&self, guesser: Guesser, settings: &Lockout) {
+    /// Counts a failure; answers whether it is the one that locks out.
+    pub(super) fn add(&self, guesser: Guesser, settings: &Lockout) -> bool {
         if settings.failures == 0 {
-            return;
+            return false;
         }
         let now = Instant::now();
         let until = now
@@ -75,6 +76,7 @@ impl Failures {
         }
         failed.times = failed.times.saturating_add(1);
         failed.until = until;
+        failed.times == settings.failures
     }
 
     /// Who knows the password did not guess.
@@ -110,9 +112,9 @@ mod tests {
     fn the_third_failure_locks_this_name_from_here() {
         let failures = Failures::default();
         let anna = at("anna", "10.0.0.1");
-        for _ in 0..3 {
+        for time in 1..=3 {
             assert!(failures.check(anna, &SETTINGS).is_ok());
-            failures.add(anna, &SETTINGS);
+            assert_eq!(failures.add(anna, &SETTINGS), time == 3);
         }
         let refused = failures.check(anna, &SETTINGS);
         assert!(matches!(refused, Err(Error::LockedOut(1..=100))), "{refused:?}");
@@ -172,7 +174,7 @@ mod tests {
             ..SETTINGS
         };
         let anna = at("anna", "10.0.0.1");
-        (0..3).for_each(|_| failures.add(anna, &many));
+        assert!((0..3).any(|_| failures.add(anna, &many)));
         for number in 0..LOCKOUTS_MAX {
             failures.add(at(&number.to_string(), "10.0.0.1"), &SETTINGS);
         }

@@ -292,13 +292,27 @@ async fn log_in(
             Ok(account)
         }
         None => {
-            auth.failures.add(guesser, &settings.lockout);
-            let address = address.map(tracing::field::display);
-            tracing::warn!(target: audit::TARGET, name = given.name, address, "a wrong name or password");
+            let is_locked = auth.failures.add(guesser, &settings.lockout);
+            note_failure(&given.name, address, is_locked);
             Err(Error::Unauthorized("Name or password is incorrect.".to_owned()))
         }
     }
 }
+
+/// Puts down who was not let in. Whoever sends names chooses their length.
+fn note_failure(name: &str, address: Option<IpAddr>, is_locked: bool) {
+    let user: String = name.chars().take(NAME_CHARS_NOTED).collect();
+    let reason = if is_locked {
+        "too many wrong passwords: locked out"
+    } else {
+        "a wrong name or password"
+    };
+    let address = address.map(tracing::field::display);
+    tracing::warn!(target: audit::TARGET, user, address, reason, "refused");
+}
+
+/// Characters of a name that the log shows.
+const NAME_CHARS_NOTED: usize = 128;
 
 /// Bytes that nobody can guess.
 fn random() -> [u8; 32] {

@@ -22,11 +22,15 @@ pub(super) async fn show(
     if user.name.is_none() && query.is_true("basic") {
         return Err(Error::Unauthorized("Please login.".to_owned()));
     }
-    let mut info = json!({ "authentication_handlers": auth::handlers(&app.config()) });
-    if let Some(by) = user.by {
-        info["authenticated"] = by.handler().into();
-    }
-    info["authentication_db"] = users_db::NAME.into();
+    let handlers = auth::handlers(&app.config());
+    let info = match user.by {
+        None => json!({ "authentication_handlers": handlers, "authentication_db": users_db::NAME }),
+        Some(by) => json!({
+            "authentication_handlers": handlers,
+            "authenticated": by.handler(),
+            "authentication_db": users_db::NAME,
+        }),
+    };
     let session = json!({ "ok": true, "userCtx": user.context(), "info": info });
     Ok(respond::value(StatusCode::OK, &session))
 }

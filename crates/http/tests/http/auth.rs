@@ -13,14 +13,12 @@ pub(crate) fn quick() -> Passwords {
 }
 
 /// A server with the administrator `root`, whose password is `toor`.
-pub(crate) async fn with(authentication: Authentication) -> Server {
+pub(crate) async fn with(mut authentication: Authentication) -> Server {
+    authentication.passwords.iterations = 10;
     let root = Secret::new(hash_admin(&quick(), "toor"));
     Server::with(Config {
         admins: [("root".to_owned(), root)].into(),
-        authentication: Authentication {
-            passwords: quick(),
-            ..authentication
-        },
+        authentication,
         ..Config::default()
     })
     .await

@@ -58,6 +58,7 @@ mod sockets;
 mod tls;
 mod updates;
 mod users;
+mod users_own;
 mod validate;
 mod views;
 mod views_builds;

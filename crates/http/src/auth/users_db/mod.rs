@@ -6,9 +6,12 @@ mod rules;
 pub(crate) use passwords::prepare;
 
 use super::User;
+use crate::config::Config;
+use crate::error::Result;
 use rules::Change;
 use std::sync::Arc;
-use trunkline_store::{Database, Sees, Takes};
+use trunkline_core::doc::Body;
+use trunkline_store::{Database, Leaf, Sees, Takes};
 use trunkline_wire::user_doc;
 
 /// Its name.
@@ -35,4 +38,21 @@ pub(crate) fn asker_parts(user: &Arc<User>, is_admin: bool) -> (Option<Sees>, Ta
         rules::judge(&user, is_admin, &Change::of(candidate)).map_err(rules::forbidden)
     });
     (sees, takes)
+}
+
+/// What the settings let everyone see of a user's document that `db` does not show; `None` when that is nothing.
+pub(crate) fn public_part(db: &Database, id: &str, config: &Config) -> Result<Option<Leaf>> {
+    let fields = &config.authentication.passwords.public_fields;
+    if fields.is_empty() || !is(db) || db.is_whole() || !id.starts_with(user_doc::ID_PREFIX) {
+        return Ok(None);
+    }
+    let Some(leaf) = db.whole().get(id, None)?.filter(|leaf| !leaf.deleted) else {
+        return Ok(None);
+    };
+    let part = user_doc::public(leaf.body.as_str(), fields).and_then(|text| Body::parse(&text).ok());
+    Ok(part.map(|body| Leaf {
+        body,
+        attachments: Vec::new(),
+        ..leaf
+    }))
 }

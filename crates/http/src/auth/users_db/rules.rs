@@ -65,6 +65,10 @@ pub(super) fn judge(user: &User, is_admin: bool, change: &Change<'_>) -> Result<
     if roles.iter().any(|role| role.starts_with('_')) {
         return Err("No system roles (starting with underscore) in users db.");
     }
+    // Last: a new password is not derived where anything else is wrong.
+    if doc.has_password {
+        return Err("doc.password must not be kept in clear.");
+    }
     Ok(())
 }
 
@@ -81,9 +85,6 @@ fn check<'a>(id: &str, doc: &'a UserDoc) -> Result<&'a [String], &'static str> {
         .ok_or("doc.roles must be an array of strings")?;
     if id.strip_prefix(user_doc::ID_PREFIX) != Some(name) {
         return Err("Doc ID must be of the form org.couchdb.user:name");
-    }
-    if doc.has_password {
-        return Err("doc.password must not be kept in clear.");
     }
     if doc.password_sha.is_some() && doc.salt.is_none() {
         return Err("Users with password_sha must have a salt.");

@@ -3,6 +3,7 @@
 use super::{etag, not_there, stream};
 use crate::absent;
 use crate::app::{App, blocking};
+use crate::auth::users_db;
 use crate::error::{Error, Result};
 use crate::request::{DocPath, Query, Target, accepts, header_value, matches_etag};
 use crate::respond;
@@ -83,8 +84,13 @@ async fn read_winner(
     options: ReadOptions,
     headers: HeaderMap,
 ) -> Result<Response> {
+    let config = app.config();
     let read = app.reads.run(move || {
-        let Some(leaf) = db.get(&id, None)? else {
+        let found = match db.get(&id, None)? {
+            None => users_db::public_part(&db, &id, &config)?,
+            found => found,
+        };
+        let Some(leaf) = found else {
             return Err(not_there(&db, &id)?);
         };
         if leaf.deleted {
