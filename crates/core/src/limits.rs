@@ -346,8 +346,9 @@ pub const TLS_HANDSHAKE_MS: u64 = 10_000;
 /// waited for: a modem does it, and who holds connections open with a byte now and then does not.
 pub const REQUEST_STREAM_BYTES_LEAST: usize = 8 << 10;
 
-/// Bytes of an answer that are handed to a connection at once: what a client that does not read keeps there.
-pub const ANSWER_PIECE_BYTES_MAX: usize = 64 << 10;
+/// Bytes of an answer that are handed to a connection at once: what a client that does not read keeps there. A frame of
+/// HTTP/2 has no more.
+pub const ANSWER_PIECE_BYTES_MAX: usize = 16 << 10;
 
 /// Connections beyond [`CONNECTIONS_MAX`] that are told so at once; more are closed without a word.
 pub const CONNECTIONS_REFUSED_MAX: usize = 64;

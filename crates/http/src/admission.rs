@@ -1,6 +1,7 @@
 //! How much a server takes on at once. Who comes beyond that is told at once to come back: those who are let in are
 //! answered in time, and memory has a bound.
 
+use crate::untaken::Taking;
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 use std::pin::Pin;
@@ -50,11 +51,13 @@ pub(crate) struct Held {
     /// Of a piece that is longer than goes at once.
     rest: Bytes,
     _place: Place,
+    /// Where the client says how much of it may come.
+    taking: Option<Taking>,
 }
 
 impl Held {
     /// Holds `place` as long as something of the body is left.
-    pub(crate) fn until_sent(body: Body, place: Place) -> Body {
+    pub(crate) fn until_sent(body: Body, place: Place, taking: Option<Taking>) -> Body {
         if body.is_end_stream() {
             return body;
         }
@@ -62,12 +65,16 @@ impl Held {
             body,
             rest: Bytes::new(),
             _place: place,
+            taking,
         })
     }
 
     fn piece(&mut self, mut bytes: Bytes) -> Frame<Bytes> {
         if bytes.len() > ANSWER_PIECE_BYTES_MAX {
             self.rest = bytes.split_off(ANSWER_PIECE_BYTES_MAX);
+        }
+        if let Some(taking) = &self.taking {
+            taking.waits();
         }
         Frame::data(bytes)
     }
@@ -81,6 +88,9 @@ impl HttpBody for Held {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Some(taking) = &self.taking {
+            taking.taken();
+        }
         if !self.rest.is_empty() {
             let rest = std::mem::take(&mut self.rest);
             return Poll::Ready(Some(Ok(self.piece(rest))));
@@ -121,7 +131,7 @@ mod tests {
         let place = places.take(1).unwrap();
         assert!(places.take(1).is_none());
         let long: Vec<u8> = (0..ANSWER_PIECE_BYTES_MAX * 2 + 7).map(|n| n as u8).collect();
-        let mut body = Held::until_sent(Body::from(long.clone()), place);
+        let mut body = Held::until_sent(Body::from(long.clone()), place, None);
         let mut sent = Vec::new();
         while !body.is_end_stream() {
             assert!(places.take(1).is_none());
@@ -132,7 +142,7 @@ mod tests {
         }
         assert!(sent == long);
         drop(body);
-        let empty = Held::until_sent(Body::empty(), places.take(1).unwrap());
+        let empty = Held::until_sent(Body::empty(), places.take(1).unwrap(), None);
         assert!(places.take(1).is_some());
         drop(empty);
     }

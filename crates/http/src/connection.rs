@@ -8,13 +8,16 @@ use crate::impatient::Impatient;
 use crate::lenient::Lenient;
 use crate::listener::{Accepted, Incoming, Io};
 use crate::tls::{ServerTls, names_of};
+use crate::untaken::Untaken;
 use axum::body::Body;
+use axum::http::Version;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::Watcher;
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use trunkline_core::limits::{
@@ -51,9 +54,14 @@ pub(crate) async fn serve(
         },
     };
     let peer = Peer { address, tls };
+    let untaken = Arc::new(Untaken::default());
+    let untaken_here = Arc::clone(&untaken);
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
+        if request.version() == Version::HTTP_2 {
+            request.extensions_mut().insert(Arc::clone(&untaken_here));
+        }
         if let Some(certificate) = &certificate {
             request.extensions_mut().insert(certificate.clone());
         }
@@ -61,14 +69,25 @@ pub(crate) async fn serve(
         async move { Ok::<_, Infallible>(front.answer(request).await) }
     });
     let head = Duration::from_millis(settings.head_ms);
-    let stream = Impatient::new(stream, head, Duration::from_millis(settings.silence_ms));
+    let silence = Duration::from_millis(settings.silence_ms);
+    let stream = Impatient::new(stream, head, silence);
     let connection = builder(&settings)
         .serve_connection(TokioIo::new(Lenient::new(stream)), service)
         .into_owned();
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(?address, %error, "a connection ended");
+    tokio::select! {
+        ended = watcher.watch(connection) => {
+            if let Err(error) = ended {
+                tracing::debug!(?address, %error, "a connection ended");
+            }
+        }
+        () = untaken.given_up(silence * UNTAKEN_SILENCES) => {
+            tracing::debug!(?address, "a connection was ended: nobody takes an answer");
+        }
     }
 }
+
+/// How many times longer an answer of HTTP/2 may wait than a connection: it shares the way with others.
+const UNTAKEN_SILENCES: u32 = 4;
 
 type Secured = (Box<dyn Io>, Option<ClientCertificate>);
 

@@ -10,6 +10,7 @@ use crate::connection::Peer;
 use crate::error::Error;
 use crate::protective::protect;
 use crate::unread::Unread;
+use crate::untaken::{Taking, Untaken};
 use crate::{Config, auth, cors, encoding, routes};
 use axum::Router;
 use axum::extract::Request;
@@ -89,13 +90,21 @@ impl Front {
         let Some(place) = admission.requests.take(requests_max) else {
             return Error::Overloaded.into_response();
         };
+        let untaken = request.extensions().get::<Arc<Untaken>>().cloned();
         let response = self.admitted(request, config).await;
         let place = match response.extensions().get::<Lasting>() {
-            None => Some(place),
-            Some(Lasting) => admission.feeds.take(config.connections.feeds_max),
+            None => Some((place, untaken)),
+            // Whoever reads it may have to do with what it has read for long.
+            Some(Lasting) => {
+                let place = admission.feeds.take(config.connections.feeds_max);
+                place.map(|place| (place, None))
+            }
         };
         match place {
-            Some(place) => response.map(|body| Held::until_sent(body, place)),
+            Some((place, untaken)) => response.map(|body| {
+                let taking = untaken.as_ref().map(Taking::of);
+                Held::until_sent(body, place, taking)
+            }),
             None => Error::Overloaded.into_response(),
         }
     }

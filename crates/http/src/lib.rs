@@ -47,6 +47,7 @@ mod snapshots;
 mod tasks;
 mod tls;
 mod unread;
+mod untaken;
 mod upload;
 mod views;
 
