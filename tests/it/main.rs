@@ -14,6 +14,7 @@ mod cli;
 mod examples;
 mod export;
 mod front;
+mod hostile;
 mod import;
 mod jobs;
 mod kill9;

@@ -39,7 +39,7 @@ pub(super) fn shown(index: Option<&MangoIndex>) -> Value {
 pub(super) async fn list(Db(db): Db, query: Query) -> Result<Response> {
     let wrong = || {
         Error::Mango(
-            StatusCode::INTERNAL_SERVER_ERROR,
+            StatusCode::BAD_REQUEST,
             "invalid_list_index_params",
             "Index parameter ranges: limit > 1, skip > 0".to_owned(),
         )
