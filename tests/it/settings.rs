@@ -37,6 +37,9 @@ fn what_is_wrong_is_told_by_line() {
         let all = "trunkline.toml, line 2: unknown key `require_valid_usr` in [authentication]; did you mean `require_valid_user`?";
         assert!(told.ends_with(all), "{told}");
     }
+    std::fs::write(file, "[log]\nfilter = \"loud=very\"\n").unwrap();
+    assert!(fails(&["config", "check", file]).contains("`filter` in [log]"));
+    assert!(fails(&["serve", dir, "--listen", "127.0.0.1:0"]).contains("`filter` in [log]"));
     assert!(fails(&["serve", dir, "--config", "no-such-file.toml"]).contains("no such file"));
     assert!(fails(&["config", "check", "no-such-file.toml"]).contains("no such file"));
 }

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::output::{say, tell};
+use super::serve::log_filter;
 use super::settings::{ConfigFile, sources};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
@@ -51,11 +52,12 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<ExitCode, Failure> {
 }
 
 fn check(file: &Path) -> Result<(), Failure> {
-    let (_, warnings) = Live::open(Sources {
+    let (live, warnings) = Live::open(Sources {
         file: Some(file.to_owned()),
         file_is_named: true,
         ..Sources::default()
     })?;
+    log_filter(&live.process())?;
     for warning in warnings {
         tell(format_args!("trunkline: {warning}"));
     }

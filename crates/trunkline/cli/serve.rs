@@ -184,9 +184,15 @@ fn greet(args: &ServeArgs, live: &Live, listening: &Listening) -> Result<(), Fai
     say(format_args!("  curl {user}{url}/cdrs/_changes?include_docs=true"))
 }
 
+/// What the settings say is logged.
+pub(crate) fn log_filter(process: &Process) -> Result<EnvFilter, Failure> {
+    let filter = &process.log_filter;
+    let failed = |cause| Failure::new(format!("`filter` in [log] is {filter:?}: {cause}"));
+    EnvFilter::try_new(filter).map_err(failed)
+}
+
 fn start_log(process: &Process) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&process.log_filter)
-        .map_err(|cause| Failure::new(format!("log filter {:?}: {cause}", process.log_filter)))?;
+    let filter = log_filter(process)?;
     let log = || {
         tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)

@@ -20,8 +20,10 @@ pub(crate) mod users_db;
 mod verified;
 
 pub(crate) use basic::Credentials;
+pub(crate) use jwt::is_sound_key;
 pub use password::hash_admin;
 pub(crate) use user::{Method, User};
+pub(crate) use users_db::rule;
 
 use crate::app::App;
 use crate::audit;

@@ -33,6 +33,7 @@ pub use shown::{Shown, Unchanged};
 pub use sources::{Origin, Sources};
 pub use value::{HIDDEN, Kind, Value};
 
+use crate::auth::{is_sound_key, rule};
 use crate::config::Config;
 
 /// Every setting of a server.
@@ -85,9 +86,43 @@ impl Settings {
                 )));
             }
         }
+        self.check_keys_and_rules()?;
         let cors = &self.config.cors;
+        let is_origin = |origin: &&String| {
+            let host = origin.strip_prefix("https://").or(origin.strip_prefix("http://"));
+            *origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains('/'))
+        };
+        if let Some(origin) = cors.origins.iter().find(|origin| !is_origin(origin)) {
+            return Err(Problem::new(format!(
+                "`origins` in [cors] takes * and origins such as https://app.example; not {origin:?}"
+            )));
+        }
         if cors.credentials && cors.origins.iter().any(|origin| origin == "*") {
             return Err(Problem::new("[cors] takes no `credentials` with the origin *"));
+        }
+        Ok(())
+    }
+
+    /// What would otherwise be found out by those who log in.
+    fn check_keys_and_rules(&self) -> Result<(), Problem> {
+        let authentication = &self.config.authentication;
+        for (name, key) in &authentication.jwt.keys {
+            if !is_sound_key(name, key.reveal()) {
+                return Err(Problem::new(format!(
+                    "`{name}` in [jwt_keys] must be called hmac:ID (base64), rsa:ID, ec:ID or eddsa:ID (PEM of a public key), and \
+                     be one"
+                )));
+            }
+        }
+        for (pattern, said) in &authentication.passwords.patterns {
+            if let Err(wrong) = rule(pattern) {
+                let wrong = wrong.to_string();
+                let last = wrong.lines().last().unwrap_or_default();
+                return Err(Problem::new(format!(
+                    "`{said}` in [password_rules] is no regular expression: {}",
+                    last.trim_start_matches("error: ")
+                )));
+            }
         }
         Ok(())
     }

@@ -78,7 +78,9 @@ impl Kind {
             (Kind::Text, Value::Text(_)) => true,
             (Kind::Path | Kind::Secret, Value::Text(text)) => !text.is_empty(),
             (Kind::OneOf(names), Value::Text(text)) => names.contains(&text.as_str()),
-            (Kind::List | Kind::Secrets, Value::List(_)) => true,
+            (Kind::List, Value::List(_)) => true,
+            // Anybody signs with nothing.
+            (Kind::Secrets, Value::List(texts)) => texts.iter().all(|text| !text.is_empty()),
             _ => false,
         };
         if fits {

@@ -63,3 +63,17 @@ impl Algorithm {
         }
     }
 }
+
+/// Whether a key of the settings is one: the name begins with a family, and what it stands for is of that family.
+pub(crate) fn is_sound(name: &str, key: &str) -> bool {
+    let Some((family, _)) = name.split_once(':') else {
+        return false;
+    };
+    match family {
+        "hmac" => STANDARD.decode(key.trim()).is_ok_and(|secret| !secret.is_empty()),
+        "rsa" => public_key::read(key, Kind::Rsa).is_some(),
+        "ec" => public_key::read(key, Kind::Ec).is_some(),
+        "eddsa" => public_key::read(key, Kind::Ed25519).is_some(),
+        _ => false,
+    }
+}

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use key::Algorithm;
+pub(crate) use key::is_sound as is_sound_key;
 use serde_json::Value;
 
 /// Whom a token names, if it is signed with one of the keys and says all it must.

@@ -1,6 +1,8 @@
 //! The database `_users`: what is seen of it and taken there, and how a new password gets into a document.
 
 mod passwords;
+
+pub(crate) use passwords::rule;
 mod rules;
 
 pub(crate) use passwords::prepare;

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::auth::password::Kept;
 use crate::config::Passwords;
 use crate::error::{Error, Result};
-use regex::RegexBuilder;
+use regex::{Regex, RegexBuilder};
 use trunkline_core::doc::{Body, RevPath};
 use trunkline_core::limits::PATTERN_BYTES_MAX;
 use trunkline_core::rev::Rev;
@@ -89,6 +89,11 @@ fn derived(app: &App, settings: &Passwords, body: &str, password: &str) -> Resul
     Body::parse(&text.map_err(|_| malformed())?).map_err(|_| malformed())
 }
 
+/// Reads a pattern that passwords must match.
+pub(crate) fn rule(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build()
+}
+
 /// Refuses passwords that the settings do not want.
 fn check(settings: &Passwords, password: &str) -> Result<()> {
     const REFUSED: &str = "Password does not conform to requirements.";
@@ -99,8 +104,7 @@ fn check(settings: &Passwords, password: &str) -> Result<()> {
         )));
     }
     for (pattern, reason) in &settings.patterns {
-        let pattern = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
-        let pattern = pattern.map_err(|error| {
+        let pattern = rule(pattern).map_err(|error| {
             tracing::error!(%error, "a pattern for passwords in the settings cannot be read");
             Error::Forbidden("Server cannot hash passwords at this time.".to_owned())
         })?;

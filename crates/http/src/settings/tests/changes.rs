@@ -109,6 +109,36 @@ fn what_is_wrong_changes_nothing() {
         assert_eq!(live.change(section, key, text("1"), ""), Err(Unchanged::Unknown));
     }
     assert_eq!(live.change("admins", "anna", None, ""), Err(Unchanged::Unknown));
+    let key = "must be called hmac:ID";
+    for (section, key, value, why) in [
+        ("jwt_keys", "hmac:_default", "not base64!", key),
+        ("jwt_keys", "hs:_default", "c2VjcmV0", key),
+        ("jwt_keys", "rsa:_default", "c2VjcmV0", key),
+        (
+            "password_rules",
+            "A digit.",
+            "[0-9",
+            "is no regular expression: unclosed character class",
+        ),
+        ("cors", "origins", "app.example", "not \"app.example\""),
+        (
+            "cors",
+            "origins",
+            "https://app.example/",
+            "not \"https://app.example/\"",
+        ),
+    ] {
+        let told = refused(live.change(section, key, text(value), ""));
+        assert!(told.contains(why) && !told.contains("c2VjcmV0"), "{told}");
+    }
+    live.change("jwt_keys", "hmac:_default", text("c2VjcmV0"), "")
+        .unwrap();
+    live.change("password_rules", "A digit.", text("[0-9]"), "")
+        .unwrap();
+    let rules = live.now().authentication.passwords.patterns.clone();
+    assert_eq!(rules, [("[0-9]".to_owned(), "A digit.".to_owned())]);
+    let nothing = Some(Value::List(vec![String::new()]));
+    assert!(refused(live.change("sessions", "former_secrets", nothing, "")).contains("must be"));
     // Each is right, and together they are not.
     live.change("cors", "origins", text("*"), "").unwrap();
     assert!(refused(live.change("cors", "credentials", text("true"), "")).contains("origin *"));
@@ -192,6 +222,6 @@ fn a_program_without_files_may_change_them_too() {
     let lockout = &now.authentication.lockout;
     assert_eq!(
         (lockout.failures, lockout.seconds, now.cors.max_age),
-        (7, 20, 600)
+        (7, 20, Config::default().cors.max_age)
     );
 }
