@@ -59,6 +59,13 @@ impl Connection {
         Ok((status, self.buffer.get(start..end).unwrap_or_default()))
     }
 
+    /// Whether the answer that came last has a header.
+    pub(crate) fn has_header(&self, name: &str) -> bool {
+        let head = find(&self.buffer, b"\r\n\r\n").and_then(|end| self.buffer.get(..end));
+        let head = String::from_utf8_lossy(head.unwrap_or_default()).to_ascii_lowercase();
+        head.lines().any(|line| line.split(':').next() == Some(name))
+    }
+
     /// As [`Connection::send`], and anything but success is a failure.
     pub(crate) async fn expect(&mut self, request: &[u8]) -> Result<&[u8], Failure> {
         let (status, body) = self.send(request).await?;

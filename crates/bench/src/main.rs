@@ -15,6 +15,7 @@ mod mango;
 mod measure;
 mod memory;
 mod named_feeds;
+mod overload;
 mod raw;
 mod replication;
 mod report;
@@ -82,15 +83,7 @@ struct Args {
 enum Role {
     /// Serves a store's directory until standard input closes
     #[command(hide = true)]
-    Server {
-        dir: PathBuf,
-        /// With an administrator of the benchmark's own
-        #[arg(long)]
-        admin: bool,
-        /// By TLS, with the certificate and key in this directory
-        #[arg(long)]
-        tls: Option<PathBuf>,
-    },
+    Server(server::ServerArgs),
     /// Answers the same bytes to every request until standard input closes
     #[command(hide = true)]
     Trivial { answer: String },
@@ -110,6 +103,8 @@ enum Name {
     HttpGet,
     /// PUT and GET with a name and a password, and by TLS, against the same without
     Secured,
+    /// Twice as many clients as are let in
+    Overload,
     /// _changes and _all_docs with bodies, one client
     Feeds,
     /// One-shot replication over loopback
@@ -135,7 +130,7 @@ enum Name {
 fn main() -> ExitCode {
     let mut args = Args::parse();
     let result = match args.role.take() {
-        Some(Role::Server { dir, admin, tls }) => serve(server::run(&dir, admin, tls)),
+        Some(Role::Server(args)) => serve(server::run(args)),
         Some(Role::Trivial { answer }) => serve(server::run_trivial(answer)),
         None => run(&args),
     };
@@ -237,6 +232,7 @@ fn measure_line(bench: &mut Bench, name: Name) -> Result<Vec<Line>, Failure> {
         Name::HttpPut => vec![requests::put(bench)?],
         Name::HttpGet => vec![requests::get(bench)?],
         Name::Secured => secured::secured(bench)?,
+        Name::Overload => overload::overload(bench)?,
         Name::Feeds => feeds::feeds(bench)?,
         Name::Replicate => replication::one_shot(bench)?,
         Name::Distance => distance::distance(bench)?,

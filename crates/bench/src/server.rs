@@ -7,6 +7,7 @@ use crate::target::Target;
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use clap::Args;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -105,10 +106,34 @@ impl Drop for Server {
     }
 }
 
-/// What the started process runs: the server over `dir`, until stdin closes.
-pub(crate) async fn run(dir: &Path, admin: bool, tls: Option<PathBuf>) -> Result<(), Failure> {
+/// What the started process is told.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    dir: PathBuf,
+    /// With an administrator of the benchmark's own
+    #[arg(long)]
+    admin: bool,
+    /// By TLS, with the certificate and key in this directory
+    #[arg(long)]
+    tls: Option<PathBuf>,
+    /// Requests that are let in at once
+    #[arg(long)]
+    requests_max: Option<usize>,
+}
+
+/// What the started process runs: the server over a directory, until stdin closes.
+pub(crate) async fn run(args: ServerArgs) -> Result<(), Failure> {
+    let ServerArgs {
+        dir,
+        admin,
+        tls,
+        requests_max,
+    } = args;
     let store = Store::open(dir)?;
     let mut config = Config::default();
+    if let Some(max) = requests_max {
+        config.connections.requests_max = max;
+    }
     if admin {
         let (name, password) = secured::ADMIN;
         config.admins.insert(name.to_owned(), Secret::new(password));
