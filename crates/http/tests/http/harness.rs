@@ -57,6 +57,12 @@ impl Answer {
             .to_owned()
     }
 
+    /// The `_rev` of a document.
+    #[track_caller]
+    pub(crate) fn rev_of_doc(&self) -> String {
+        self.json()["_rev"].as_str().unwrap().to_owned()
+    }
+
     /// Checks the status, and members of the answer.
     #[track_caller]
     pub(crate) fn is(&self, status: u16, members: Value) -> &Answer {

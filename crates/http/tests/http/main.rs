@@ -47,6 +47,7 @@ mod partitions;
 mod paths;
 mod protocol;
 mod replications;
+mod rights;
 mod rooms;
 mod server;
 mod session;
