@@ -187,7 +187,7 @@ fn database_level(table: Table) -> Table {
             "/{db}/_mirror",
             [get(ANY, settings::mirror), put(CONFIGURE, settings::set_mirror)],
         )
-        .at("/{db}/_exchange/absent", [post(BRING_WHOLE, exchange::absent)])
+        .at("/{db}/_exchange/absent", [post(BRING, exchange::absent)])
         .at("/{db}/_exchange/changes", [post(READ_OR_TAKE, exchange::changes)])
         .at(
             "/{db}/_exchange/contents/{hash}",

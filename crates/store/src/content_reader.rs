@@ -10,18 +10,15 @@ use trunkline_core::attachment::{Content, ContentHash};
 
 impl Database {
     /// Opens stored attachment bytes (as stored, not decoded) for reading and seeking. [`Error::ContentAbsent`] when
-    /// they are still to come. Whoever has the description has read a document with it.
+    /// they are still to come.
     pub fn open_content(&self, content: &Content) -> Result<ContentReader, Error> {
-        self.open_stored(&content.hash)
+        self.open_content_by_hash(&content.hash)
     }
 
-    /// [`Database::open_content`] for one who knows the hash alone, and sees all of the database.
+    /// [`Database::open_content`] for one who knows the hash alone. A handle that does not see all may ask, too: whoever
+    /// has a hash was shown a document with it, or has the bytes. One with the bytes learns that they are here, and not
+    /// where.
     pub fn open_content_by_hash(&self, hash: &ContentHash) -> Result<ContentReader, Error> {
-        self.check_whole()?;
-        self.open_stored(hash)
-    }
-
-    fn open_stored(&self, hash: &ContentHash) -> Result<ContentReader, Error> {
         let file = self.file()?;
         let table = file.redb.begin_read()?.open_table(tables::ATTACHMENTS)?;
         let row = table

@@ -39,9 +39,12 @@ impl Database {
         Ok(found)
     }
 
-    /// Contents that documents name while their bytes are still to come, in the order of their hashes, past `after`.
+    /// Contents that documents name while their bytes are still to come, in the order of their hashes, past `after`. None for
+    /// one who does not see every document, and from whom no edits are taken that name bytes before they come.
     pub fn absent(&self, after: Option<ContentHash>, limit: usize) -> Result<Vec<Content>, Error> {
-        self.check_whole()?;
+        if !self.is_whole() {
+            return Ok(Vec::new());
+        }
         let file = self.file()?;
         let txn = file.redb.begin_read()?;
         let Some(index) = absent_table(&txn)? else {
@@ -68,9 +71,11 @@ impl Database {
 
     /// Gives content that documents name the bytes that it lacked, once they are staged; durable when it returns. With
     /// `true` the staged bytes are taken. `false` says that no document names them (any more): they stay staged, for an
-    /// edit to take or for [`Database::unstage`].
+    /// edit to take or for [`Database::unstage`]. That is what one is told who does not see every document.
     pub fn supply(&self, content: &Content) -> Result<bool, Error> {
-        self.check_whole()?;
+        if !self.is_whole() {
+            return Ok(false);
+        }
         let work = Work::Supply(content.clone());
         let supplied = match self.do_work(work, Durability::Durable)? {
             Answer::Supplied(answer) => answer.map_err(Error::Refused)?,

@@ -32,6 +32,5 @@ pub(crate) const CHECKPOINT: Needs =
     Needs::Documents(Rights::WRITE.or(Rights::REPLICATE_IN).or(Rights::REPLICATE_OUT));
 pub(crate) const ANY: Needs = Needs::Documents(Rights::ALL);
 pub(crate) const READ_WHOLE: Needs = Needs::Whole(Rights::READ.or(Rights::REPLICATE_OUT));
-pub(crate) const BRING_WHOLE: Needs = Needs::Whole(Rights::REPLICATE_IN);
 pub(crate) const ANY_WHOLE: Needs = Needs::Whole(Rights::ALL);
 pub(crate) const CONFIGURE: Needs = Needs::Whole(Rights::CONFIGURE);

@@ -20,6 +20,7 @@ mod certificates;
 mod changes;
 mod config;
 mod conformance;
+mod customers;
 mod databases;
 mod designs;
 mod doc_ids;

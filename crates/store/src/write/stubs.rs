@@ -116,7 +116,9 @@ impl Commit<'_, '_> {
                 if content.length.max(content.stored_bytes()) > ATTACHMENT_BYTES_MAX {
                     return Ok(Err(Refused::AttachmentTooLarge(edit.name.as_ref().into())));
                 }
-                let later = matches!(edit.source, AttachmentSource::Later(_));
+                // Who does not see all is not told what is waited for, and so could not bring it.
+                let brings = self.asker.is_none_or(|asker| asker.sees.is_none());
+                let later = brings && matches!(edit.source, AttachmentSource::Later(_));
                 if let Err(unfit) = self.admit(content, later)? {
                     let name = &edit.name;
                     return Ok(Err(match unfit {

@@ -6,7 +6,7 @@ use crate::support::*;
 use std::fmt::Debug;
 use std::io::Read;
 use trunkline_core::attachment::AttachmentSource;
-use trunkline_store::{Database, Error};
+use trunkline_store::{Database, Error, Refused};
 
 fn refused<T: Debug>(answer: Result<T, Error>) {
     assert!(matches!(answer, Err(Error::NotWhole)), "{answer:?}");
@@ -43,9 +43,8 @@ fn what_tells_of_all_documents_or_is_done_to_them_is_refused() {
         refused(handle.set_revs_limit(1));
         refused(handle.set_mirror(true));
         refused(handle.set_purged_infos_limit(1));
-        refused(handle.absent(None, 1));
-        refused(handle.supply(&content));
-        refused(handle.open_content_by_hash(&content.hash));
+        assert_eq!(handle.absent(None, 1).unwrap(), []);
+        assert!(!handle.supply(&content).unwrap());
         // Which bytes are here is not told: what is not on its way up has to be sent.
         let lacking = handle.lacking(std::slice::from_ref(&content)).unwrap();
         assert_eq!(lacking, std::slice::from_ref(&content));
@@ -58,6 +57,7 @@ fn what_tells_of_all_documents_or_is_done_to_them_is_refused() {
         let mut reader = handle.open_content(&leaf.attachments[0].content).unwrap();
         reader.read_to_end(&mut bytes).unwrap();
         assert_eq!(bytes, b"said by ann");
+        assert!(handle.open_content_by_hash(&content.hash).is_ok());
     }
     assert_eq!(database.info().unwrap().doc_count, 2);
     assert!(!database.is_mirror().unwrap());
@@ -82,5 +82,23 @@ fn a_named_feed_shows_of_what_is_in_it_what_is_seen() {
     let rev = database.get("other", None).unwrap().unwrap().rev;
     put(&ann, "other", Some(&rev), r#"{"account":"acme","of":"ann"}"#);
     assert_eq!(read(&ann, "billing/acme", 3).len(), 1);
+    clean(&database);
+}
+
+#[test]
+fn attachments_come_with_their_documents() {
+    let (_dir, _store, database) = store();
+    let asked = ann(&database);
+    let later = |bytes: &[u8]| vec![named("a.wav", AttachmentSource::Later(content_of(bytes)))];
+    let call = replica("call", 1, &["aa"], false, r#"{"of":"ann"}"#);
+    // Somebody else's document waits for the same bytes.
+    let other = with(replica("other", 1, &["bb"], false, "{}"), later(b"said"));
+    assert!(one(&database, other).is_ok());
+    let unsent = one(&asked, with(call.clone(), later(b"said")));
+    assert_eq!(unsent.map(drop), Err(Refused::NotStaged("a.wav".into())));
+    let staged = stage(&asked, b"said");
+    assert!(!asked.supply(&staged).unwrap());
+    assert!(one(&asked, with(call, later(b"said"))).is_ok());
+    assert_eq!(database.absent(None, 1).unwrap(), [], "both have them now");
     clean(&database);
 }
