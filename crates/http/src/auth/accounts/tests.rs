@@ -48,3 +48,15 @@ fn documents_make_no_administrators() {
         ["b"]
     );
 }
+
+#[test]
+fn what_pouchdb_server_wrote() {
+    // By pouchdb-server 4.2.0, given the password; it names no hash. (Passwords beyond ASCII it derives in a way of its own.)
+    let body = r#"{"type":"user","name":"anna","roles":["r"],"iterations":10,"password_scheme":"pbkdf2",
+        "salt":"1941a112016c16f12b12c1d71b819016c17e17f19311a139",
+        "derived_key":"4c76deb90571965be151c6a21593841f09cad535"}"#;
+    let account = of(body).unwrap();
+    assert!(account.kept.verify("pass word"));
+    assert!(!account.kept.verify("password"));
+    assert_eq!(account.roles, ["r"]);
+}
