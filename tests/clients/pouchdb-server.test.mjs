@@ -159,3 +159,38 @@ test('a continuous replication each way at once', async () => {
   await here.destroy();
   await there.destroy();
 });
+
+/** Answers the status, and the body as JSON. */
+const ask = async (method, url, body, headers = {}) => {
+  const answer = await fetch(url, {
+    method,
+    headers: { 'content-type': 'application/json', ...headers },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  return [answer.status, await answer.json()];
+};
+
+test('users move both ways', async (t) => {
+  const logIn = (server, name, password) => ask('POST', `${server}/_session`, { name, password });
+  const move = async (from, to) => {
+    const name = fresh('anna');
+    const path = `/_users/org.couchdb.user:${name}`;
+    const user = { type: 'user', name, roles: ['r'], password: 'pass word' };
+    assert.equal((await ask('PUT', `${from}${path}`, user))[0], 201);
+    const [, { _rev, ...doc }] = await ask('GET', `${from}${path}`);
+    assert.equal(doc.password, undefined);
+    assert.equal((await ask('PUT', `${to}${path}`, doc))[0], 201);
+    for (const server of [from, to]) {
+      const [status, session] = await logIn(server, name, 'pass word');
+      assert.deepEqual([status, session.name, session.roles], [200, name, ['r']]);
+      assert.equal((await logIn(server, name, 'password'))[0], 401);
+    }
+  };
+  await t.test('from PouchDB Server to Trunkline', () => move(peer, nodeA));
+  // It knows no other hash than SHA-1.
+  const prf = `${nodeA}/_node/_local/_config/passwords/prf`;
+  const [status, before] = await ask('PUT', prf, 'sha');
+  assert.equal(status, 200);
+  await t.test('from Trunkline to PouchDB Server', () => move(nodeA, peer));
+  await ask('PUT', prf, before);
+});
