@@ -199,10 +199,7 @@ fn database_level(table: Table) -> Table {
         )
         .at("/{db}/_exchange/docs", [post(BRING, exchange::docs)])
         .at("/{db}/_exchange/lacking", [post(BRING, exchange::lacking)])
-        .at(
-            "/{db}/_feed/{design}/{name}",
-            [get(READ_OR_TAKE, named_feed::show)],
-        )
+        .at("/{db}/_feed/{design}/{name}", [get(READ_WHOLE, named_feed::show)])
         .at("/{db}/_missing_revs", [post(MEMBER, revs_diff::missing_revs)])
         .at("/{db}/_purge", [post(CONFIGURE, purge::purge)])
         .at("/{db}/_purged_infos", [get(READ_WHOLE, purge::infos)])
@@ -237,11 +234,14 @@ fn database_level(table: Table) -> Table {
         .at("/{db}/_view_cleanup", [post(CONFIGURE, views::index::clean)])
         .at("/{db}/_aggregate", [post(READ, aggregate::aggregate)])
         .at("/{db}/_count", [post(READ, find::count)])
-        .at("/{db}/_explain", [post(READ, find::explain)])
+        .at("/{db}/_explain", [post(READ_WHOLE, find::explain)])
         .at("/{db}/_find", [post(READ, find::find)])
         .at(
             "/{db}/_index",
-            [get(READ, find_index::list), post(CONFIGURE, find_index::create)],
+            [
+                get(READ_WHOLE, find_index::list),
+                post(CONFIGURE, find_index::create),
+            ],
         )
         .at(
             "/{db}/_index/_bulk_delete",
@@ -277,12 +277,15 @@ fn partition_level(table: Table) -> Table {
         .of_partition("/{db}/_partition/{partition}/_count", [post(READ, find::count)])
         .of_partition(
             "/{db}/_partition/{partition}/_explain",
-            [post(READ, find::explain)],
+            [post(READ_WHOLE, find::explain)],
         )
         .of_partition("/{db}/_partition/{partition}/_find", [post(READ, find::find)])
         .of_partition(
             "/{db}/_partition/{partition}/_index",
-            [get(READ, find_index::list), post(CONFIGURE, find_index::create)],
+            [
+                get(READ_WHOLE, find_index::list),
+                post(CONFIGURE, find_index::create),
+            ],
         )
         .of_partition(
             "/{db}/_partition/{partition}/_design/{design}/_info",

@@ -22,6 +22,7 @@ pub use peer::{Peer, PeerError, PeerErrorKind};
 pub use scheduler::{
     Became, Definition, Endpoint, Event, EventKind, Events, FailureList, HistoryEntry, Holder,
     InvalidDefinition, Job, JobState, Origin, ReplicationDoc, Replications, Retried, Secrets, Tls,
+    is_replicator,
 };
 pub use session::{AttachmentMode, ContentsFirst, Progress, RefusedDoc, Report, SourceFilter, Spec, run};
 pub use snapshot::{SnapshotPeer, Taken, take_snapshot};

@@ -26,7 +26,16 @@ pub fn parse(text: &str) -> Result<Security, Invalid> {
             "members" => members = Some(group(value)?),
             "readers" => readers = Some(group(value)?),
             "grants" => grants = self::grants(value)?,
-            _ => {}
+            // Without members a database is everybody's: what was meant for one of these must not be passed over.
+            name => {
+                let known = ["admin", "member", "reader", "grant"];
+                let lower = name.to_ascii_lowercase();
+                if let Some(known) = known.iter().find(|known| lower.starts_with(*known)) {
+                    return Err(Invalid::bad_request(format!(
+                        "there is no `{name}` in _security; did you mean `{known}s`?"
+                    )));
+                }
+            }
         }
         Ok::<_, Invalid>(())
     })?;
@@ -197,6 +206,9 @@ mod tests {
             r#"{"members":{"names":"x"}}"#,
             r#"{"members":{"roles":[1]}}"#,
             r#"{"grants":{}}"#,
+            r#"{"grant":[]}"#,
+            r#"{"Members":{"names":["a"]}}"#,
+            r#"{"member":{"names":["a"]}}"#,
             r#"{"grants":[{"may":["read"]}]}"#,
             r#"{"grants":[{"names":["a"]}]}"#,
             r#"{"grants":[{"names":["a"],"may":["reed"]}]}"#,

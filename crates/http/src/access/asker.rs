@@ -8,7 +8,7 @@ use trunkline_core::access::{Access, Only, Rights};
 use trunkline_core::attachment::Attachment;
 use trunkline_core::rev::Rev;
 use trunkline_core::selector::Selector;
-use trunkline_store::{Asker, Candidate, Database, Refused, Seen};
+use trunkline_store::{Asker, Candidate, Database, Refused, Seen, Sees};
 use trunkline_wire::document::{self, Pieces};
 use trunkline_wire::{feeds, functions};
 
@@ -44,47 +44,36 @@ pub(super) fn of_users(db: &Database, user: &Arc<User>, is_admin: bool) -> Datab
     }))
 }
 
-/// Sees all, and takes what the rights with the whole database (and with parts of it) are for.
-pub(super) fn of_whole(db: Database, user: &User, access: &Access<'_>) -> Result<Database> {
+/// Sees what rights of `shows` are for, and takes what may be written. May read the database.
+pub(super) fn of(db: Database, user: &User, access: &Access<'_>, shows: Rights) -> Result<Database> {
+    let sees: Option<Sees> = match access.whole.any_of(shows) {
+        true => None,
+        false => Some(sees(parts(&db, access, shows)?)),
+    };
     let writes = Rights::WRITE | Rights::REPLICATE_IN;
     let takes = match access.whole.all_of(Rights::ALL) {
         true => None,
-        false => {
-            // What may be written of the whole needs no part.
-            let parts = match access.whole.all_of(writes) {
-                true => Vec::new(),
-                false => parts(&db, access, writes)?,
-            };
-            Some(Writer::new(user, access.whole, parts).takes())
-        }
+        false => Some(Writer::new(user, access.whole, parts(&db, access, writes)?).takes()),
     };
     Ok(db.on_behalf(Arc::new(Asker {
         user: named(user),
+        sees,
         takes,
-        ..Asker::default()
     })))
 }
 
-/// Sees and takes what the parts of an access that have one of these rights are bound to. May read the database.
-pub(super) fn of_some(db: Database, user: &User, access: &Access<'_>, rights: Rights) -> Result<Database> {
-    let parts = parts(&db, access, rights)?;
-    let selectors: Vec<Arc<Selector>> = parts.iter().map(|(_, selector)| selector.clone()).collect();
-    Ok(db.on_behalf(Arc::new(Asker {
-        user: named(user),
-        sees: Some(Arc::new(move |seen: &Seen<'_>| {
-            let pieces = Pieces {
-                id: seen.id,
-                rev: seen.rev,
-                deleted: seen.deleted,
-                body: seen.body,
-                attachments: seen.attachments,
-            };
-            selectors
-                .iter()
-                .any(|selector| document::is_selected(selector, pieces, &[]))
-        })),
-        takes: Some(Writer::new(user, access.whole, parts).takes()),
-    })))
+fn sees(parts: Vec<(Rights, Arc<Selector>)>) -> Sees {
+    Arc::new(move |seen: &Seen<'_>| {
+        let pieces = Pieces {
+            id: seen.id,
+            rev: seen.rev,
+            deleted: seen.deleted,
+            body: seen.body,
+            attachments: seen.attachments,
+        };
+        let mut selectors = parts.iter().map(|(_, selector)| selector);
+        selectors.any(|selector| document::is_selected(selector, pieces, &[]))
+    })
 }
 
 /// Whether [`parts`] reads the database.

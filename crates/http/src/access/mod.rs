@@ -25,6 +25,7 @@ use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use trunkline_core::access::Rights;
 use trunkline_core::db_name::DbName;
+use trunkline_replicate::is_replicator;
 use trunkline_store::{self as store, Database};
 
 /// The path's database, as who asks may use it: in the extensions of a request that has passed.
@@ -60,30 +61,29 @@ async fn pass(app: &App, needs: Needs, parts: &mut Parts) -> Result<Option<Lease
     let user = user(parts)?;
     match needs {
         Needs::Nothing => Ok(None),
-        Needs::ServerAdmin if user.is_admin() => Ok(None),
+        Needs::ServerAdmin if user.is_admin() => Ok(Some(Lease::new(app, &user, None))),
         Needs::ServerAdmin => Err(refusal::of(&user, NOT_SERVER_ADMIN)),
         Needs::Documents(rights) | Needs::Whole(rights) => {
             let name = captures(parts, app).await?.into_iter().next();
             let (_, name) = name.unwrap_or_default();
-            let db = database(app, &name)?;
-            let (granted, lease) = grant(db, &user, rights, matches!(needs, Needs::Whole(_))).await?;
+            let db = database(app, &user, &name)?;
+            let (granted, lease) = grant(app, db, &user, needs, rights).await?;
             parts.extensions.insert(Granted(granted));
-            Ok(lease)
+            Ok(Some(lease))
         }
     }
 }
 
 /// The database of a path, whole.
-fn database(app: &App, name: &str) -> Result<Database> {
+fn database(app: &App, user: &User, name: &str) -> Result<Database> {
     let name = DbName::parse(name).map_err(|_| Error::DatabaseMissing)?;
+    let is_made = user.is_admin() && matches!(name.as_str(), "_replicator" | users_db::NAME);
     match app.store.database(&name) {
         // Clients of CouchDB find it there from the start.
-        Err(store::Error::DatabaseMissing(_)) if matches!(name.as_str(), "_replicator" | "_users") => {
-            match app.store.create(&name) {
-                Err(store::Error::DatabaseExists(_)) => Ok(app.store.database(&name)?),
-                created => Ok(created?),
-            }
-        }
+        Err(store::Error::DatabaseMissing(_)) if is_made => match app.store.create(&name) {
+            Err(store::Error::DatabaseExists(_)) => Ok(app.store.database(&name)?),
+            created => Ok(created?),
+        },
         database => Ok(database?),
     }
 }
@@ -96,19 +96,20 @@ pub(crate) fn user(parts: &Parts) -> Result<Arc<User>> {
         .ok_or_else(|| Error::Internal("a request without a user".to_owned()))
 }
 
-/// The handle of a database for a user with one of these rights, and by what it is given.
+/// The handle of a database for a user with one of the rights that are needed, and by what it is given.
 async fn grant(
+    app: &App,
     db: Database,
     user: &Arc<User>,
+    needs: Needs,
     rights: Rights,
-    whole: bool,
-) -> Result<(Database, Option<Lease>)> {
+) -> Result<(Database, Lease)> {
     let of_users = users_db::is(&db);
     if user.is_admin() {
-        return Ok((asker::of_admin(db, user, of_users), None));
+        return Ok((asker::of_admin(db, user, of_users), Lease::new(app, user, None)));
     }
     // Whoever writes a replication reads and writes whatever the server can.
-    if db.name().as_str() == "_replicator" || of_users && user.name.is_none() {
+    if is_replicator(db.name()) || of_users && user.name.is_none() {
         return Err(refusal::of(user, NOT_SERVER_ADMIN));
     }
     let rules = match db.rules_at_hand() {
@@ -118,38 +119,33 @@ async fn grant(
             blocking(move || Ok(db.rules()?)).await?
         }
     };
+    let lease = Lease::new(app, user, Some((db.clone(), rules.clone())));
     let access = rules.access(user.identity());
-    if of_users && !access.whole.all_of(Rights::ALL) {
+    if of_users {
+        let is_admin = access.whole.all_of(Rights::ALL);
         // Everyone's own document is theirs, and nothing else is.
-        return match whole {
-            true => Err(refusal::of(user, NOT_SERVER_ADMIN)),
-            false => Ok((asker::of_users(&db, user, false), None)),
+        return match is_admin || needs::ONE_DOCUMENT.contains(&needs) {
+            true => Ok((asker::of_users(&db, user, is_admin), lease)),
+            false => Err(refusal::of(user, NOT_SERVER_ADMIN)),
         };
     }
     let any = access.any();
     if !any.any_of(rights) {
         return Err(refusal::of_rights(user, any, rights));
     }
-    let has_whole = access.whole.any_of(rights);
-    if whole && !has_whole {
+    let whole = matches!(needs, Needs::Whole(_));
+    if whole && !access.whole.any_of(rights) {
         let reason = "You may see some documents of this database only, and this is about all of them.";
         return Err(refusal::of(user, reason));
     }
-    let lease = Lease {
-        db: db.clone(),
-        rules: rules.clone(),
+    let shows = match whole {
+        true => Rights::ALL,
+        false => needs::SHOWS | (rights & needs::shows_revisions(needs)),
     };
     // The selectors of feeds are in design documents.
     let reads = asker::has_feeds(&access);
     let (user, rules) = (user.clone(), rules.clone());
-    let make = move || {
-        let access = rules.access(user.identity());
-        match has_whole {
-            true if of_users => Ok(asker::of_users(&db, &user, true)),
-            true => asker::of_whole(db, &user, &access),
-            false => asker::of_some(db, &user, &access, rights),
-        }
-    };
+    let make = move || asker::of(db, &user, &rules.access(user.identity()), shows);
     let granted = if reads { blocking(make).await? } else { make()? };
-    Ok((granted, Some(lease)))
+    Ok((granted, lease))
 }

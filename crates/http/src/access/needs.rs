@@ -34,3 +34,17 @@ pub(crate) const ANY: Needs = Needs::Documents(Rights::ALL);
 pub(crate) const READ_WHOLE: Needs = Needs::Whole(Rights::READ.or(Rights::REPLICATE_OUT));
 pub(crate) const ANY_WHOLE: Needs = Needs::Whole(Rights::ALL);
 pub(crate) const CONFIGURE: Needs = Needs::Whole(Rights::CONFIGURE);
+
+/// By which rights documents are shown.
+pub(crate) const SHOWS: Rights = Rights::READ.or(Rights::REPLICATE_OUT);
+
+/// By which rights besides: who brings revisions is told which of them are there already.
+pub(crate) fn shows_revisions(needs: Needs) -> Rights {
+    match [MEMBER, BRING].contains(&needs) {
+        true => Rights::REPLICATE_IN,
+        false => Rights::NONE,
+    }
+}
+
+/// What may be asked about a document of one's own in `_users`.
+pub(crate) const ONE_DOCUMENT: [Needs; 5] = [READ, WRITE, READ_OR_TAKE, EDIT, ANY];

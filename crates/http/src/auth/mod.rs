@@ -8,6 +8,7 @@ mod accounts;
 mod basic;
 pub(crate) mod certificate;
 mod cookie;
+mod epoch;
 mod hashing;
 mod hex;
 mod jwt;
@@ -20,6 +21,7 @@ pub(crate) mod users_db;
 mod verified;
 
 pub(crate) use basic::Credentials;
+pub(crate) use epoch::{Epoch, is_still};
 pub(crate) use jwt::is_sound_key;
 pub use password::hash_admin;
 pub(crate) use user::{Method, User};

@@ -120,8 +120,7 @@ fn answer(given: Answer, status: StatusCode, written: Option<(&str, Written)>) -
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     for (name, value) in &given.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).ok();
-        // How long an answer is, and how it is carried, is the server's business.
-        let name = name.filter(|name| *name != header::CONTENT_LENGTH && *name != header::TRANSFER_ENCODING);
+        let name = name.filter(|name| !is_ours(name));
         if let (Some(name), Some(value)) = (name, header_value(value)) {
             headers.insert(name, value);
         }
@@ -132,6 +131,21 @@ fn answer(given: Answer, status: StatusCode, written: Option<(&str, Written)>) -
         headers.extend(header_value(id).map(|id| (HeaderName::from_static("x-couch-id"), id)));
     }
     Ok(response)
+}
+
+/// How long an answer is, how it is carried, and what a browser lets it do are the server's business.
+fn is_ours(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    [
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::CONNECTION,
+        header::SET_COOKIE,
+        header::STRICT_TRANSPORT_SECURITY,
+    ]
+    .contains(name)
+        || text == "clear-site-data"
+        || text.starts_with("access-control-")
 }
 
 pub(super) async fn show(Db(_): Db) -> Error {

@@ -30,11 +30,7 @@ pub(super) async fn show(
         let info = FeedInfo {
             name: &feed,
             selector: &selector,
-            // Of one who does not see all, each document would have to be read.
-            rows: match db.is_whole() {
-                true => Some(db.count_feed(&feed, 0)?),
-                false => None,
-            },
+            rows: Some(db.count_feed(&feed, 0)?),
             built,
             pending,
         };

@@ -174,3 +174,55 @@ async fn a_feed_ends_when_its_rights_do() {
         .unwrap();
     server.put("/db/later", Some(json!({}))).await.is(201, json!({}));
 }
+
+#[tokio::test]
+async fn a_feed_ends_with_its_user() {
+    let mut server = with_security(json!({ "members": { "names": ["anna"] } })).await;
+    let id = "/_users/org.couchdb.user:anna";
+    let rev = server.get(id).await.rev_of_doc();
+    server.user = Some(ANNA);
+    let feed = server.request("GET", "/db/_changes?feed=continuous&heartbeat=20");
+    let mut feed = feed.send().await.unwrap();
+    assert!(feed.chunk().await.unwrap().is_some());
+    server.user = Some(ADMIN);
+    // Another user's coming changes nothing for anna.
+    let ben = json!({ "name": "ben", "password": "pw", "type": "user", "roles": [] });
+    server
+        .put("/_users/org.couchdb.user:ben", Some(ben))
+        .await
+        .is(201, json!({}));
+    for _ in 0..5 {
+        assert!(feed.chunk().await.unwrap().is_some());
+    }
+    server
+        .call("DELETE", &format!("{id}?rev={rev}"), None)
+        .await
+        .is(200, json!({}));
+    let ended = async { while let Ok(Some(_)) = feed.chunk().await {} };
+    tokio::time::timeout(Duration::from_secs(20), ended)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn replications_are_for_administrators_of_the_server() {
+    let server = with_security(json!({})).await;
+    for name in ["_replicator", "acme%2F_replicator"] {
+        let _ = server.put(&format!("/{name}"), None).await;
+        let open = json!({ "members": { "names": ["anna"] } });
+        server
+            .put(&format!("/{name}/_security"), Some(open))
+            .await
+            .is(200, json!({}));
+    }
+    let server = anna(server);
+    let job = json!({ "source": "_users", "target": "http://127.0.0.1:9/x" });
+    for name in ["_replicator", "acme%2F_replicator"] {
+        for answer in [
+            server.put(&format!("/{name}/job"), Some(job.clone())).await,
+            server.get(&format!("/{name}/_all_docs")).await,
+        ] {
+            answer.fails(403, "forbidden", "You are not a server admin.");
+        }
+    }
+}

@@ -25,8 +25,8 @@ pub(super) const REPLICATOR: &str = "_replicator";
 /// Commits that come within this time are looked at together: each of the store wakes whoever follows.
 const GATHER: Duration = Duration::from_millis(2);
 
-/// Whether documents of this database are replications.
-pub(super) fn is_replicator(name: &DbName) -> bool {
+/// Whether documents of a database are replications: `_replicator`, and whatever ends in `/_replicator`.
+pub fn is_replicator(name: &DbName) -> bool {
     name.as_str().rsplit('/').next() == Some(REPLICATOR)
 }
 

@@ -23,6 +23,7 @@ mod retry;
 mod secrets;
 
 pub use definition::{Definition, Endpoint, InvalidDefinition};
+pub use documents::is_replicator;
 pub use events::{Event, EventKind, Events};
 pub use holders::Holder;
 pub use job::{HistoryEntry, Job, JobState, Origin};
