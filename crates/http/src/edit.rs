@@ -8,7 +8,7 @@ use std::io::Write;
 use trunkline_core::attachment::{Attachment, AttachmentEdit, AttachmentSource, Content};
 use trunkline_core::doc::{Body, Edit, InteractiveEdit, ReplicatedEdit};
 use trunkline_query::Unfit;
-use trunkline_store::{Database, Durability};
+use trunkline_store::{Database, Durability, StagedContents};
 use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
 use trunkline_wire::document::IncomingDoc;
 use trunkline_wire::{design_doc, feeds};
@@ -74,33 +74,40 @@ pub(crate) async fn build(
     id: &str,
     doc: IncomingDoc,
     interactive: bool,
-) -> Result<Edit> {
+) -> Result<(Edit, StagedContents)> {
     let compiles = interactive && id.starts_with(DESIGN);
     if doc.attachments.is_empty() && !compiles && !users_db::is(db) {
-        return assemble(app, id, doc, Vec::new(), interactive);
+        let edit = assemble(app, id, doc, Vec::new(), interactive)?;
+        return Ok((edit, StagedContents::new(db)));
     }
     let (app, db, id) = (app.clone(), db.clone(), id.to_owned());
-    blocking(move || build_blocking(&app, &db, &id, doc, interactive)).await
+    blocking(move || {
+        let mut staged = StagedContents::new(&db);
+        let edit = build_blocking(&app, &mut staged, &id, doc, interactive)?;
+        Ok((edit, staged))
+    })
+    .await
 }
 
-/// [`build`] on a thread that may block.
+/// [`build`] on a thread that may block; `staged` is to hold what it stages.
 pub(crate) fn build_blocking(
     app: &App,
-    db: &Database,
+    staged: &mut StagedContents,
     id: &str,
     doc: IncomingDoc,
     interactive: bool,
 ) -> Result<Edit> {
+    let db = staged.database();
     let mut doc = users_db::prepare(app, db, id, doc)?;
     if interactive && !doc.deleted && id.starts_with(DESIGN) {
         check_design(db, doc.body.as_str())?;
     }
     let attachments = std::mem::take(&mut doc.attachments);
-    let staged: Result<Vec<_>> = attachments
+    let attachments: Result<Vec<_>> = attachments
         .into_iter()
-        .map(|attachment| stage_inline(app, db, attachment))
+        .map(|attachment| stage_inline(app, staged, attachment))
         .collect();
-    assemble(app, id, doc, staged?, interactive)
+    assemble(app, id, doc, attachments?, interactive)
 }
 
 /// The edit of a document whose attachments were streamed before.
@@ -165,17 +172,30 @@ fn assemble(
 /// [`stage_inline`] from async code.
 pub(crate) async fn stage_one(
     app: &App,
-    db: &Database,
+    staged: &mut StagedContents,
     attachment: IncomingAttachment,
 ) -> Result<AttachmentEdit> {
-    let (app, db) = (app.clone(), db.clone());
-    blocking(move || stage_inline(&app, &db, attachment)).await
+    let (app, mut one) = (app.clone(), StagedContents::new(staged.database()));
+    let done = blocking(move || {
+        let edit = stage_inline(&app, &mut one, attachment)?;
+        Ok((edit, one))
+    });
+    let (edit, one) = done.await?;
+    staged.append(one);
+    Ok(edit)
 }
 
-fn stage_inline(app: &App, db: &Database, attachment: IncomingAttachment) -> Result<AttachmentEdit> {
+fn stage_inline(
+    app: &App,
+    staged: &mut StagedContents,
+    attachment: IncomingAttachment,
+) -> Result<AttachmentEdit> {
     let source = match &attachment.data {
         IncomingData::Stub => AttachmentSource::Stub { md5: attachment.md5 },
-        IncomingData::Inline(bytes) => AttachmentSource::Staged(stage(app, db, &attachment.name, bytes)?),
+        IncomingData::Inline(bytes) => {
+            let content = stage(app, staged.database(), &attachment.name, bytes)?;
+            staged.add(content)
+        }
         IncomingData::Follows { .. } => {
             return Err(Error::bad(
                 "Attachments that follow need a multipart/related request",

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use axum::body::Bytes;
 use std::io::Write;
 use trunkline_core::attachment::Content;
-use trunkline_store::{Database, Staging};
+use trunkline_store::{Database, StagedContents, Staging};
 
 /// Bytes gathered before they are written: a thread hop for each costs little against writing and hashing them.
 const BLOCK_BYTES: usize = 256 << 10;
@@ -87,18 +87,24 @@ impl Upload {
         self.bytes
     }
 
-    /// Ends the upload; `gzip` says that the bytes are gzip.
-    pub(crate) async fn finish(mut self, gzip: bool) -> Result<Content> {
+    /// Ends the upload, whose content `staged` holds from here on; `gzip` says that the bytes are gzip.
+    pub(crate) async fn finish(mut self, gzip: bool, staged: &mut StagedContents) -> Result<Content> {
         let (staging, block) = self.take_block()?;
-        blocking(move || {
+        let mut finished = StagedContents::new(staged.database());
+        let ended = blocking(move || {
             let staging = write(staging, &block)?;
-            Ok(if gzip {
+            let content = if gzip {
                 staging.finish_gzip()?
             } else {
                 staging.finish()?
-            })
-        })
-        .await
+            };
+            // Held here already: nobody may wait for the answer any more.
+            finished.add(content.clone());
+            Ok((content, finished))
+        });
+        let (content, finished) = ended.await?;
+        staged.append(finished);
+        Ok(content)
     }
 
     fn take_block(&mut self) -> Result<(Staging, Vec<Bytes>)> {

@@ -44,6 +44,7 @@ mod pending;
 mod pinned;
 mod read;
 mod sight;
+mod staged;
 mod tables;
 mod types;
 mod updates;
@@ -58,6 +59,7 @@ pub use error::{Error, Refused};
 pub use feeds::FeedState;
 pub use guard::{Candidate, Guard, GuardMaker, Guarded};
 pub use sight::{Seen, Sees};
+pub use staged::StagedContents;
 pub use types::*;
 pub use write::Leader;
 

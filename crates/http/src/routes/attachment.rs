@@ -23,7 +23,7 @@ pub(super) use range::{Ranges, parse as parse_ranges};
 use trunkline_core::attachment::{Attachment, AttachmentEdit, AttachmentSource, Content, Encoding};
 use trunkline_core::doc::{Body as DocBody, Edit, InteractiveEdit};
 use trunkline_core::rev::Rev;
-use trunkline_store::{Database, Durability, Leaf};
+use trunkline_store::{Database, Durability, Leaf, StagedContents};
 use trunkline_wire as wire;
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
@@ -252,25 +252,32 @@ pub(super) async fn write(
     // Before the upload: a client should not send a gigabyte to learn that its revision is stale.
     let leaf = revision(&db, &id, parent.as_ref()).await?;
 
-    let content = upload_body(&app, &db, &name, gzip, request).await?;
+    let mut staged = StagedContents::new(&db);
+    let content = upload_body(&app, &mut staged, &name, gzip, request).await?;
     let new = AttachmentEdit {
         name: name.as_str().into(),
         content_type: Some(content_type.into()),
         revpos: None,
         source: AttachmentSource::Staged(content),
     };
-    let mut response = change(&db, id, &name, parent, leaf, Some(new)).await?;
+    let mut response = change(staged, id, &name, parent, leaf, Some(new)).await?;
     if let Some(location) = location {
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
 }
 
-async fn upload_body(app: &App, db: &Database, name: &str, gzip: bool, request: Request) -> Result<Content> {
+async fn upload_body(
+    app: &App,
+    staged: &mut StagedContents,
+    name: &str,
+    gzip: bool,
+    request: Request,
+) -> Result<Content> {
     let announced_md5 =
         header_text(request.headers(), CONTENT_MD5).map(|text| format!("md5-{}", text.trim()));
     let mut upload = Upload::start(
-        db,
+        staged.database(),
         name,
         body::announced(&request),
         app.config().attachment_bytes_max,
@@ -280,7 +287,7 @@ async fn upload_body(app: &App, db: &Database, name: &str, gzip: bool, request: 
     while let Some(bytes) = body::next(&mut incoming).await? {
         upload.push(bytes).await?;
     }
-    let content = upload.finish(gzip).await?;
+    let content = upload.finish(gzip, staged).await?;
     match announced_md5 {
         Some(digest) if wire::attachments::parse_digest(&digest) != Some(content.md5) => {
             Err(Error::Md5Mismatch)
@@ -308,7 +315,7 @@ pub(super) async fn delete(target: Target, query: Query, headers: HeaderMap) -> 
     if let Some(leaf) = &leaf {
         existing(leaf, &name)?;
     }
-    change(&db, id, &name, parent, leaf, None).await
+    change(StagedContents::new(&db), id, &name, parent, leaf, None).await
 }
 
 fn parent(query: &Query, headers: &HeaderMap) -> Result<Option<Rev>> {
@@ -331,7 +338,7 @@ pub(super) async fn revision(db: &Database, id: &str, parent: Option<&Rev>) -> R
 
 /// The same revision with one attachment replaced (put first, as CouchDB does) or gone.
 async fn change(
-    db: &Database,
+    staged: StagedContents,
     id: String,
     name: &str,
     parent: Option<Rev>,
@@ -358,7 +365,8 @@ async fn change(
         body,
         attachments: new.into_iter().chain(kept).collect(),
     });
-    let outcome = submit(db, edit, &id, Durability::Durable, Room::default()).await?;
+    let db = staged.database().clone();
+    let outcome = submit(&db, (edit, staged), &id, Durability::Durable, Room::default()).await?;
     let mut out = Vec::with_capacity(64 + id.len());
     wire::bulk_docs::write_ok(&mut out, &id, &outcome.rev);
     out.push(b'\n');

@@ -15,7 +15,7 @@ use trunkline_core::doc::{Body, Edit};
 use trunkline_core::doc_id::LocalId;
 use trunkline_core::partition;
 use trunkline_core::rev::Rev;
-use trunkline_store::{Batch, Database, Outcome, Written};
+use trunkline_store::{Batch, Database, Outcome, StagedContents, Written};
 use trunkline_wire::bulk_docs::{Request, parse, write_error, write_ok};
 use trunkline_wire::document::IncomingDoc;
 use trunkline_wire::local_doc;
@@ -36,11 +36,14 @@ pub(super) async fn write(
             let request = parse(&body)?;
             drop(body);
             let (new_edits, atomic) = (request.new_edits, request.atomic);
-            Ok((prepare(&app, &db, request)?, new_edits, atomic))
+            let mut staged = StagedContents::new(&db);
+            let asked = prepare(&app, &mut staged, request)?;
+            Ok(((asked, staged), new_edits, atomic))
         })
         .await?
     };
-    let Asked { names, edits, locals } = asked;
+    let (Asked { names, edits, locals }, staged) = asked;
+    staged.taken_by(&edits);
     let outcomes = if edits.is_empty() {
         Vec::new()
     } else {
@@ -87,12 +90,12 @@ struct LocalEdit {
     body: Option<Body>,
 }
 
-/// The edits asked for. As in CouchDB, one document that cannot be an edit fails the request, and nothing is written.
-fn prepare(app: &App, db: &Database, request: Request) -> Result<Asked> {
+/// The edits asked for, whose contents `staged` holds. As in CouchDB, one document that cannot be an edit fails the request, and nothing is written.
+fn prepare(app: &App, staged: &mut StagedContents, request: Request) -> Result<Asked> {
     let mut asked = Asked::default();
     asked.names.reserve(request.docs.len());
     asked.edits.reserve(request.docs.len());
-    let partitioned = db.is_partitioned()?;
+    let partitioned = staged.database().is_partitioned()?;
     for doc in request.docs {
         let mut doc = doc?;
         let id = doc.id.take().unwrap_or_else(new_id);
@@ -111,7 +114,7 @@ fn prepare(app: &App, db: &Database, request: Request) -> Result<Asked> {
                 }
                 asked
                     .edits
-                    .push(edit::build_blocking(app, db, &id, doc, request.new_edits)?);
+                    .push(edit::build_blocking(app, staged, &id, doc, request.new_edits)?);
                 asked.names.push((id, rev));
             }
         }

@@ -22,7 +22,7 @@ use trunkline_core::attachment::{AttachmentEdit, AttachmentSource};
 use trunkline_core::doc::{Body, Edit, InteractiveEdit};
 use trunkline_core::doc_id::InvalidDocId;
 use trunkline_core::rev::Rev;
-use trunkline_store::{Batch, Database, Durability, Leaf, Written};
+use trunkline_store::{Batch, Database, Durability, Leaf, StagedContents, Written};
 use trunkline_wire as wire;
 
 pub(super) async fn write(
@@ -57,13 +57,14 @@ pub(super) async fn write(
     };
     doc.rev = settle_rev(doc.rev, query_rev, header_rev)?;
     let deleted = doc.deleted;
-    let edit = match attachments {
-        Some(attachments) => {
-            edit::build_staged(&app, &db, &id, doc, attachments, options.interactive).await?
+    let (edit, staged) = match attachments {
+        Some((attachments, staged)) => {
+            let edit = edit::build_staged(&app, &db, &id, doc, attachments, options.interactive);
+            (edit.await?, staged)
         }
         None => edit::build(&app, &db, &id, doc, options.interactive).await?,
     };
-    let outcome = submit(&db, edit, &id, options.durability, room).await?;
+    let outcome = submit(&db, (edit, staged), &id, options.durability, room).await?;
     let mut response = written(&id, &outcome, deleted, options.durability);
     if let Some(location) = location {
         response.headers_mut().insert(header::LOCATION, location);
@@ -85,14 +86,15 @@ fn settle_rev(in_body: Option<Rev>, in_query: Option<Rev>, in_header: Option<Rev
     Ok(explicit.or(in_header))
 }
 
-/// One edit through the door, with the room that its request takes.
+/// One edit through the door, with what holds its staged contents and the room that its request takes.
 pub(super) async fn submit(
     db: &Database,
-    edit: Edit,
+    (edit, staged): (Edit, StagedContents),
     id: &str,
     durability: Durability,
     room: Room,
 ) -> Result<Written> {
+    staged.taken_by([&edit]);
     let outcomes = update(
         db,
         Batch {
@@ -162,7 +164,8 @@ pub(super) async fn delete(target: Target, query: Query, headers: HeaderMap) -> 
         body: Body::empty(),
         attachments: Vec::new(),
     });
-    match submit(&db, edit, &id, durability, Room::default()).await {
+    let none = StagedContents::new(&db);
+    match submit(&db, (edit, none), &id, durability, Room::default()).await {
         Ok(outcome) => Ok(written(&id, &outcome, true, durability)),
         Err(Error::Conflict) => {
             leaf(&db, &id, None).await?;
@@ -221,7 +224,8 @@ pub(super) async fn copy(target: Target, query: Query, request: Request) -> Resu
         body: leaf.body.clone(),
         attachments: attachments.collect(),
     });
-    let outcome = submit(&db, edit, &id, Durability::Durable, Room::default()).await?;
+    let none = StagedContents::new(&db);
+    let outcome = submit(&db, (edit, none), &id, Durability::Durable, Room::default()).await?;
     let mut response = written(&id, &outcome, false, Durability::Durable);
     if let Some(location) = location(headers, &[db.name().as_str(), &id]) {
         response.headers_mut().insert(header::LOCATION, location);

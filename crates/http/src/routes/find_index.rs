@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use trunkline_core::attachment::AttachmentEdit;
 use trunkline_core::doc::{Body, Edit, InteractiveEdit};
 use trunkline_query::mango::{Catalog, MangoIndex};
-use trunkline_store::{Database, Durability, Leaf};
+use trunkline_store::{Database, Durability, Leaf, StagedContents};
 use trunkline_wire::find as wire;
 
 /// An index as CouchDB shows it; that of all documents, when there is none.
@@ -160,7 +160,8 @@ async fn write(db: &Database, id: &str, before: Option<&Leaf>, body: Option<Body
         body: body.unwrap_or_else(Body::empty),
         attachments,
     });
-    match document::submit(db, edit, id, Durability::Durable, Room::default()).await {
+    let none = StagedContents::new(db);
+    match document::submit(db, (edit, none), id, Durability::Durable, Room::default()).await {
         Ok(_) => Ok(()),
         Err(Error::Conflict) => Err(Error::Mango(
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -10,10 +10,13 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header;
 use trunkline_core::attachment::{AttachmentEdit, AttachmentSource};
-use trunkline_store::Database;
+use trunkline_store::{Database, StagedContents};
 use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
 use trunkline_wire::document::{self, IncomingDoc};
 use trunkline_wire::multipart::{DocumentEvent, DocumentReader};
+
+/// A document's attachments, and what holds their bytes.
+pub(crate) type Staged = (Vec<AttachmentEdit>, StagedContents);
 
 /// Reads the request to its end; the document comes back with every attachment staged, and the room it takes.
 pub(crate) async fn receive(
@@ -21,7 +24,7 @@ pub(crate) async fn receive(
     db: &Database,
     (id, interactive): (&str, bool),
     request: Request,
-) -> Result<(IncomingDoc, Vec<AttachmentEdit>, Room)> {
+) -> Result<(IncomingDoc, Staged, Room)> {
     let content_type = header_text(request.headers(), header::CONTENT_TYPE).unwrap_or_default();
     let reader = DocumentReader::new(content_type)?;
     let body = encoding::decode(request).await?.into_body();
@@ -38,17 +41,20 @@ pub(crate) async fn receive(
     if interactive {
         edit::check(db, id, &doc.body, doc.deleted).await?;
     }
+    let mut staged = StagedContents::new(db);
     let mut attachments = Vec::with_capacity(doc.attachments.len());
     for attachment in std::mem::take(&mut doc.attachments) {
         attachments.push(match attachment.data {
             IncomingData::Follows { part_bytes, gzip } => {
-                parts.upload(app, db, attachment, part_bytes, gzip).await?
+                parts
+                    .upload(app, &mut staged, attachment, (part_bytes, gzip))
+                    .await?
             }
-            _ => edit::stage_one(app, db, attachment).await?,
+            _ => edit::stage_one(app, &mut staged, attachment).await?,
         });
     }
     parts.drain().await?;
-    Ok((doc, attachments, room))
+    Ok((doc, (attachments, staged), room))
 }
 
 struct Parts {
@@ -80,10 +86,9 @@ impl Parts {
     async fn upload(
         &mut self,
         app: &App,
-        db: &Database,
+        staged: &mut StagedContents,
         attachment: IncomingAttachment,
-        part_bytes: Option<u64>,
-        gzip: bool,
+        (part_bytes, gzip): (Option<u64>, bool),
     ) -> Result<AttachmentEdit> {
         let name = attachment.name.as_str();
         let DocumentEvent::Attachment(_) = self.next().await? else {
@@ -91,7 +96,8 @@ impl Parts {
                 "Attachment '{name}' does not follow"
             )));
         };
-        let mut upload = Upload::start(db, name, part_bytes, app.config().attachment_bytes_max).await?;
+        let bytes_max = app.config().attachment_bytes_max;
+        let mut upload = Upload::start(staged.database(), name, part_bytes, bytes_max).await?;
         loop {
             match self.next().await? {
                 DocumentEvent::Data(bytes) => upload.push(bytes).await?,
@@ -104,7 +110,7 @@ impl Parts {
                 "Attachment '{name}' is not as long as it says"
             )));
         }
-        let content = upload.finish(gzip).await?;
+        let content = upload.finish(gzip, staged).await?;
         if attachment.md5.is_some_and(|announced| announced != content.md5) {
             return Err(Error::Md5Mismatch);
         }

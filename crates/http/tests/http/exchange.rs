@@ -394,7 +394,7 @@ async fn contents_come_in_pieces_and_with_the_right_hash_or_not_at_all() {
     assert_eq!(lacking().await, json!({ "contents": [] }));
 }
 
-async fn lacks(server: &Server, bytes: &[u8]) -> bool {
+pub(crate) async fn lacks(server: &Server, bytes: &[u8]) -> bool {
     let hash = hash_text(blake3::hash(bytes).as_bytes());
     let answer = server
         .post("/db/_exchange/lacking", json!({ "contents": [hash] }))

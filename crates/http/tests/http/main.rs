@@ -58,6 +58,7 @@ mod smuggling;
 mod snapshots;
 mod sockets;
 mod tls;
+mod unstaged;
 mod updates;
 mod users;
 mod users_own;

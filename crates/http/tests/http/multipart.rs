@@ -3,7 +3,7 @@
 use crate::harness::{Answer, Server};
 use serde_json::{Value, json};
 
-fn related(doc: &Value, parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn related(doc: &Value, parts: &[&[u8]]) -> Vec<u8> {
     let mut body = format!("--B\r\nContent-Type: application/json\r\n\r\n{doc}\r\n--B").into_bytes();
     for part in parts {
         body.extend_from_slice(b"\r\n\r\n");

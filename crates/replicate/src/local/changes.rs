@@ -178,6 +178,7 @@ impl Feed {
 
     /// The next rows; `None` when there are none after `since`.
     async fn chunk(&mut self) -> Result<Option<Changes>, PeerError> {
+        let is_whole = self.database.is_whole();
         let (peer, database, filter) = (self.peer.clone(), self.database.clone(), Arc::clone(&self.filter));
         let name = self.name.clone();
         let scan = ChangesScan {
@@ -223,7 +224,8 @@ impl Feed {
         Ok(Some(Changes {
             rows,
             last_seq: seq::json(last, &self.suffix).into(),
-            pending: Some(newest.min(self.until).saturating_sub(last)),
+            // How many there are is nobody's business who does not see them.
+            pending: is_whole.then(|| newest.min(self.until).saturating_sub(last)),
             oldest_ms,
         }))
     }

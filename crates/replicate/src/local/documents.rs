@@ -9,7 +9,9 @@ use trunkline_core::doc_id::DocId;
 use trunkline_core::limits::PEER_ANSWER_BYTES_MAX;
 use trunkline_core::partition::InvalidMember;
 use trunkline_core::rev::Rev;
-use trunkline_store::{Batch, Database, Durability, Found, Leaf, LocalWrite, Refused, Want, WantRevs};
+use trunkline_store::{
+    Batch, Database, Durability, Found, Leaf, LocalWrite, Refused, StagedContents, Want, WantRevs,
+};
 use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
 use trunkline_wire::document::{self, InvalidDoc};
 use trunkline_wire::exchange::NOT_STAGED;
@@ -183,7 +185,7 @@ fn ready(
         durability: Durability::Durable,
         atomic: false,
     };
-    staged.taken();
+    staged.taken_by(&batch.edits);
     Ok(Ready {
         batch,
         names,
@@ -261,7 +263,7 @@ pub(super) fn edit(
         let source = match &attachment.data {
             IncomingData::Stub => AttachmentSource::Stub { md5: attachment.md5 },
             IncomingData::Inline(data) => {
-                let content = stage(&staged.database, data);
+                let content = stage(staged.database(), data);
                 staged.add(content.map_err(|error| Unfit::Failed(peer.error(&error)))?)
             }
             IncomingData::Follows { .. } => AttachmentSource::Staged(part(&attachment)?),
@@ -281,40 +283,6 @@ pub(super) fn edit(
         attachments,
         age_ms: 0,
     })
-}
-
-/// Staged bytes that no edit has taken yet; let go when dropped.
-pub(super) struct StagedContents {
-    database: Database,
-    contents: Vec<Content>,
-}
-
-impl StagedContents {
-    pub(super) fn new(database: &Database) -> StagedContents {
-        StagedContents {
-            database: database.clone(),
-            contents: Vec::new(),
-        }
-    }
-
-    /// Answers it as an edit takes it.
-    pub(super) fn add(&mut self, content: Content) -> AttachmentSource {
-        self.contents.push(content.clone());
-        AttachmentSource::Staged(content)
-    }
-
-    /// An edit took them.
-    pub(super) fn taken(mut self) {
-        self.contents.clear();
-    }
-}
-
-impl Drop for StagedContents {
-    fn drop(&mut self) {
-        self.contents
-            .iter()
-            .for_each(|content| self.database.unstage(content));
-    }
 }
 
 fn stage(database: &Database, data: &[u8]) -> Result<Content, trunkline_store::Error> {

@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
 use trunkline_core::attachment::{AttachmentEdit, AttachmentSource};
 use trunkline_core::doc::{Edit, InteractiveEdit};
-use trunkline_store::{Database, Durability};
+use trunkline_store::{Durability, StagedContents};
 use trunkline_wire::attachments::check_name;
 use trunkline_wire::document;
 use trunkline_wire::multipart::{Headers, PartEvent, PartReader, boundary};
@@ -42,15 +42,15 @@ pub(in crate::routes) async fn submit_form(
     let bytes_left = app.config().request_bytes_max;
     let form = Form {
         app,
-        db,
+        staged: StagedContents::new(&db),
         reader,
         body,
         bytes_left,
         room: Room::default(),
     };
-    let (app, db, fields, room) = form.read().await?;
-    let edit = edit_of(&app, &db, &id, fields).await?;
-    let outcome = submit(&db, edit, &id, Durability::Durable, room).await?;
+    let (app, mut staged, fields, room) = form.read().await?;
+    let edit = edit_of(&app, &mut staged, &id, fields).await?;
+    let outcome = submit(&db, (edit, staged), &id, Durability::Durable, room).await?;
     Ok(written(&id, &outcome, false, Durability::Durable))
 }
 
@@ -77,7 +77,7 @@ struct Fields {
 
 struct Form {
     app: App,
-    db: Database,
+    staged: StagedContents,
     reader: PartReader,
     body: Body,
     bytes_left: u64,
@@ -86,7 +86,7 @@ struct Form {
 }
 
 impl Form {
-    async fn read(mut self) -> Result<(App, Database, Fields, Room)> {
+    async fn read(mut self) -> Result<(App, StagedContents, Fields, Room)> {
         let mut fields = Fields::default();
         loop {
             match self.next().await? {
@@ -96,7 +96,7 @@ impl Form {
                     Some("_attachments") => fields.files.extend(self.file(&headers).await?),
                     _ => {}
                 },
-                PartEvent::Closed => return Ok((self.app, self.db, fields, self.room)),
+                PartEvent::Closed => return Ok((self.app, self.staged, fields, self.room)),
                 _ => {}
             }
         }
@@ -138,21 +138,22 @@ impl Form {
         };
         check_name(&name)?;
         let bytes_max = self.app.config().attachment_bytes_max;
-        let mut upload = Upload::start(&self.db, &name, None, bytes_max).await?;
+        let mut upload = Upload::start(self.staged.database(), &name, None, bytes_max).await?;
         while let PartEvent::Body(bytes) = self.next().await? {
             upload.push(bytes).await?;
         }
+        let content = upload.finish(false, &mut self.staged).await?;
         Ok(Some(AttachmentEdit {
             name: name.into(),
             content_type: headers.value("content-type").map(Into::into),
             revpos: None,
-            source: AttachmentSource::Staged(upload.finish(false).await?),
+            source: AttachmentSource::Staged(content),
         }))
     }
 }
 
 /// The document with the form's files first, and its other attachments behind them.
-async fn edit_of(app: &App, db: &Database, id: &str, fields: Fields) -> Result<Edit> {
+async fn edit_of(app: &App, staged: &mut StagedContents, id: &str, fields: Fields) -> Result<Edit> {
     let Fields {
         rev: named,
         doc,
@@ -161,15 +162,17 @@ async fn edit_of(app: &App, db: &Database, id: &str, fields: Fields) -> Result<E
     let mut kept = Vec::new();
     let (parent, deleted, body) = if let Some(text) = doc {
         let doc = document::parse(&text)?;
-        edit::check(db, id, &doc.body, doc.deleted).await?;
+        edit::check(staged.database(), id, &doc.body, doc.deleted).await?;
         for attachment in doc.attachments {
-            kept.push(edit::stage_one(app, db, attachment).await?);
+            kept.push(edit::stage_one(app, staged, attachment).await?);
         }
         (doc.rev, doc.deleted, doc.body)
     } else {
         let named = named.ok_or(Error::bad("The form needs a field `_rev` or `_doc`."))?;
         let parent = rev(&String::from_utf8_lossy(&named))?;
-        let leaf = revision(db, id, Some(&parent)).await?.ok_or(Error::MissingRev)?;
+        let leaf = revision(staged.database(), id, Some(&parent))
+            .await?
+            .ok_or(Error::MissingRev)?;
         kept.extend(leaf.attachments.iter().map(edit::keep));
         (Some(parent), leaf.deleted, leaf.body)
     };

@@ -14,7 +14,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use trunkline_core::attachment::{Content, ContentHash, Encoding};
-use trunkline_store::Database;
+use trunkline_store::{Database, StagedContents};
 use trunkline_wire::exchange;
 
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static(exchange::UPLOAD_OFFSET);
@@ -156,19 +156,16 @@ async fn take(
             }
         }
     }
-    let content = upload.finish(gzip).await?;
+    let mut staged = StagedContents::new(db);
+    let content = upload.finish(gzip, &mut staged).await?;
     if content.hash != hash {
-        db.unstage(&content);
         return Err(Error::BadAttachment("these bytes have another hash".to_owned()));
     }
     let (supplied, bytes) = (db.clone(), content.clone());
-    match blocking(move || Ok(supplied.supply(&bytes)?)).await {
-        Ok(true) => {}
-        Ok(false) => turn.wait(db, content),
-        Err(error) => {
-            db.unstage(&content);
-            return Err(error);
-        }
+    let is_taken = blocking(move || Ok(supplied.supply(&bytes)?)).await?;
+    staged.taken();
+    if !is_taken {
+        turn.wait(db, content);
     }
     Ok(())
 }

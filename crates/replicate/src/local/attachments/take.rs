@@ -1,7 +1,7 @@
 //! Into the store: what follows is staged, then the revision is written.
 
 use crate::local::LocalPeer;
-use crate::local::documents::{StagedContents, Unfit, edit};
+use crate::local::documents::{Unfit, edit};
 use crate::peer::{OpenRev, PeerError, PeerErrorKind};
 use crate::session::RefusedDoc;
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use trunkline_core::attachment::Content;
 use trunkline_core::doc::Edit;
-use trunkline_store::{Batch, Database, Durability, Error, Refused, Staging};
+use trunkline_store::{Batch, Database, Durability, Error, Refused, StagedContents, Staging};
 use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
 use trunkline_wire::document::{self, IncomingDoc};
 
