@@ -180,6 +180,9 @@ pub const SNAPSHOT_SECONDS_DEFAULT: u64 = 60;
 /// Snapshots that a server keeps at once: each makes files grow, and keeps one open.
 pub const SNAPSHOTS_MAX: usize = 32;
 
+/// Of these, snapshots of one user who administers nothing: a report has one, and others want some, too.
+pub const SNAPSHOTS_OF_ONE_MAX: usize = 8;
+
 // Named feeds.
 
 /// Named feeds of a database: each costs every write a glance at the document.

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use trunkline_core::db_name::DbName;
-use trunkline_core::limits::SNAPSHOTS_MAX;
+use trunkline_core::limits::{SNAPSHOTS_MAX, SNAPSHOTS_OF_ONE_MAX};
 use trunkline_query::Indexes;
 use trunkline_query::design::Design;
 use trunkline_store::Database;
@@ -39,7 +39,7 @@ impl Snapshots {
         seconds: u64,
     ) -> Result<(String, Kept)> {
         // Not under the lock, since indexes may be read for it: a few more than allowed may be made for a moment.
-        self.has_room(indexes)?;
+        self.has_room(indexes, db)?;
         let kept = Kept {
             db: indexes.pin(db, designs)?,
             until: Instant::now() + Duration::from_secs(seconds),
@@ -55,7 +55,7 @@ impl Snapshots {
         Ok((token, kept))
     }
 
-    fn has_room(&self, indexes: &Indexes) -> Result<()> {
+    fn has_room(&self, indexes: &Indexes, db: &Database) -> Result<()> {
         let now = Instant::now();
         let old: Vec<Kept> = self
             .0
@@ -66,10 +66,14 @@ impl Snapshots {
         for kept in old {
             indexes.unpin(&kept.db);
         }
-        if self.0.lock().len() >= SNAPSHOTS_MAX {
-            return Err(Error::TooManySnapshots);
+        let all = self.0.lock();
+        let same = |kept: &&Kept| bounded(&kept.db) == bounded(db);
+        let full = all.len() >= SNAPSHOTS_MAX
+            || bounded(db).is_some() && all.values().filter(same).count() >= SNAPSHOTS_OF_ONE_MAX;
+        match full {
+            true => Err(Error::TooManySnapshots),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// A snapshot of a database.
@@ -88,6 +92,12 @@ impl Snapshots {
     }
 }
 
+/// Whose share of the snapshots counts: of who administers neither server nor database, by name.
+fn bounded(db: &Database) -> Option<Option<&str>> {
+    let asker = db.asker().filter(|asker| asker.takes.is_some())?;
+    Some(asker.user.name())
+}
+
 /// Ends a snapshot when its time is over.
 pub(crate) async fn end_in_time(app: App, token: String, kept: Kept) {
     let left = kept.until.saturating_duration_since(Instant::now());
@@ -102,7 +112,9 @@ pub(crate) async fn end_in_time(app: App, token: String, kept: Kept) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trunkline_store::Store;
+    use std::sync::Arc;
+    use trunkline_store::{Asker, Store};
+    use trunkline_wire::functions::User;
 
     #[test]
     fn those_past_their_time_make_room() {
@@ -117,5 +129,27 @@ mod tests {
             }
         }
         assert!(matches!(make(60), Err(Error::TooManySnapshots)));
+    }
+
+    #[test]
+    fn no_user_has_them_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let whole = store.create(&DbName::parse("calls").unwrap()).unwrap();
+        let (indexes, snapshots) = (Indexes::of(&store), Snapshots::default());
+        let of = |name| {
+            whole.on_behalf(Arc::new(Asker {
+                user: Arc::new(User::new(Some(name), [])),
+                takes: Some(Arc::new(|_| Ok(()))),
+                ..Asker::default()
+            }))
+        };
+        let make = |db: &Database| snapshots.make(&indexes, db, Vec::new(), 60).map(drop);
+        for _ in 0..SNAPSHOTS_OF_ONE_MAX {
+            make(&of("anna")).unwrap();
+        }
+        assert!(matches!(make(&of("anna")), Err(Error::TooManySnapshots)));
+        make(&of("ben")).unwrap();
+        make(&whole).unwrap();
     }
 }
