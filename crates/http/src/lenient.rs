@@ -29,6 +29,15 @@ impl<T> Lenient<T> {
             taken: 0,
         }
     }
+
+    /// Repaired bytes, as many as there is room for.
+    fn give(&mut self, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let left = self.pending.get(self.taken..).unwrap_or_default();
+        let now = left.len().min(out.remaining());
+        out.put_slice(left.get(..now).unwrap_or_default());
+        self.taken += now;
+        Poll::Ready(Ok(()))
+    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Lenient<T> {
@@ -39,6 +48,15 @@ impl<T: AsyncRead + Unpin> AsyncRead for Lenient<T> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.taken == this.pending.len() {
+            if this.scanner.is_lost() {
+                let Some(poison) = this.scanner.poison() else {
+                    let why = "behind what is no request, nothing is read";
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
+                };
+                this.pending = poison.to_vec();
+                this.taken = 0;
+                return this.give(out);
+            }
             let before = out.filled().len();
             std::task::ready!(Pin::new(&mut this.stream).poll_read(context, out))?;
             let read = out.filled().get(before..).unwrap_or_default();
@@ -47,14 +65,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for Lenient<T> {
                 return Poll::Ready(Ok(()));
             };
             this.pending = this.scanner.repair(read.get(good..).unwrap_or_default());
+            this.pending.extend(this.scanner.poison().unwrap_or_default());
             this.taken = 0;
             out.set_filled(before + good);
         }
-        let left = this.pending.get(this.taken..).unwrap_or_default();
-        let now = left.len().min(out.remaining());
-        out.put_slice(left.get(..now).unwrap_or_default());
-        this.taken += now;
-        Poll::Ready(Ok(()))
+        this.give(out)
     }
 }
 

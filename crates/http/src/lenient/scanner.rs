@@ -1,9 +1,9 @@
 //! Where request lines stand among heads and bodies.
 
-/// Follows a connection's bytes from request to request. It only has to agree with the HTTP library about requests
-/// that the library takes; after anything odd it lets all bytes pass. A head that two readers may understand differently
-/// (where its lines end, how long its body is) is made one that nobody takes: what one of them takes for a body, the other
-/// may take for a request.
+/// Follows a connection's bytes from request to request. After anything that it does not understand it is lost, and lets
+/// nothing more pass: the HTTP library refuses such things, too, and if it ever took one, it would read on unwatched. A head
+/// that two readers may understand differently (where its lines end, how long its body is) is made one that nobody takes:
+/// what one of them takes for a body, the other may take for a request.
 #[derive(Debug, Default)]
 pub(super) struct Scanner {
     place: Place,
@@ -30,8 +30,12 @@ enum Place {
     Bytes(u64),
     ChunkSize,
     Trailers,
-    /// Bytes that are not looked at any more: another protocol, or nonsense.
-    Unknown,
+    /// HTTP/2, which is not looked at. HTTP/1 refuses the line that begins it.
+    Newer,
+    /// In a head that is not to be taken.
+    Poison,
+    /// Behind nonsense.
+    Lost,
 }
 
 /// What the headers say of the body.
@@ -52,12 +56,28 @@ fn is_bare(byte: u8) -> bool {
 }
 
 impl Scanner {
-    /// Follows `bytes`, up to the first one to be repaired; answers where it stands.
+    /// Whether no more bytes are to be read.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.place, Place::Poison | Place::Lost)
+    }
+
+    /// What is to pass in place of the rest of a head that is not to be taken: once.
+    pub(super) fn poison(&mut self) -> Option<&'static [u8]> {
+        let is_due = self.place == Place::Poison;
+        is_due.then(|| {
+            self.place = Place::Lost;
+            // No header has such a name, and the library looks at heads that are whole.
+            b"\0\r\n\r\n" as &[u8]
+        })
+    }
+
+    /// Follows `bytes`, up to the first one that is to be repaired, or that is not to pass; answers where it stands.
     pub(super) fn scan(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             match self.place {
-                Place::Unknown => return None,
+                Place::Newer => return None,
+                Place::Poison | Place::Lost => return Some(at),
                 Place::Bytes(left) => {
                     let skipped = left.min(rest.len() as u64);
                     at += usize::try_from(skipped).unwrap_or(rest.len());
@@ -75,7 +95,7 @@ impl Scanner {
                     at += end;
                     match rest.get(end) {
                         Some(b' ') => self.place = Place::Version,
-                        Some(b'\n') => self.place = Place::Unknown,
+                        Some(b'\n') => self.place = Place::Poison,
                         _ => return Some(at),
                     }
                     at += 1;
@@ -88,16 +108,16 @@ impl Scanner {
                     if rest.get(end) == Some(&b' ') {
                         self.place = Place::Target;
                     } else if !self.line.trim_ascii().is_empty() {
-                        self.place = Place::Unknown;
+                        self.place = Place::Poison;
                     }
                     self.take_line();
                 }
                 Place::Headers
-                    if self.is_unclear
-                        && self.line.is_empty()
-                        && matches!(rest.first(), Some(b'\r' | b'\n')) =>
+                    if self.line.is_empty()
+                        && (rest.first() == Some(&b'\n')
+                            || self.is_unclear && rest.first() == Some(&b'\r')) =>
                 {
-                    self.place = Place::Unknown;
+                    self.place = Place::Poison;
                     return Some(at);
                 }
                 Place::Version | Place::Headers | Place::ChunkSize | Place::Trailers => {
@@ -138,8 +158,9 @@ impl Scanner {
                 self.is_unclear = !ends_well;
                 Place::Headers
             }
+            (Place::Version, b"HTTP/2.0") if ends_well => Place::Newer,
             (Place::Headers, b"") => match self.body {
-                _ if !ends_well => Place::Unknown,
+                _ if !ends_well => Place::Poison,
                 Body::None | Body::Length(0) => Place::Method,
                 Body::Length(bytes) => Place::Bytes(bytes),
                 Body::Chunked => Place::ChunkSize,
@@ -149,15 +170,16 @@ impl Scanner {
                 self.header(text, is_longer);
                 Place::Headers
             }
+            (Place::ChunkSize, _) if !ends_well => Place::Lost,
             (Place::ChunkSize, text) => match chunk_size(text, is_longer) {
                 Some(0) => Place::Trailers,
                 Some(size) => Place::Bytes(size.saturating_add(2)),
-                None => Place::Unknown,
+                None => Place::Lost,
             },
-            (Place::Trailers, _) if !ends_well => Place::Unknown,
+            (Place::Trailers, _) if !ends_well => Place::Lost,
             (Place::Trailers, b"") => Place::Method,
             (Place::Trailers, _) => Place::Trailers,
-            _ => Place::Unknown,
+            _ => Place::Poison,
         }
     }
 
@@ -184,17 +206,17 @@ impl Scanner {
         self.body = says;
     }
 
-    /// Bytes, of which the first is to be repaired, with all repairs made.
+    /// Bytes, of which the first is to be repaired, with all repairs made, as far as they may pass.
     pub(super) fn repair(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len() + 32);
         let mut rest = bytes;
         while let Some((bare, behind)) = rest.split_first() {
-            match bare {
-                b'"' => out.extend_from_slice(b"%22"),
-                b'<' => out.extend_from_slice(b"%3C"),
-                b'>' => out.extend_from_slice(b"%3E"),
-                // The end of an unclear head: no header has such a name.
-                end => out.extend([0, *end]),
+            match (self.place, bare) {
+                (Place::Poison | Place::Lost, _) => break,
+                (_, b'"') => out.extend_from_slice(b"%22"),
+                (_, b'<') => out.extend_from_slice(b"%3C"),
+                (_, b'>') => out.extend_from_slice(b"%3E"),
+                (_, other) => out.push(*other),
             }
             let good = self.scan(behind).unwrap_or(behind.len());
             let (good, more) = behind.split_at_checked(good).unwrap_or((behind, &[]));
@@ -231,6 +253,9 @@ mod tests {
         let mut scanner = Scanner::default();
         let mut out = Vec::new();
         for bytes in text.as_bytes().chunks(piece) {
+            if scanner.is_lost() {
+                break;
+            }
             match scanner.scan(bytes) {
                 None => out.extend_from_slice(bytes),
                 Some(good) => {
@@ -239,6 +264,7 @@ mod tests {
                 }
             }
         }
+        out.extend(scanner.poison().unwrap_or_default());
         String::from_utf8(out).unwrap()
     }
 
@@ -275,14 +301,20 @@ mod tests {
     }
 
     #[test]
-    fn other_protocols_and_nonsense_pass() {
-        for text in [
-            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n GET /\" HTTP/1.1\r\n",
-            "BAD\r\nGET /\" HTTP/1.1\r\n\r\n",
-            "GET /\r\nGET /\" HTTP/1.1\r\n\r\n",
-            "PUT /d HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nGET /\" HTTP/1.1\r\n\r\n",
+    fn another_protocol_passes_and_nonsense_does_not_get_far() {
+        let newer = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n GET /\" HTTP/1.1\r\n";
+        check(newer, newer);
+        for nonsense in [
+            "BAD\r\n",
+            "GET /\r\n",
+            "GET / HTTP/1.2\r\n",
+            "GET  / HTTP/1.1\r\n",
+            "PRI * HTTP/2.0\n",
         ] {
-            check(text, text);
+            check(
+                &format!("{nonsense}GET /\" HTTP/1.1\r\n\r\n"),
+                &format!("{nonsense}\0\r\n\r\n"),
+            );
         }
     }
 
@@ -304,23 +336,35 @@ mod tests {
         ] {
             let head = format!("PUT /d HTTP/1.1\r\n{headers}");
             let behind = "\r\nGET /\" HTTP/1.1\r\n\r\n";
-            check(&format!("{head}{behind}"), &format!("{head}\0{behind}"));
+            check(&format!("{head}{behind}"), &format!("{head}\0\r\n\r\n"));
         }
-        check("GET /\" HTTP/1.1\n\n", "GET /%22 HTTP/1.1\n\0\n");
+        for head in [
+            "GET /%22 HTTP/1.1\n",
+            "GET / HTTP/1.1\r\nX-A: b\r\n",
+            "GET / HTTP/1.1\r\n",
+        ] {
+            check(
+                &format!("{head}\nGET / HTTP/1.1\r\n\r\n"),
+                &format!("{head}\0\r\n\r\n"),
+            );
+        }
+        check("GET /\" HTTP/1.1\n\n", "GET /%22 HTTP/1.1\n\0\r\n\r\n");
     }
 
     #[test]
-    fn after_chunks_that_are_not_understood_nothing_is_repaired() {
+    fn after_chunks_that_are_not_understood_nothing_passes() {
         let head = "PUT /d HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
         let zeros = "0".repeat(200);
         for chunks in [
-            "+3\r\nabc\r\n0\r\n\r\n",
-            &format!("{zeros}3\r\nabc\r\n0\r\n\r\n"),
-            "fffffffffffffffff\r\nabc\r\n0\r\n\r\n",
-            "0\r\nT: x\n\r\n",
+            "+3\r\n",
+            "\r\n",
+            "3\n",
+            &format!("{zeros}3\r\n"),
+            "fffffffffffffffff\r\n",
+            "0\r\nT: x\n",
         ] {
-            let text = format!("{head}{chunks}GET /\" HTTP/1.1\r\n\r\n");
-            check(&text, &text);
+            let good = format!("{head}{chunks}");
+            check(&format!("{good}abc\r\n0\r\n\r\nGET /\" HTTP/1.1\r\n\r\n"), &good);
         }
     }
 }
