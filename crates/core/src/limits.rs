@@ -21,6 +21,16 @@ pub const REQUEST_BUFFERS_BYTES_MAX: usize = 2 * REQUEST_BUFFER_BYTES_MAX;
 pub const REQUEST_BUFFERS_WAIT_MS: u64 = 10_000;
 /// Milliseconds without a byte after which a body that holds room is given up.
 pub const REQUEST_SILENCE_MS: u64 = 60_000;
+/// Bytes of room that a request body takes before as many have come, however many it announces: most bodies are shorter,
+/// and [`REQUESTS_MAX`] of them at once leave half of the room to others.
+pub const REQUEST_ROOM_FIRST_BYTES: usize = 64 << 10;
+/// How many times [`REQUEST_SILENCE_MS`] such a body may take to its end: half an hour, in which a modem brings the two
+/// megabytes of a replication's batch.
+pub const REQUEST_BUFFER_SILENCES: u32 = 30;
+/// Bytes of a log-in: a name and a password.
+pub const LOG_IN_BYTES_MAX: usize = 16 << 10;
+/// Requests that ask how the server is, under way at once: they have places of their own.
+pub const PROBES_MAX: usize = 64;
 /// Nested arrays and objects in a document: deep enough for real documents, shallow enough that recursion over
 /// it cannot exhaust a 2 MiB thread stack.
 pub const JSON_DEPTH_MAX: usize = 512;

@@ -15,6 +15,8 @@ use trunkline_core::limits::ANSWER_PIECE_BYTES_MAX;
 pub(crate) struct Admission {
     pub(crate) connections: Places,
     pub(crate) requests: Places,
+    /// Requests that ask how the server is.
+    pub(crate) probes: Places,
     pub(crate) feeds: Places,
 }
 

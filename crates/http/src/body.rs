@@ -11,6 +11,8 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use http_body_util::BodyExt;
 use std::io;
+use std::time::Duration;
+use trunkline_core::limits::{REQUEST_BUFFER_SILENCES, REQUEST_ROOM_FIRST_BYTES};
 
 /// A whole request body, decoded, and its room in memory.
 pub(crate) struct Whole(pub(crate) Bytes, pub(crate) Room);
@@ -54,11 +56,30 @@ pub(crate) const INVALID_JSON: Error = Error::BadRequest(std::borrow::Cow::Borro
 /// takes there.
 pub(crate) async fn read(request: Request, app: &App) -> Result<(Bytes, Room)> {
     let bytes_max = app.config().request_buffer_bytes_max;
+    read_within(request, app, bytes_max).await
+}
+
+/// The same of at most `bytes_max`.
+pub(crate) async fn read_within(request: Request, app: &App, bytes_max: usize) -> Result<(Bytes, Room)> {
+    let bytes_max = bytes_max.min(app.config().request_buffer_bytes_max);
+    in_time(app, collect(request, app, bytes_max)).await
+}
+
+/// Gives up what holds room for too long until it has come as a whole.
+pub(crate) async fn in_time<T>(app: &App, reading: impl Future<Output = Result<T>>) -> Result<T> {
+    let silence = Duration::from_millis(app.config().connections.silence_ms);
+    let read = tokio::time::timeout(silence * REQUEST_BUFFER_SILENCES, reading).await;
+    read.unwrap_or(Err(Error::TooSlow))
+}
+
+/// What is announced takes no room before it comes: anybody can announce.
+async fn collect(request: Request, app: &App, bytes_max: usize) -> Result<(Bytes, Room)> {
     let announced = announced(&request).unwrap_or(0);
     let announced = usize::try_from(announced)
         .ok()
         .filter(|length| *length <= bytes_max);
-    let mut room = app.rooms.take(announced.ok_or(Error::TooLarge)?).await?;
+    let announced = announced.ok_or(Error::TooLarge)?;
+    let mut room = app.rooms.take(announced.min(REQUEST_ROOM_FIRST_BYTES)).await?;
     let mut body = encoding::decode(request).await?.into_body();
     let Some(first) = next(&mut body).await? else {
         return Ok((Bytes::new(), room));
@@ -70,7 +91,7 @@ pub(crate) async fn read(request: Request, app: &App) -> Result<(Bytes, Room)> {
     if body.is_end_stream() {
         return Ok((first, room));
     }
-    let mut whole = Vec::with_capacity(announced.unwrap_or(0).max(first.len() * 2));
+    let mut whole = Vec::with_capacity(announced.min(REQUEST_ROOM_FIRST_BYTES).max(first.len() * 2));
     whole.extend_from_slice(&first);
     drop(first);
     while let Some(bytes) = next(&mut body).await? {
@@ -133,4 +154,33 @@ pub(crate) fn announced(request: &Request) -> Option<u64> {
         .ok()?
         .parse()
         .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+    use futures_util::stream;
+    use trunkline_store::Store;
+
+    /// Eight KiB in each half minute are enough for a body that is passed on, and not for one that is held.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_held_comes_to_its_end_in_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = App::new(Store::open(dir.path()).unwrap().into(), Config::default().into());
+        for (pieces, comes) in [(20, true), (1000, false)] {
+            let body = stream::unfold(0, move |sent| async move {
+                tokio::time::sleep(Duration::from_secs(30)).await;
+                let piece = || (Ok::<_, io::Error>(Bytes::from(vec![b'x'; 8 << 10])), sent + 1);
+                (sent < pieces).then(piece)
+            });
+            let begun = tokio::time::Instant::now();
+            let read = read(Request::new(Body::from_stream(body)), &app).await;
+            match comes {
+                true => assert_eq!(read.unwrap().0.len(), pieces * (8 << 10)),
+                false => assert!(matches!(read, Err(Error::TooSlow))),
+            }
+            assert!(begun.elapsed() <= Duration::from_secs(30 * 60));
+        }
+    }
 }

@@ -322,6 +322,7 @@ impl IntoResponse for Error {
             | Error::Overloaded
             | Error::PasswordsBusy
             | Error::ContentAbsent(None)
+            | Error::Closing
             | Error::TooManySnapshots => {
                 let headers = response.headers_mut();
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -13,6 +13,7 @@ use crate::unread::Unread;
 use crate::untaken::{Taking, Untaken};
 use crate::{Config, auth, cors, encoding, routes};
 use axum::Router;
+use axum::body::HttpBody;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -22,6 +23,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tower::Service;
+use trunkline_core::limits::PROBES_MAX;
 
 /// The server's front; cheap to clone.
 #[derive(Clone)]
@@ -80,14 +82,14 @@ impl Front {
     }
 
     /// Lets a request in if there is room for it, before anything else is done for it. Who looks after the server is
-    /// told how it is in any case.
+    /// told how it is beside that.
     async fn admit(&self, request: Request, config: &Config) -> Response {
         let admission = &self.0.app.admission;
-        let requests_max = match request.uri().path() {
-            "/_up" => usize::MAX,
-            _ => config.connections.requests_max,
+        let place = match is_probe(&request) {
+            true => admission.probes.take(PROBES_MAX),
+            false => admission.requests.take(config.connections.requests_max),
         };
-        let Some(place) = admission.requests.take(requests_max) else {
+        let Some(place) = place else {
             return Error::Overloaded.into_response();
         };
         let untaken = request.extensions().get::<Arc<Untaken>>().cloned();
@@ -155,6 +157,14 @@ impl Front {
             Err(_) => Error::Internal("This request met a bug; the log has more.".to_owned()).into_response(),
         }
     }
+}
+
+/// Whether a request asks how the server is, and nothing that costs more.
+fn is_probe(request: &Request) -> bool {
+    request.uri().path() == "/_up"
+        && matches!(*request.method(), Method::GET | Method::HEAD)
+        && !request.headers().contains_key(header::AUTHORIZATION)
+        && request.body().is_end_stream()
 }
 
 /// HTTP/2 names the host in the target; whoever looks for it finds it in one place.

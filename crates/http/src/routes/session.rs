@@ -2,17 +2,18 @@
 
 use crate::app::App;
 use crate::auth::{self, Credentials, User, users_db};
-use crate::body::{INVALID_JSON, Whole};
+use crate::body::{self, INVALID_JSON};
 use crate::connection::Peer;
 use crate::error::{Error, Result};
 use crate::request::{Query, header_text};
 use crate::respond;
 use axum::Extension;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use trunkline_core::limits::LOG_IN_BYTES_MAX;
 
 pub(super) async fn show(
     State(app): State<App>,
@@ -41,8 +42,10 @@ pub(super) async fn log_in(
     peer: Option<Extension<Peer>>,
     query: Query,
     headers: HeaderMap,
-    Whole(body, _room): Whole,
+    request: Request,
 ) -> Result<Response> {
+    // Anybody may try, so it may not take much.
+    let (body, _room) = body::read_within(request, &app, LOG_IN_BYTES_MAX).await?;
     let credentials = credentials(&headers, &body)?;
     let name = credentials.name.clone();
     let peer = peer.map(|Extension(peer)| peer);

@@ -84,6 +84,14 @@ async fn requests_beyond_their_cap_are_told_before_they_cost_anything() {
     assert_eq!(refused.header("retry-after"), "1");
     assert_eq!(refused.header("x-content-type-options"), "nosniff");
     assert_eq!(server.get("/_up").await.status, 200);
+    // Who makes more of it counts as anybody.
+    for request in [
+        server.request("GET", "/_up").basic_auth("a", Some("b")),
+        server.request("GET", "/_up").body("x"),
+        server.request("POST", "/_up"),
+    ] {
+        assert_eq!(server.send(request).await.status, 503);
+    }
     held.write_all(b"}").await.unwrap();
     let mut heard = [0; 12];
     held.read_exact(&mut heard).await.unwrap();

@@ -1,7 +1,9 @@
 //! Request bodies share a bounded room in memory; who finds none is told to come back.
 
 use crate::harness::Server;
+use crate::sockets::connect;
 use serde_json::json;
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use trunkline_http::Config;
@@ -77,4 +79,38 @@ async fn bodies_of_unknown_length_count_as_they_come() {
             .unwrap();
         assert_eq!(&answer[9..], status.as_bytes());
     }
+}
+
+/// Who announces much and sends nothing keeps nobody out.
+#[tokio::test]
+async fn what_is_announced_takes_no_room_before_it_comes() {
+    let server = Server::with(Config {
+        request_buffer_bytes_max: 1 << 20,
+        request_buffers_bytes_max: 1 << 20,
+        request_buffers_wait_ms: 20,
+        ..Config::default()
+    })
+    .await;
+    server.put("/db", None).await.is(201, json!({}));
+    let mut silent = Vec::new();
+    for number in 0..5 {
+        let mut stream = connect(&server).await;
+        let head =
+            format!("PUT /db/a{number} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        silent.push(stream);
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let doc = json!({ "text": "x".repeat(300_000) });
+    server.put("/db/doc", Some(doc)).await.is(201, json!({}));
+
+    let mut stream = connect(&server).await;
+    let head = "POST /_session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&[b' '; 20_000]).await.unwrap();
+    let mut answer = [0; 12];
+    tokio::io::AsyncReadExt::read_exact(&mut stream, &mut answer)
+        .await
+        .unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
 }

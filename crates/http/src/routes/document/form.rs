@@ -87,12 +87,13 @@ struct Form {
 
 impl Form {
     async fn read(mut self) -> Result<(App, StagedContents, Fields, Room)> {
+        let app = self.app.clone();
         let mut fields = Fields::default();
         loop {
             match self.next().await? {
                 PartEvent::Start(headers) => match headers.form_name().as_deref() {
-                    Some("_rev") => fields.rev = Some(self.text().await?),
-                    Some("_doc") => fields.doc = Some(self.text().await?),
+                    Some("_rev") => fields.rev = Some(body::in_time(&app, self.text()).await?),
+                    Some("_doc") => fields.doc = Some(body::in_time(&app, self.text()).await?),
                     Some("_attachments") => fields.files.extend(self.file(&headers).await?),
                     _ => {}
                 },
