@@ -2,7 +2,7 @@
 
 use crate::admission::Admission;
 use crate::audit;
-use crate::auth::Auth;
+use crate::auth::{Auth, users_db};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::feeds::Feeds;
@@ -138,16 +138,37 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// Queues edits with the group commit and waits for their outcomes without holding a thread. Whether
 /// or not the client waits for them, they keep the room of their request until then.
-pub(crate) async fn update(database: &Database, batch: Batch, room: Room) -> Result<Vec<Outcome>> {
+pub(crate) async fn update(database: &Database, mut batch: Batch, room: Room) -> Result<Vec<Outcome>> {
     let noted = audit::Edits::of(database, &batch);
-    match commit(database, batch, room).await {
-        Some(outcomes) => {
-            let outcomes = outcomes?;
-            if let Some(noted) = noted {
-                noted.note(&outcomes);
-            }
-            Ok(outcomes)
-        }
-        None => Err(Error::Internal("the commit was abandoned".to_owned())),
+    let others = users_db::others(database, &batch.edits);
+    if let Some(others) = &others {
+        let mut places = others.iter();
+        let is_atomic = batch.atomic;
+        batch
+            .edits
+            .retain(|_| !is_atomic && places.next() == Some(&false));
     }
+    let outcomes = match batch.edits.is_empty() {
+        true => Vec::new(),
+        false => match commit(database, batch, room).await {
+            Some(outcomes) => outcomes?,
+            None => return Err(Error::Internal("the commit was abandoned".to_owned())),
+        },
+    };
+    let outcomes = match others {
+        None => outcomes,
+        Some(others) => {
+            let mut tried = outcomes.into_iter();
+            let refused = || Err(users_db::not_yours());
+            let outcome = |other| match other {
+                true => refused(),
+                false => tried.next().unwrap_or_else(refused),
+            };
+            others.into_iter().map(outcome).collect()
+        }
+    };
+    if let Some(noted) = noted {
+        noted.note(&outcomes);
+    }
+    Ok(outcomes)
 }

@@ -1,5 +1,6 @@
 //! The request as functions of design documents see it: their `req`, and who asks.
 
+use crate::auth::proxy;
 use crate::error::Result;
 use crate::request::{Query, header_text};
 use axum::extract::FromRequestParts;
@@ -111,7 +112,15 @@ fn headers(headers: &HeaderMap) -> Value {
     Value::Object(members.collect())
 }
 
-const SECRET: [header::HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
+/// What makes who sends it somebody.
+const SECRET: [header::HeaderName; 6] = [
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::PROXY_AUTHORIZATION,
+    proxy::NAME,
+    proxy::ROLES,
+    proxy::TOKEN,
+];
 
 fn spelled(name: &str) -> String {
     let mut starts = true;
@@ -137,6 +146,9 @@ mod tests {
             ("content-type", "a/b"),
             ("host", "x"),
             ("authorization", "Basic eA=="),
+            ("x-auth-couchdb-username", "anna"),
+            ("x-auth-couchdb-roles", "a"),
+            ("x-auth-couchdb-token", "00"),
         ];
         let given = given.map(|(name, value)| {
             (

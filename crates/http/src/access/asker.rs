@@ -22,7 +22,7 @@ fn named(user: &User) -> Arc<functions::User> {
 /// Sees and takes all; of documents of users what can be one.
 pub(super) fn of_admin(db: Database, user: &Arc<User>, of_users: bool) -> Database {
     if of_users {
-        return self::of_users(&db, user, true);
+        return self::of_users(&db, user, true, u32::MAX);
     }
     if user.name.is_none() {
         // Whoever asks a server that has no administrator, as functions are told of the embedding program.
@@ -34,9 +34,9 @@ pub(super) fn of_admin(db: Database, user: &Arc<User>, of_users: bool) -> Databa
     }))
 }
 
-/// A handle of `_users`, for who administers it or for anyone.
-pub(super) fn of_users(db: &Database, user: &Arc<User>, is_admin: bool) -> Database {
-    let (sees, takes) = users_db::asker_parts(user, is_admin);
+/// A handle of `_users`, for who administers it or for anyone, whose password has so many rounds at most.
+pub(super) fn of_users(db: &Database, user: &Arc<User>, is_admin: bool, iterations_max: u32) -> Database {
+    let (sees, takes) = users_db::asker_parts(user, is_admin, iterations_max);
     db.on_behalf(Arc::new(Asker {
         user: named(user),
         sees,

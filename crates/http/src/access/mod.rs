@@ -125,7 +125,10 @@ async fn grant(
         let is_admin = access.whole.all_of(Rights::ALL);
         // Everyone's own document is theirs, and nothing else is.
         return match is_admin || needs::ONE_DOCUMENT.contains(&needs) {
-            true => Ok((asker::of_users(&db, user, is_admin), lease)),
+            true => {
+                let rounds = app.config().authentication.passwords.iterations;
+                Ok((asker::of_users(&db, user, is_admin, rounds), lease))
+            }
             false => Err(refusal::of(user, NOT_SERVER_ADMIN)),
         };
     }

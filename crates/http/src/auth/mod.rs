@@ -15,7 +15,7 @@ mod jwt;
 mod lockout;
 mod open;
 pub(crate) mod password;
-mod proxy;
+pub(crate) mod proxy;
 mod user;
 pub(crate) mod users_db;
 mod verified;
@@ -38,14 +38,11 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use certificate::ClientCertificate;
 use cookie::{Held, Session};
-use hashing::Hashing;
+use hashing::{Hashing, Turn};
 use lockout::{Failures, Guesser};
-use parking_lot::{Mutex, MutexGuard};
 use password::Kept;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
-use trunkline_core::limits::PASSWORD_WAIT_MS;
 use verified::Verified;
 
 /// What is remembered from request to request.
@@ -55,8 +52,6 @@ pub(crate) struct Auth {
     verified: Verified,
     failures: Failures,
     hashing: Hashing,
-    /// New passwords are derived one at a time.
-    deriving: Mutex<()>,
     /// Signs cookies where the settings have no secret.
     secret: String,
 }
@@ -68,17 +63,14 @@ impl Auth {
             verified: Verified::new(),
             failures: Failures::default(),
             hashing: Hashing::new(),
-            deriving: Mutex::default(),
             secret: hex::encode(&random()),
         }
     }
 
-    /// Waits for the turn to derive a new password, not for long, on a thread that may block.
-    fn turn_to_derive(&self) -> Result<MutexGuard<'_, ()>> {
-        let turn = self
-            .deriving
-            .try_lock_for(Duration::from_millis(PASSWORD_WAIT_MS));
-        turn.ok_or(Error::PasswordsBusy)
+    /// Waits for the turn to derive a new password, not for long, on a thread of the runtime that may block. Who logs in
+    /// stands in the same queue: many new passwords keep nobody out.
+    fn turn_to_derive(&self) -> Result<Turn> {
+        tokio::runtime::Handle::current().block_on(self.hashing.turn())
     }
 
     /// What new cookies are signed with, then what old ones were.
@@ -170,7 +162,7 @@ async fn presented(
 ) -> Result<Option<User>> {
     let settings = &config.authentication;
     let Some(given) = headers.get(header::AUTHORIZATION) else {
-        return proxy::user(headers, &settings.proxy);
+        return proxy::user(headers, &settings.proxy, |name| config.admins.contains_key(name));
     };
     let invalid = || Error::bad("Authorization header is invalid");
     let given = given.to_str().map_err(|_| invalid())?;
@@ -274,15 +266,19 @@ async fn log_in(
     auth.failures.check(guesser, &settings.lockout)?;
     let account = auth.accounts.find(app, config, &given.name).await?;
     let mark = auth.verified.mark(&given.name, &given.password);
-    if let Some(account) = account
-        .as_ref()
-        .filter(|account| auth.verified.holds(&mark, &account.fingerprint))
-    {
+    let known = || {
+        let account = account.as_ref();
+        account.filter(|account| auth.verified.holds(&mark, &account.fingerprint))
+    };
+    if let Some(account) = known() {
         return Ok(account.clone());
     }
     let turn = auth.hashing.turn().await?;
-    // Others may have failed meanwhile.
+    // Others may have failed meanwhile, or found out what this one would.
     auth.failures.check(guesser, &settings.lockout)?;
+    if let Some(account) = known() {
+        return Ok(account.clone());
+    }
     let nobodys = Kept::nobodys(&settings.passwords);
     // A name that is not known takes as long as one that is.
     let kept = account
@@ -327,3 +323,6 @@ fn random() -> [u8; 32] {
     }
     *hasher.finalize().as_bytes()
 }
+
+#[cfg(test)]
+mod tests;

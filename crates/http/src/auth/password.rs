@@ -193,9 +193,20 @@ impl Kept {
         }
     }
 
-    /// Whether to find out takes long.
-    pub(crate) fn is_slow(&self) -> bool {
-        matches!(self, Kept::Pbkdf2 { .. })
+    /// Rounds that it takes to find out; the old scheme's are as good as none.
+    pub(crate) fn rounds(&self) -> u32 {
+        match self {
+            Kept::Pbkdf2 { iterations, .. } => iterations.get(),
+            Kept::Simple { .. } | Kept::Clear(_) => 0,
+        }
+    }
+
+    /// One that takes the rounds that are left of it after `done`; `None` when none are.
+    pub(crate) fn after(mut self, done: u32) -> Option<Kept> {
+        if let Kept::Pbkdf2 { iterations, .. } = &mut self {
+            *iterations = NonZeroU32::new(iterations.get().saturating_sub(done))?;
+        }
+        Some(self)
     }
 
     /// What cookies are signed with beside the server's secret: a password that is set anew ends sessions.

@@ -1,19 +1,30 @@
 //! A proxy that found out who asks.
 
 use super::hex;
-use super::user::{Method, User};
+use super::user::{ADMIN, Method, User};
 use crate::config::Proxy;
 use crate::error::{Error, Result};
 use crate::request::header_text;
 use axum::http::{HeaderMap, HeaderName};
 use ring::hmac;
 
-const NAME: HeaderName = HeaderName::from_static("x-auth-couchdb-username");
-const ROLES: HeaderName = HeaderName::from_static("x-auth-couchdb-roles");
-const TOKEN: HeaderName = HeaderName::from_static("x-auth-couchdb-token");
+/// Who asks.
+pub(crate) const NAME: HeaderName = HeaderName::from_static("x-auth-couchdb-username");
+/// The roles of whoever asks.
+pub(crate) const ROLES: HeaderName = HeaderName::from_static("x-auth-couchdb-roles");
+/// What makes it believed.
+pub(crate) const TOKEN: HeaderName = HeaderName::from_static("x-auth-couchdb-token");
 
-/// Whom the proxy names. Without a secret its headers are anybody's, and nothing is made of them.
-pub(super) fn user(headers: &HeaderMap, settings: &Proxy) -> Result<Option<User>> {
+const SYSTEM_ROLES: &str =
+    "A proxy gives no roles that begin with _, but _admin to administrators of the settings.";
+
+/// Whom the proxy names. Without a secret its headers are anybody's, and nothing is made of them. The token stands for the
+/// name alone: a role of the system is given to who `is_admin` says is an administrator, and to nobody else.
+pub(super) fn user(
+    headers: &HeaderMap,
+    settings: &Proxy,
+    is_admin: impl Fn(&str) -> bool,
+) -> Result<Option<User>> {
     let secret = settings.secret.reveal();
     if secret.is_empty() || !headers.contains_key(NAME) {
         return Ok(None);
@@ -30,14 +41,15 @@ pub(super) fn user(headers: &HeaderMap, settings: &Proxy) -> Result<Option<User>
         return Err(wrong());
     }
     let roles = header_text(headers, ROLES).unwrap_or_default();
+    let roles = roles.split(',').map(str::trim).filter(|role| !role.is_empty());
+    let roles: Vec<_> = roles.map(str::to_owned).collect();
+    let is_taken = |role: &String| !role.starts_with('_') || role == ADMIN && is_admin(name);
+    if !roles.iter().all(is_taken) {
+        return Err(Error::Unauthorized(SYSTEM_ROLES.to_owned()));
+    }
     Ok(Some(User {
         name: Some(name.to_owned()),
-        roles: roles
-            .split(',')
-            .map(str::trim)
-            .filter(|role| !role.is_empty())
-            .map(str::to_owned)
-            .collect(),
+        roles,
         by: Some(Method::Proxy),
     }))
 }
@@ -53,14 +65,24 @@ mod tests {
     const SHA256: &str = "72f8b586f76c2f7cac18422e7892bc2b00b7451b4d6c718b1246410e12202841";
 
     fn asked(secret: &str, name: &'static str, token: Option<&'static str>) -> Result<Option<User>> {
+        with_roles(secret, name, token, "a, b,,", "root")
+    }
+
+    fn with_roles(
+        secret: &str,
+        name: &'static str,
+        token: Option<&'static str>,
+        roles: &'static str,
+        admin: &str,
+    ) -> Result<Option<User>> {
         let mut headers = HeaderMap::new();
         headers.insert(NAME, HeaderValue::from_static(name));
-        headers.insert(ROLES, HeaderValue::from_static("a, b,,"));
+        headers.insert(ROLES, HeaderValue::from_static(roles));
         if let Some(token) = token {
             headers.insert(TOKEN, HeaderValue::from_static(token));
         }
         let secret = Secret::new(secret);
-        user(&headers, &Proxy { secret })
+        user(&headers, &Proxy { secret }, |name| name == admin)
     }
 
     #[test]
@@ -70,6 +92,17 @@ mod tests {
             assert_eq!(user.name.as_deref(), Some("anna"));
             assert_eq!(user.roles, ["a", "b"]);
         }
+    }
+
+    #[test]
+    fn it_makes_no_administrators() {
+        let asked = |roles, admin| with_roles("secret", "anna", Some(SHA256), roles, admin);
+        for roles in ["_admin", "a,_admin", "_x", "a, _replicator"] {
+            assert!(asked(roles, "root").is_err(), "{roles}");
+        }
+        assert!(asked("_admin", "anna").unwrap().unwrap().is_admin());
+        assert!(!asked("a", "anna").unwrap().unwrap().is_admin());
+        assert!(asked("_x", "anna").is_err());
     }
 
     #[test]
@@ -87,6 +120,6 @@ mod tests {
         let none = Proxy {
             secret: Secret::new("secret"),
         };
-        assert_eq!(user(&HeaderMap::new(), &none).unwrap(), None);
+        assert_eq!(user(&HeaderMap::new(), &none, |_| true).unwrap(), None);
     }
 }

@@ -3,6 +3,7 @@
 use super::local::{self, local_id};
 use super::uuids::new_id;
 use crate::app::{App, blocking, update};
+use crate::auth::users_db;
 use crate::body::JsonBody;
 use crate::edit;
 use crate::error::{Error, Result};
@@ -96,8 +97,10 @@ fn prepare(app: &App, staged: &mut StagedContents, request: Request) -> Result<A
     asked.names.reserve(request.docs.len());
     asked.edits.reserve(request.docs.len());
     let partitioned = staged.database().is_partitioned()?;
+    let mut passwords = 0;
     for doc in request.docs {
         let mut doc = doc?;
+        users_db::count(staged.database(), &doc, &mut passwords)?;
         let id = doc.id.take().unwrap_or_else(new_id);
         let rev = doc.rev.clone();
         match DocPath::new(id) {

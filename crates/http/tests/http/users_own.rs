@@ -86,9 +86,11 @@ async fn each_changes_the_own_document_but_no_roles() {
         .await
         .fails(403, "forbidden", "Only _admin may edit roles");
     promoted["password"] = json!("new");
-    call(&server, "anna", "PUT", ANNA, Some(promoted))
-        .await
-        .is(403, json!({ "error": "forbidden" }));
+    call(&server, "anna", "PUT", ANNA, Some(promoted)).await.fails(
+        403,
+        "forbidden",
+        "Only _admin may edit roles",
+    );
     let planted = json!({ "type": "user", "name": "ben", "roles": [], "password": "mine" });
     let refused = call(&server, "anna", "PUT", BEN, Some(planted.clone())).await;
     assert!(matches!(refused.status, 403 | 404), "{}", refused.text());
@@ -112,6 +114,69 @@ async fn each_changes_the_own_document_but_no_roles() {
     assert_eq!(call(&server, "anna", "GET", ANNA, None).await.status, 401);
     let by_new = server.request("GET", ANNA).basic_auth("anna", Some("new"));
     server.send(by_new).await.is(200, json!({ "mail": "other" }));
+}
+
+#[tokio::test]
+async fn nobody_learns_which_users_there_are() {
+    let server = with_users(Authentication::default()).await;
+    let same = async |method: &str, rest: &str, doc: &dyn Fn(&str) -> Option<Value>| {
+        let told = async |name: &str| {
+            let path = format!("/_users/org.couchdb.user:{name}{rest}");
+            let answer = call(&server, "anna", method, &path, doc(name)).await;
+            (answer.status, answer.text().to_owned())
+        };
+        let (there, absent) = (told("ben").await, told("xyz").await);
+        assert_eq!(there, absent, "{method} {rest}");
+        assert!(matches!(there.0, 403 | 404), "{method} {rest}: {there:?}");
+    };
+    let user = |name: &str| Some(json!({ "type": "user", "name": name, "roles": [] }));
+    let with_roles = |name: &str| Some(json!({ "type": "user", "name": name, "roles": ["r"] }));
+    for rest in ["", "?rev=1-a", "?rev=9-00000000000000000000000000000000"] {
+        for method in ["GET", "DELETE", "PUT"] {
+            let none: &dyn Fn(&str) -> Option<Value> = &|_| None;
+            let docs: &[&dyn Fn(&str) -> Option<Value>] = match method {
+                "PUT" => &[&user, &with_roles],
+                _ => &[none],
+            };
+            for doc in docs {
+                same(method, rest, doc).await;
+            }
+        }
+    }
+    let bulk = ["ben", "anna", "xyz"].map(|name| {
+        json!({ "_id": format!("org.couchdb.user:{name}"), "_rev": "1-a", "type": "user", "name": name, "roles": ["r"] })
+    });
+    let bulk = call(
+        &server,
+        "anna",
+        "POST",
+        "/_users/_bulk_docs",
+        Some(json!({ "docs": bulk })),
+    )
+    .await;
+    let errors: Vec<_> = bulk
+        .json()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["error"].clone())
+        .collect();
+    assert_eq!(errors, ["forbidden", "conflict", "forbidden"], "{}", bulk.text());
+}
+
+#[tokio::test]
+async fn one_password_at_once() {
+    let server = with_users(Authentication::default()).await;
+    let doc = json!({ "_id": "org.couchdb.user:anna", "type": "user", "name": "anna", "roles": ["r"], "password": "x" });
+    let copies = |times| json!({ "docs": vec![doc.clone(); times], "new_edits": true });
+    let reason = "Only _admin may set several passwords at once.";
+    call(&server, "anna", "POST", "/_users/_bulk_docs", Some(copies(2)))
+        .await
+        .fails(403, "forbidden", reason);
+    let one = call(&server, "anna", "POST", "/_users/_bulk_docs", Some(copies(1))).await;
+    assert_eq!(one.status, 201, "{}", one.text());
+    let many = call(&server, "root", "POST", "/_users/_bulk_docs", Some(copies(2))).await;
+    assert_eq!(many.status, 201, "{}", many.text());
 }
 
 #[tokio::test]

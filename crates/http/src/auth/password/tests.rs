@@ -94,6 +94,19 @@ fn the_same_password_is_kept_otherwise_each_time() {
 }
 
 #[test]
+fn rounds_that_are_left() {
+    let kept = Kept::derive(&quick(), PASSWORD);
+    let all = quick().iterations;
+    assert_eq!(kept.rounds(), all);
+    let left = |done| kept.clone().after(done).map(|rest| rest.rounds());
+    assert_eq!(left(0), Some(all));
+    assert_eq!(left(all - 1), Some(1));
+    assert_eq!(left(all), None);
+    assert_eq!(left(u32::MAX), None);
+    assert_eq!(Kept::of_admin("clear").unwrap().rounds(), 0);
+}
+
+#[test]
 fn sha1_when_the_settings_say_so() {
     let settings = Passwords {
         prf: Prf::Sha1,

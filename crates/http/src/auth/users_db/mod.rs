@@ -5,15 +5,15 @@ mod passwords;
 pub(crate) use passwords::rule;
 mod rules;
 
-pub(crate) use passwords::prepare;
+pub(crate) use passwords::{count, prepare};
 
 use super::User;
 use crate::config::Config;
 use crate::error::Result;
 use rules::Change;
 use std::sync::Arc;
-use trunkline_core::doc::Body;
-use trunkline_store::{Database, Leaf, Sees, Takes};
+use trunkline_core::doc::{Body, Edit, InteractiveEdit, ReplicatedEdit};
+use trunkline_store::{Database, Leaf, Refused, Sees, Takes};
 use trunkline_wire::user_doc;
 
 /// Its name.
@@ -25,8 +25,8 @@ pub(crate) fn is(db: &Database) -> bool {
 }
 
 /// What somebody sees and may do here. Who administers the server or this database sees all; everyone else no more than
-/// their own document. Which documents are taken at all is the same for everyone.
-pub(crate) fn asker_parts(user: &Arc<User>, is_admin: bool) -> (Option<Sees>, Takes) {
+/// their own document. Which documents are taken at all is the same for everyone, but for the rounds of a password.
+pub(crate) fn asker_parts(user: &Arc<User>, is_admin: bool, iterations_max: u32) -> (Option<Sees>, Takes) {
     let own = user
         .name
         .as_ref()
@@ -37,9 +37,32 @@ pub(crate) fn asker_parts(user: &Arc<User>, is_admin: bool) -> (Option<Sees>, Ta
     };
     let user = user.clone();
     let takes: Takes = Arc::new(move |candidate| {
-        rules::judge(&user, is_admin, &Change::of(candidate)).map_err(rules::forbidden)
+        rules::judge(&user, is_admin, &Change::of(candidate, iterations_max)).map_err(rules::forbidden)
     });
     (sees, takes)
+}
+
+/// Which of some edits are of documents that who is bound to the own one never changes; `None` where all may be tried. They
+/// are refused before anything is looked up: whether a revision is there would tell whether a user is.
+pub(crate) fn others(db: &Database, edits: &[Edit]) -> Option<Vec<bool>> {
+    let asker = db.asker().filter(|_| is(db) && !db.is_whole())?;
+    let name = asker.user.name();
+    let others: Vec<_> =
+        edits
+            .iter()
+            .map(|edit| {
+                let (Edit::Interactive(InteractiveEdit { id, .. })
+                | Edit::Replicated(ReplicatedEdit { id, .. })) = edit;
+                let own = id.as_str().strip_prefix(user_doc::ID_PREFIX);
+                own.is_none() || own != name
+            })
+            .collect();
+    others.contains(&true).then_some(others)
+}
+
+/// What is said of them.
+pub(crate) fn not_yours() -> Refused {
+    rules::forbidden(rules::NOT_YOURS)
 }
 
 /// What the settings let everyone see of a user's document that `db` does not show; `None` when that is nothing.

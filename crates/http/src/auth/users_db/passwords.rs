@@ -35,6 +35,24 @@ pub(crate) fn prepare(app: &App, db: &Database, id: &str, mut doc: IncomingDoc) 
     Ok(doc)
 }
 
+/// Whether a document brings a password that [`prepare`] might derive.
+fn brings_one(doc: &IncomingDoc) -> bool {
+    !doc.deleted && user_doc::read(doc.body.as_str()).is_some_and(|user| user.has_password)
+}
+
+/// Refuses who is bound to the own document a second password in one request: each takes a core long.
+pub(crate) fn count(db: &Database, doc: &IncomingDoc, so_far: &mut usize) -> Result<()> {
+    if super::is(db) && !db.is_whole() && brings_one(doc) {
+        *so_far += 1;
+        if *so_far > 1 {
+            return Err(Error::Forbidden(
+                "Only _admin may set several passwords at once.".to_owned(),
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn malformed() -> Error {
     Error::bad("Document must be a JSON object")
 }

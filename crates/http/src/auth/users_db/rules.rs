@@ -11,16 +11,19 @@ pub(super) struct Change<'a> {
     pub(super) body: &'a str,
     /// The body of the live leaf that it follows.
     pub(super) old: Option<&'a str>,
+    /// Rounds that who is no administrator may give the own password.
+    pub(super) iterations_max: u32,
 }
 
 impl<'a> Change<'a> {
-    pub(super) fn of(candidate: &Candidate<'a>) -> Change<'a> {
+    pub(super) fn of(candidate: &Candidate<'a>, iterations_max: u32) -> Change<'a> {
         let old = candidate.old.filter(|old| !old.deleted);
         Change {
             id: candidate.id,
             deleted: candidate.deleted,
             body: candidate.body,
             old: old.map(|old| old.body.as_str()),
+            iterations_max,
         }
     }
 }
@@ -29,7 +32,13 @@ pub(super) fn forbidden(reason: &'static str) -> Refused {
     Refused::Forbidden(reason.to_owned())
 }
 
-const NOT_YOURS: &str = "You may only update your own user document.";
+pub(super) const NOT_YOURS: &str = "You may only update your own user document.";
+
+/// Whether a document is that of somebody.
+pub(super) fn is_own(user: &User, id: &str) -> bool {
+    let own = id.strip_prefix(user_doc::ID_PREFIX);
+    own.is_some() && own == user.name.as_deref()
+}
 
 /// Why a change is refused. What is wrong with a document is said to administrators, too.
 pub(super) fn judge(user: &User, is_admin: bool, change: &Change<'_>) -> Result<(), &'static str> {
@@ -41,16 +50,17 @@ pub(super) fn judge(user: &User, is_admin: bool, change: &Change<'_>) -> Result<
         };
     }
     let old = change.old.and_then(user_doc::read);
-    let is_own = || {
-        let own = change.id.strip_prefix(user_doc::ID_PREFIX);
-        own.is_some() && own == user.name.as_deref()
-    };
+    let is_own = is_own(user, change.id);
     if change.deleted {
-        return if is_admin || is_own() {
+        return if is_admin || is_own {
             Ok(())
         } else {
             Err("Only admins may delete other user docs.")
         };
+    }
+    // The same whatever is there: nobody learns so which users there are.
+    if !is_admin && !is_own && user.name.is_some() {
+        return Err(NOT_YOURS);
     }
     let doc = user_doc::read(change.body).ok_or("doc.type must be user")?;
     let roles = check(change.id, &doc)?;
@@ -60,7 +70,13 @@ pub(super) fn judge(user: &User, is_admin: bool, change: &Change<'_>) -> Result<
         return Err("Usernames can not be changed.");
     }
     if !is_admin {
-        may_change(is_own(), user, old.as_ref(), roles)?;
+        may_change(is_own, old.as_ref(), roles)?;
+        let rounds = |doc: &UserDoc| doc.iterations.unwrap_or(0);
+        let former = old.as_ref().map_or(0, rounds);
+        // Whoever tries to log in makes the server do them.
+        if rounds(&doc) > former.max(u64::from(change.iterations_max)) {
+            return Err("Only _admin may set more iterations than the settings.");
+        }
     }
     if roles.iter().any(|role| role.starts_with('_')) {
         return Err("No system roles (starting with underscore) in users db.");
@@ -103,16 +119,10 @@ fn check<'a>(id: &str, doc: &'a UserDoc) -> Result<&'a [String], &'static str> {
 }
 
 /// What is for administrators only. Who says no name may register, where the database's `_security` lets them in at all.
-fn may_change(
-    is_own: bool,
-    user: &User,
-    old: Option<&UserDoc>,
-    roles: &[String],
-) -> Result<(), &'static str> {
+fn may_change(is_own: bool, old: Option<&UserDoc>, roles: &[String]) -> Result<(), &'static str> {
     let Some(old) = old else {
         return match roles {
-            [] if is_own || user.name.is_none() => Ok(()),
-            [] => Err(NOT_YOURS),
+            [] => Ok(()),
             _ => Err("Only _admin may set roles"),
         };
     };

@@ -18,6 +18,7 @@ fn judged(user: &User, is_admin: bool, body: &str, old: Option<&str>) -> Result<
         deleted: false,
         body,
         old,
+        iterations_max: 10,
     };
     judge(user, is_admin, &change)
 }
@@ -88,6 +89,7 @@ fn what_a_document_must_be() {
                 deleted: false,
                 body: &body,
                 old: None,
+                iterations_max: 10,
             },
         )
     };
@@ -131,8 +133,38 @@ fn who_may_register() {
         (named("ben"), Err(NOT_YOURS)),
     ] {
         assert_eq!(judged(&user, false, NEW, None), verdict);
-        assert_eq!(judged(&user, false, ANNA, None), Err("Only _admin may set roles"));
+        let with_roles = verdict.and(Err("Only _admin may set roles"));
+        assert_eq!(judged(&user, false, ANNA, None), with_roles);
     }
+}
+
+#[test]
+fn nobody_else_learns_who_is_there() {
+    let ben = named("ben");
+    for body in [ANNA, NEW, "{}", r#"{"type":"user","name":"x","roles":[]}"#] {
+        for old in [None, Some(ANNA), Some(NEW)] {
+            assert_eq!(judged(&ben, false, body, old), Err(NOT_YOURS), "{body} {old:?}");
+        }
+    }
+}
+
+#[test]
+fn rounds_are_for_administrators() {
+    let of = |rounds: u32| {
+        format!(
+            r#"{{"type":"user","name":"anna","roles":[],"password_scheme":"pbkdf2","derived_key":"","iterations":{rounds}}}"#
+        )
+    };
+    let anna = named("anna");
+    let by_anna = |rounds, old: Option<&str>| judged(&anna, false, &of(rounds), old);
+    let refused = Err("Only _admin may set more iterations than the settings.");
+    assert_eq!(by_anna(10, None), Ok(()));
+    assert_eq!(by_anna(11, None), refused);
+    assert_eq!(by_anna(11, Some(NEW)), refused);
+    // What an administrator set may stay.
+    assert_eq!(by_anna(11, Some(&of(11))), Ok(()));
+    assert_eq!(by_anna(12, Some(&of(11))), refused);
+    assert_eq!(judged(&named("root"), true, &of(12), Some(NEW)), Ok(()));
 }
 
 #[test]
@@ -142,6 +174,7 @@ fn deleting_and_designs() {
         deleted,
         body: "{}",
         old: Some(ANNA),
+        iterations_max: 10,
     };
     let gone = |user: &User, is_admin| judge(user, is_admin, &change("org.couchdb.user:anna", true)).is_ok();
     assert!(gone(&named("anna"), false));
