@@ -3,7 +3,7 @@
 use super::Failure;
 use super::output::{say, tell};
 use super::serve::log_filter;
-use super::settings::{ConfigFile, sources};
+use super::settings::{ConfigFile, kept, sources};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -55,6 +55,8 @@ fn check(file: &Path) -> Result<(), Failure> {
     let (live, warnings) = Live::open(Sources {
         file: Some(file.to_owned()),
         file_is_named: true,
+        // Beside it is who is an administrator, if it is in the store's directory.
+        kept: file.parent().map(kept),
         ..Sources::default()
     })?;
     log_filter(&live.process())?;

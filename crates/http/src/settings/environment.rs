@@ -41,7 +41,7 @@ pub(super) fn read(variables: &[(String, String)]) -> Result<(Layer, Vec<String>
         if let Some((section, key)) = names.get(*variable) {
             let read = layer.read(section, key, text);
             read.map_err(|wrong| Problem::new(format!("{variable}: {wrong}")))?;
-        } else if !is_other(variable) {
+        } else if !is_other(variable) && !is_service_link(variable, text) {
             let all = names
                 .keys()
                 .map(String::as_str)
@@ -85,6 +85,17 @@ pub(super) fn name(section: &str, key: &str) -> String {
 
 fn is_other(variable: &str) -> bool {
     [USER, PASSWORD, CONFIG].contains(&variable) || SHORT.iter().any(|(short, ..)| *short == variable)
+}
+
+/// Whether it tells where a service is: Kubernetes sets such variables in every container, and a service called
+/// trunkline-server gets those of a section.
+fn is_service_link(variable: &str, text: &str) -> bool {
+    let is_port = |(_, port): (&str, &str)| port.starts_with(|c: char| c.is_ascii_digit());
+    variable.ends_with("_SERVICE_HOST")
+        || variable.ends_with("_SERVICE_PORT")
+        || variable.contains("_SERVICE_PORT_")
+        || variable.split_once("_PORT_").is_some_and(is_port)
+        || variable.ends_with("_PORT") && text.contains("://")
 }
 
 fn add_administrator(layer: &mut Layer, ours: &BTreeMap<&str, &str>) -> Result<(), Problem> {

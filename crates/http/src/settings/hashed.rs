@@ -1,6 +1,7 @@
 //! Administrators' passwords, which are not kept in clear.
 
 use super::Value;
+use super::layer::Layer;
 use crate::auth::hash_admin;
 use crate::auth::password::Kept;
 use crate::config::{Config, Passwords, Secret};
@@ -13,11 +14,15 @@ pub(super) struct Hashed(BTreeMap<[u8; 32], String>);
 
 impl Hashed {
     /// Whether it is an administrator's password in clear.
-    pub(super) fn is_clear(section: &str, value: &Value) -> bool {
-        match value {
-            Value::Text(text) => section == "admins" && !is_hash(text),
-            _ => false,
-        }
+    fn is_clear(section: &str, text: &str) -> bool {
+        section == "admins" && !is_hash(text)
+    }
+
+    /// Whether one is among what a place sets.
+    pub(super) fn has_clear(layer: &Layer) -> bool {
+        let mut values = layer.iter();
+        values
+            .any(|(section, _, value)| matches!(value, Value::Text(text) if Hashed::is_clear(section, text)))
     }
 
     /// Hashes the passwords that are in clear.
@@ -26,6 +31,17 @@ impl Hashed {
         for password in config.admins.values_mut() {
             if !is_hash(password.reveal()) {
                 *password = Secret::new(self.hash(&passwords, password.reveal()));
+            }
+        }
+    }
+
+    /// Hashes the administrators' passwords of a layer that are in clear.
+    pub(super) fn layer(&mut self, layer: &mut Layer, passwords: &Passwords) {
+        for (section, _, value) in layer.iter_mut() {
+            if let Value::Text(text) = value
+                && Hashed::is_clear(section, text)
+            {
+                *text = self.hash(passwords, text);
             }
         }
     }

@@ -51,6 +51,12 @@ impl Layer {
         values.map(|((section, key), value)| (section.as_str(), key.as_str(), value))
     }
 
+    /// To put values in place of others of their kind, which must be as right.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &str, &mut Value)> {
+        let values = self.values.iter_mut();
+        values.map(|((section, key), value)| (section.as_str(), key.as_str(), value))
+    }
+
     /// Puts all of it over the settings.
     pub(super) fn put(
         &self,

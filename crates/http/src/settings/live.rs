@@ -44,14 +44,23 @@ impl Live {
     /// Reads all the sources; with what to warn of. Takes a while if a password is to be hashed.
     pub fn open(sources: Sources) -> Result<(Live, Vec<String>), Problem> {
         let (places, mut warnings) = Places::open(sources)?;
-        let is_clear = |(section, _, value): (&str, &str, &Value)| Hashed::is_clear(section, value);
-        if places.file.iter().any(is_clear) {
+        if Hashed::has_clear(&places.file) {
             warnings.push(format!(
                 "{} has a password in clear; `trunkline init --hash` prints what to put in its place",
                 places.file_name()
             ));
         }
-        Ok((Live::with(State::open(places)?), warnings))
+        let state = State::open(places)?;
+        if let Some(path) = state.places.kept_path()
+            && Hashed::has_clear(&state.read_kept()?)
+        {
+            warnings.push(format!(
+                "{} has a password in clear, until the next setting is set; `trunkline init` hashes it, too",
+                path.display()
+            ));
+        }
+        warnings.extend(state.settings.warnings());
+        Ok((Live::with(state), warnings))
     }
 
     fn with(state: State) -> Live {
@@ -113,6 +122,7 @@ impl Live {
         let old = old.map(|old| state.show(found, section, key, &old).text);
         let action = if value.is_some() { "set" } else { "taken back" };
         state.may_change(found, section, key)?;
+        let _lock = state.lock_kept().map_err(Unchanged::not_kept)?;
         let mut kept = state.read_kept().map_err(Unchanged::not_kept)?;
         match value {
             Some(value) => {
@@ -160,6 +170,7 @@ impl Live {
             return Ok(());
         }
         let secret = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(|half| half.simple().to_string());
+        let _lock = state.lock_kept()?;
         let mut kept = state.read_kept()?;
         kept.add("sessions", "secret", Value::Text(secret.concat()))
             .map_err(Problem::new)?;

@@ -87,6 +87,13 @@ impl Settings {
             }
         }
         self.check_keys_and_rules()?;
+        if let Some(domain) = &self.config.authentication.sessions.domain
+            && !is_host(domain)
+        {
+            return Err(Problem::new(format!(
+                "`domain` in [sessions] takes a host's name, such as example.com; not {domain:?}"
+            )));
+        }
         let cors = &self.config.cors;
         let is_origin = |origin: &&String| {
             let host = origin.strip_prefix("https://").or(origin.strip_prefix("http://"));
@@ -101,6 +108,25 @@ impl Settings {
             return Err(Problem::new("[cors] takes no `credentials` with the origin *"));
         }
         Ok(())
+    }
+
+    /// What is right, and may not be what was meant.
+    fn warnings(&self) -> Vec<String> {
+        let authentication = &self.config.authentication;
+        let jwt = &authentication.jwt;
+        let is_end = |claim: &str| claim.split('=').next().is_some_and(|name| name.trim() == "exp");
+        let mut warnings = Vec::new();
+        if !jwt.keys.is_empty() && !jwt.required_claims.iter().any(|claim| is_end(claim)) {
+            warnings.push("`required_claims` in [jwt] lacks exp: tokens that never end are taken".to_owned());
+        }
+        if authentication.require_valid_user && self.config.admins.is_empty() {
+            warnings.push(
+                "`require_valid_user` in [authentication] locks everyone out who is not in _users, as there is no \
+                 administrator; `trunkline init` makes one"
+                    .to_owned(),
+            );
+        }
+        warnings
     }
 
     /// What would otherwise be found out by those who log in.
@@ -126,6 +152,17 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// Whether it is a host's name, and nothing that ends an attribute of a cookie. A dot before it is usual, and ignored by
+/// browsers.
+fn is_host(text: &str) -> bool {
+    let text = text.strip_prefix('.').unwrap_or(text);
+    let is_label = |label: &str| {
+        let is_letter = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
+        !label.is_empty() && label.bytes().all(is_letter)
+    };
+    text.split('.').all(is_label)
 }
 
 #[cfg(test)]

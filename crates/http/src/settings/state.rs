@@ -62,11 +62,18 @@ impl State {
         }
     }
 
-    /// What was set while a server ran is this from now on.
-    pub(super) fn keep(&mut self, kept: Layer) -> Result<(), Unchanged> {
+    /// Holds off other processes that would change what was set while a server ran, until it is dropped. Blocks.
+    pub(super) fn lock_kept(&self) -> Result<Option<std::fs::File>, Problem> {
+        self.places.kept_path().map(kept::lock).transpose()
+    }
+
+    /// What was set while a server ran is this from now on; passwords that someone wrote there in clear are hashed.
+    pub(super) fn keep(&mut self, mut kept: Layer) -> Result<(), Unchanged> {
         let refused = |problem: Problem| Unchanged::Refused(problem.to_string());
         let file = self.places.file.clone();
         let (mut settings, origins) = self.together(&file, &kept).map_err(refused)?;
+        self.hashed
+            .layer(&mut kept, &settings.config.authentication.passwords);
         match self.places.kept_path() {
             Some(path) => kept::write(&kept, path).map_err(Unchanged::not_kept)?,
             None => self.kept = kept,

@@ -3,6 +3,8 @@
 mod changes;
 mod files;
 mod places;
+mod processes;
+mod warnings;
 
 use super::{Live, Sources};
 use std::path::Path;

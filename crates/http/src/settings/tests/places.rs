@@ -33,7 +33,7 @@ fn the_environment_reads_by_the_table() {
         dir.path(),
         &[
             ("PATH", "/bin"),
-            ("TRUNKLINE_AUTHENTICATION_REQUIRE_VALID_USER", "true"),
+            ("TRUNKLINE_SESSIONS_PERSISTENT", "false"),
             ("TRUNKLINE_CORS_ORIGINS", "https://a.example, https://b.example"),
             ("TRUNKLINE_LISTEN", "127.0.0.1:1"),
             ("TRUNKLINE_LOG", "debug"),
@@ -43,7 +43,7 @@ fn the_environment_reads_by_the_table() {
         ],
     ))
     .unwrap();
-    assert!(live.now().authentication.require_valid_user);
+    assert!(!live.now().authentication.sessions.persistent);
     assert_eq!(
         live.now().cors.origins,
         ["https://a.example", "https://b.example"]
