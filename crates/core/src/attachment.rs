@@ -74,8 +74,11 @@ pub enum AttachmentSource {
         /// `digest` as the sender gave it, parsed; helps to find the bytes when `revpos` does not.
         md5: Option<[u8; 16]>,
     },
-    /// Staged in the store that the edit goes to, or stored there already.
+    /// Staged in the store that the edit goes to, for this edit: it takes what is staged, or lets it go where the store has
+    /// these bytes already.
     Staged(Content),
+    /// Stored in the store that the edit goes to, or staged there for others: nothing of it is taken.
+    Named(Content),
     /// Named only: where the store does not have these bytes, they are recorded as still to come.
     Later(Content),
 }

@@ -368,5 +368,11 @@ pub const CONNECTIONS_REFUSED_MAX: usize = 64;
 
 // Security.
 
+/// Local documents in one database of one who does not see all of it: as many replications have their checkpoints there.
+pub const LOCAL_DOCS_OF_ASKER_MAX: usize = 256;
+
+/// Bytes of each of them: a checkpoint's history takes a third of that.
+pub const LOCAL_DOC_OF_ASKER_BYTES_MAX: usize = 64 << 10;
+
 /// Grants of one database: each is looked at with every request, and may hold a selector.
 pub const SECURITY_GRANTS_MAX: usize = 1000;

@@ -5,7 +5,7 @@ use crate::auth::users_db;
 use crate::error::{Error, Result};
 use crate::request::{Query, doc_id};
 use std::io::Write;
-use trunkline_core::attachment::{Attachment, AttachmentEdit, AttachmentSource, Content};
+use trunkline_core::attachment::{Attachment, AttachmentEdit, AttachmentSource, Content, Encoding};
 use trunkline_core::doc::{Body, Edit, InteractiveEdit, ReplicatedEdit};
 use trunkline_query::Unfit;
 use trunkline_store::{Database, Durability, StagedContents};
@@ -212,6 +212,23 @@ fn stage(app: &App, db: &Database, name: &str, bytes: &[u8]) -> Result<Content> 
     let mut staging = db.stage(Some(bytes.len() as u64))?;
     staging.write_all(bytes)?;
     Ok(staging.finish()?)
+}
+
+/// Stages once more what is stored.
+pub(crate) async fn stage_again(content: &Content, staged: &mut StagedContents) -> Result<AttachmentSource> {
+    let (db, stored) = (staged.database().clone(), content.clone());
+    let mut one = StagedContents::new(&db);
+    let one = blocking(move || {
+        let mut staging = db.stage(Some(stored.stored_bytes()))?;
+        std::io::copy(&mut db.open_content(&stored)?, &mut staging)?;
+        one.add(match stored.encoding {
+            Encoding::Identity => staging.finish()?,
+            Encoding::Gzip { .. } => staging.finish_gzip()?,
+        });
+        Ok(one)
+    });
+    staged.append(one.await?);
+    Ok(AttachmentSource::Staged(content.clone()))
 }
 
 /// An attachment that an edit of its document leaves alone.

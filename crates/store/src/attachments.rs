@@ -64,6 +64,13 @@ impl Database {
 }
 
 impl crate::database::Inner {
+    /// Adds a use of staged content, where it is staged.
+    pub(crate) fn use_staged(&self, hash: &ContentHash) -> bool {
+        let mut staged = self.staged.lock();
+        let entry = staged.get_mut(hash);
+        entry.map(|entry| entry.uses += 1).is_some()
+    }
+
     /// Takes one use of staged content away; the last one drops the bytes.
     pub(crate) fn release_staged(&self, hash: &ContentHash) {
         let mut staged = self.staged.lock();

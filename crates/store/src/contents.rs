@@ -10,17 +10,20 @@ use std::ops::Bound;
 use trunkline_core::attachment::{Content, ContentHash};
 
 impl Database {
-    /// Those of the contents whose bytes are neither stored nor staged here, in order, without repeats.
+    /// Those of the contents whose bytes are neither stored nor staged here, in order, without repeats; all of them for one
+    /// who does not see every document.
     pub fn lacking(&self, contents: &[Content]) -> Result<Vec<Content>, Error> {
         // Staged ones first: a commit that takes them meanwhile is in the snapshot then.
         let mut seen = HashSet::new();
         let mut lacking = Vec::new();
         {
             let staged = self.inner.staged.lock();
-            let new = |content: &&Content| !staged.contains_key(&content.hash) && seen.insert(content.hash);
+            // Who does not see every document need not know which bytes are here.
+            let whole = self.is_whole();
+            let here = |content: &Content| whole && staged.contains_key(&content.hash);
+            let new = |content: &&Content| !here(content) && seen.insert(content.hash);
             lacking.extend(contents.iter().filter(new).cloned());
         }
-        // Who does not see every document need not know which bytes are here.
         if !self.is_whole() {
             return Ok(lacking);
         }

@@ -2,17 +2,67 @@
 
 use crate::tables::{self, decode_local};
 use crate::write::{Answer, Work};
-use crate::{Database, Durability, Error};
+use crate::{Asker, Database, Durability, Error, Refused};
 use redb::ReadableDatabase;
 use std::ops::Bound;
 use trunkline_core::doc_id::LocalId;
+use trunkline_core::limits::{LOCAL_DOC_OF_ASKER_BYTES_MAX, LOCAL_DOCS_OF_ASKER_MAX};
 
 impl Database {
+    /// The id under which a local document is kept. Each who does not see all of the database has local documents of
+    /// its own, and who has no name none.
+    pub(crate) fn local_key(&self, id: &LocalId) -> Option<LocalId> {
+        match self.asker().filter(|asker| asker.sees.is_some()) {
+            None => Some(id.clone()),
+            Some(asker) => LocalId::parse(&(own_prefix(asker)? + id.as_str())).ok(),
+        }
+    }
+
+    /// Whether a local document may be written: of one who does not see all of the database, not too much is kept.
+    pub(crate) fn may_put_local(&self, id: &LocalId, body: &str) -> Result<Result<(), Refused>, Error> {
+        let Some(asker) = self.asker().filter(|asker| asker.sees.is_some()) else {
+            return Ok(Ok(()));
+        };
+        let Some(prefix) = own_prefix(asker) else {
+            let reason = "Who has no name has no local documents here.";
+            return Ok(Err(Refused::Unauthorized(reason.to_owned())));
+        };
+        let Some(key) = self.local_key(id) else {
+            let reason = "The id of a local document is too long.";
+            return Ok(Err(Refused::Forbidden(reason.to_owned())));
+        };
+        if body.len() > LOCAL_DOC_OF_ASKER_BYTES_MAX {
+            return Ok(Err(Refused::DocumentTooLarge));
+        }
+        let file = self.file()?;
+        let table = file.redb.begin_read()?.open_table(tables::LOCAL)?;
+        if table.get(key.as_str().as_bytes())?.is_some() {
+            return Ok(Ok(()));
+        }
+        let mut own = 0;
+        for row in table.range::<&[u8]>(prefix.as_bytes()..)? {
+            if !row?.0.value().starts_with(prefix.as_bytes()) {
+                break;
+            }
+            own += 1;
+            if own >= LOCAL_DOCS_OF_ASKER_MAX {
+                let reason = "You have too many local documents in this database.";
+                return Ok(Err(Refused::Forbidden(reason.to_owned())));
+            }
+        }
+        Ok(Ok(()))
+    }
+
     /// Writes a local document; `None` as body deletes it. Answers its new number (`_rev` is `0-N`): one more than
     /// `given` (0 when none is given), 0 for a deletion. `Refused::Missing` for deleting what is not there.
     pub fn put_local(&self, id: &LocalId, given: u64, body: Option<&str>) -> Result<u64, Error> {
+        if let Some(body) = body
+            && let Err(refused) = self.may_put_local(id, body)?
+        {
+            return Err(Error::Refused(refused));
+        }
         let work = Work::Local {
-            id: id.clone(),
+            id: self.local_key(id).ok_or(Error::Refused(Refused::Missing))?,
             given,
             body: body.map(str::to_owned),
         };
@@ -26,6 +76,9 @@ impl Database {
 
     /// A local document: its number N (`_rev` is `0-N`) and JSON text.
     pub fn local(&self, id: &LocalId) -> Result<Option<(u64, String)>, Error> {
+        let Some(id) = self.local_key(id) else {
+            return Ok(None);
+        };
         let file = self.file()?;
         let table = file.redb.begin_read()?.open_table(tables::LOCAL)?;
         let Some(row) = table.get(id.as_str().as_bytes())? else {
@@ -49,4 +102,10 @@ impl Database {
         });
         rows.collect()
     }
+}
+
+/// Begins the ids of the local documents of somebody with a name; with its length, so that none begins another's.
+fn own_prefix(asker: &Asker) -> Option<String> {
+    let name = asker.user.name()?;
+    Some(format!("of:{}:{name}:", name.len()))
 }

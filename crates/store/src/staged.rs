@@ -33,6 +33,12 @@ impl StagedContents {
         AttachmentSource::Staged(content)
     }
 
+    /// Holds what it holds already once more, for another edit; `None` when it does not.
+    pub fn add_again(&mut self, content: &Content) -> Option<AttachmentSource> {
+        let held = self.contents.iter().any(|held| held.hash == content.hash);
+        (held && self.database.inner.use_staged(&content.hash)).then(|| self.add(content.clone()))
+    }
+
     /// Holds what another held, of the same database.
     pub fn append(&mut self, mut other: StagedContents) {
         self.contents.append(&mut other.contents);

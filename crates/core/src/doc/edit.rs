@@ -15,7 +15,7 @@ pub enum Edit {
 }
 
 impl Edit {
-    /// The contents that it names as staged.
+    /// The contents that are staged for it.
     pub fn staged(&self) -> impl Iterator<Item = &Content> {
         let attachments = match self {
             Edit::Interactive(edit) => &edit.attachments,
@@ -25,7 +25,9 @@ impl Edit {
             .iter()
             .filter_map(|attachment| match &attachment.source {
                 AttachmentSource::Staged(content) => Some(content),
-                AttachmentSource::Stub { .. } | AttachmentSource::Later(_) => None,
+                AttachmentSource::Stub { .. } | AttachmentSource::Named(_) | AttachmentSource::Later(_) => {
+                    None
+                }
             })
     }
 }

@@ -211,21 +211,29 @@ pub(super) async fn copy(target: Target, query: Query, request: Request) -> Resu
     let (id, parent) = destination(headers)?;
     let leaf = leaf(&db, &source, source_rev).await?;
     edit::check(&db, &id, &leaf.body, leaf.deleted).await?;
-    let attachments = leaf.attachments.iter().map(|attachment| AttachmentEdit {
-        name: attachment.name.clone(),
-        content_type: Some(attachment.content_type.clone()),
-        revpos: None,
-        source: AttachmentSource::Staged(attachment.content.clone()),
-    });
+    let mut staged = StagedContents::new(&db);
+    let mut attachments = Vec::with_capacity(leaf.attachments.len());
+    for attachment in &leaf.attachments {
+        // Who does not see all names no content that only another document has.
+        let source = match db.is_whole() {
+            true => AttachmentSource::Named(attachment.content.clone()),
+            false => edit::stage_again(&attachment.content, &mut staged).await?,
+        };
+        attachments.push(AttachmentEdit {
+            name: attachment.name.clone(),
+            content_type: Some(attachment.content_type.clone()),
+            revpos: None,
+            source,
+        });
+    }
     let edit = Edit::Interactive(InteractiveEdit {
         id: doc_id(&id)?,
         parent,
         deleted: leaf.deleted,
         body: leaf.body.clone(),
-        attachments: attachments.collect(),
+        attachments,
     });
-    let none = StagedContents::new(&db);
-    let outcome = submit(&db, (edit, none), &id, Durability::Durable, Room::default()).await?;
+    let outcome = submit(&db, (edit, staged), &id, Durability::Durable, Room::default()).await?;
     let mut response = written(&id, &outcome, false, Durability::Durable);
     if let Some(location) = location(headers, &[db.name().as_str(), &id]) {
         response.headers_mut().insert(header::LOCATION, location);

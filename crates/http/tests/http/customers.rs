@@ -8,7 +8,7 @@ use trunkline_http::{Authentication, Config};
 const GRANT: &str = "acme";
 
 /// A server with calls of two accounts, and `ann`, who is one of them; its handle asks as root.
-async fn server() -> Server {
+pub(crate) async fn server() -> Server {
     let mut server = with(Authentication::default()).await;
     server.user = Some(("root", "toor"));
     for db in ["/_users", "/calls"] {
@@ -42,7 +42,7 @@ async fn server() -> Server {
     server
 }
 
-async fn ann(server: &Server, method: &str, path: &str, body: Option<Value>) -> Answer {
+pub(crate) async fn ann(server: &Server, method: &str, path: &str, body: Option<Value>) -> Answer {
     let url = format!("{}{path}", server.url);
     let request = server
         .client

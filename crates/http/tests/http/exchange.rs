@@ -186,7 +186,7 @@ async fn two_thousand_feeds_of_a_connection_follow_while_one_is_not_read() {
     }
 }
 
-fn edit(id: &str, path: RevPath, body: &str) -> ReplicatedEdit {
+pub(crate) fn edit(id: &str, path: RevPath, body: &str) -> ReplicatedEdit {
     ReplicatedEdit {
         id: DocId::parse(id).unwrap(),
         path,
@@ -197,7 +197,7 @@ fn edit(id: &str, path: RevPath, body: &str) -> ReplicatedEdit {
     }
 }
 
-fn path(revs: &[&str]) -> RevPath {
+pub(crate) fn path(revs: &[&str]) -> RevPath {
     let revs: Vec<Rev> = revs.iter().map(|rev| Rev::parse(rev).unwrap()).collect();
     let digests = revs.iter().map(|rev| rev.digest.clone()).collect();
     RevPath::new(revs[0].generation, digests).unwrap()
@@ -325,12 +325,12 @@ async fn documents_are_written_with_their_checkpoint() {
     assert_eq!(send(&server, b"{\"docs\":[]}".to_vec()).await.status, 400);
 }
 
-fn content(bytes: &[u8]) -> String {
+pub(crate) fn content(bytes: &[u8]) -> String {
     let hash = hash_text(blake3::hash(bytes).as_bytes());
     format!("/db/_exchange/contents/{hash}")
 }
 
-async fn bring(server: &Server, path: &str, bytes: &[u8]) -> Answer {
+pub(crate) async fn bring(server: &Server, path: &str, bytes: &[u8]) -> Answer {
     server
         .send(server.request("PUT", path).body(bytes.to_vec()))
         .await
@@ -404,7 +404,12 @@ pub(crate) async fn lacks(server: &Server, bytes: &[u8]) -> bool {
 
 /// Sends a document with an attachment whose bytes are staged.
 async fn name(server: &Server, id: &str, bytes: &[u8]) -> Answer {
-    let mut edit = edit(id, path(&["1-a"]), "{}");
+    send(server, naming(id, "{}", bytes)).await
+}
+
+/// A request with a document that names content as staged.
+pub(crate) fn naming(id: &str, json: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut edit = edit(id, path(&["1-a"]), json);
     let mut md5 = [0; 16];
     let digest = <md5::Md5 as md5::Digest>::digest(bytes);
     md5.copy_from_slice(&digest);
@@ -422,7 +427,7 @@ async fn name(server: &Server, id: &str, bytes: &[u8]) -> Answer {
     let mut body = Vec::new();
     exchange::start(&mut body);
     exchange::write_document(&mut body, &edit);
-    send(server, body).await
+    body
 }
 
 #[tokio::test]

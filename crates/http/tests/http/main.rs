@@ -21,6 +21,7 @@ mod changes;
 mod config;
 mod conformance;
 mod customers;
+mod customers_own;
 mod databases;
 mod designs;
 mod doc_ids;

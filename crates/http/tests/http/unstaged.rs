@@ -1,6 +1,6 @@
 //! What a refused request brought is let go: it is neither stored nor staged.
 
-use crate::exchange::lacks;
+use crate::exchange::{bring, content, lacks};
 use crate::harness::{Answer, Server};
 use crate::multipart::{self, related};
 use serde_json::{Value, json};
@@ -83,5 +83,21 @@ async fn a_document_after_which_another_is_wrong() {
         is_refused(&server, 400, server.post("/db/_bulk_docs", docs).await).await;
     }
     server.put("/db/good", Some(good)).await.is(201, json!({}));
+    assert!(!lacks(&server, BYTES).await);
+}
+
+#[tokio::test]
+async fn a_copy_takes_nothing_that_another_has_staged() {
+    let server = Server::with_db().await;
+    // Waits for a document of the peer that brought it.
+    bring(&server, &content(BYTES), BYTES).await;
+    let sound = json!({ "content_type": "audio/wav", "data": DATA });
+    let call = json!({ "_attachments": { "a": sound } });
+    let call = server.put("/db/call", Some(call)).await.rev();
+    let copy = server.request("COPY", "/db/call").header("destination", "copy");
+    let copy = server.send(copy).await.rev();
+    let purged = json!({ "call": [call], "copy": [copy] });
+    server.post("/db/_purge", purged).await;
+    assert_eq!(server.get("/db/copy").await.status, 404);
     assert!(!lacks(&server, BYTES).await);
 }

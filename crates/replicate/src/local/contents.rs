@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use trunkline_core::attachment::{Content, ContentHash, Encoding};
-use trunkline_core::doc::Edit;
+use trunkline_core::attachment::{AttachmentSource, Content, ContentHash, Encoding};
+use trunkline_core::doc::ReplicatedEdit;
 use trunkline_core::limits::{UPLOADS_BEGUN_MAX, UPLOADS_BEGUN_MS};
-use trunkline_store::{ContentReader, Database, Error, Staging};
+use trunkline_store::{ContentReader, Database, Error, StagedContents, Staging};
 
 /// Bytes of a chunk: few calls, little memory.
 const CHUNK_BYTES: usize = 128 << 10;
@@ -134,11 +134,16 @@ impl Uploads {
         uploads.get(hash).map_or(0, |(staging, _)| staging.bytes_staged())
     }
 
-    /// Hands over the contents that edits bring: their commit lets them go, whatever becomes of it.
-    pub(super) fn hand_over(&self, edits: &[Edit]) {
+    /// Hands over the contents that an edit brings; others that it names are stored, or staged for others.
+    pub(super) fn hand_over(&self, edit: &mut ReplicatedEdit, staged: &mut StagedContents) {
         let mut whole = self.0.whole.lock();
-        for content in edits.iter().flat_map(Edit::staged) {
-            whole.remove(&content.hash);
+        for attachment in &mut edit.attachments {
+            if let AttachmentSource::Staged(content) = &attachment.source {
+                attachment.source = match whole.remove(&content.hash) {
+                    Some(_) => staged.add(content.clone()),
+                    None => AttachmentSource::Named(content.clone()),
+                };
+            }
         }
     }
 

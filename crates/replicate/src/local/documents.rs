@@ -134,7 +134,6 @@ pub(super) async fn bulk_docs(
         mut refused,
         log_number,
     } = ready;
-    peer.uploads.hand_over(&batch.edits);
     let outcomes = peer.update(&database, batch).await?;
     for (outcome, (id, rev)) in outcomes.into_iter().zip(&names) {
         if let Err(why) = outcome {
@@ -160,7 +159,10 @@ fn ready(
     let mut staged = StagedContents::new(database);
     for doc in docs {
         let edit = match doc.content {
-            DocContent::Edit(edit) => Ok(edit),
+            DocContent::Edit(mut edit) => {
+                peer.uploads.hand_over(&mut edit, &mut staged);
+                Ok(edit)
+            }
             DocContent::Json(json) => document::parse(&json).map_err(Unfit::Invalid).and_then(|doc| {
                 let no_parts = |_: &IncomingAttachment| {
                     Err(Unfit::Refused(Refused::BadAttachment(

@@ -7,9 +7,9 @@ use crate::guard::DESIGN;
 use crate::tables::attachment::decode_attachments;
 use crate::tables::by_seq::{BodyRow, RowBody, SeqRow};
 use crate::tables::bytes::Malformed;
-use crate::{Candidate, Error, Leaf, Refused};
+use crate::{Candidate, Error, Leaf, Refused, Seen};
 use redb::ReadableTable;
-use trunkline_core::attachment::Attachment;
+use trunkline_core::attachment::{Attachment, Content};
 use trunkline_core::doc::{Body, RevPath};
 use trunkline_core::rev::Rev;
 use trunkline_core::revtree::LeafState;
@@ -72,6 +72,36 @@ impl<'a> Commit<'a, '_> {
             attachments: &winner.attachments,
         };
         self.taken(index, &proposal, &winner.rev, Some(&winner))
+    }
+
+    /// Whether the document has a leaf with this content, which the one whose edit it is sees.
+    pub(super) fn shows(&mut self, index: usize, content: &Content) -> Result<bool, Error> {
+        let Some(sees) = self.asker.and_then(|asker| asker.sees.as_ref()) else {
+            return Ok(true);
+        };
+        let entry = self.entry_mut(index)?;
+        if matches!(entry.now.tree, Tree::Absent) {
+            return Ok(false);
+        }
+        let id = entry.id;
+        let leaves = super::entry::owned_leaves(entry.decoded()?);
+        for (place, (rev, state)) in leaves.into_iter().enumerate() {
+            let leaf = self.leaf(index, rev, state)?;
+            let is_seen = sees(&Seen {
+                id,
+                rev: &leaf.rev,
+                deleted: leaf.deleted,
+                body: leaf.body.as_str(),
+                attachments: &leaf.attachments,
+            });
+            let has_it = || leaf.attachments.iter().any(|own| own.content == *content);
+            match is_seen {
+                true if has_it() => return Ok(true),
+                false if place == 0 => return Ok(false),
+                _ => {}
+            }
+        }
+        Ok(false)
     }
 
     /// Why an edit is refused, as far as the one whose it is may know.

@@ -32,10 +32,7 @@ impl Database {
     /// Applies edits and waits for the durability asked for. One outcome per edit, in order. With `batch.atomic`,
     /// one refusal refuses all (the others get `Refused::Batch`).
     pub fn update(&self, batch: Batch) -> Result<Vec<Outcome>, Error> {
-        if let Some(refused) = refused_local(&batch) {
-            self.release_sources(batch.edits.iter());
-            return Err(Error::Refused(refused));
-        }
+        let batch = self.with_own_local(batch)?;
         let durability = batch.durability;
         match self.do_work(Work::of_batch(batch, self.asker.clone()), durability)? {
             Answer::Edits(outcomes) => Ok(outcomes),
@@ -51,11 +48,13 @@ impl Database {
         batch: Batch,
         done: impl FnOnce(Result<Vec<Outcome>, Error>) + Send + 'static,
     ) -> Option<Leader> {
-        if let Some(refused) = refused_local(&batch) {
-            self.release_sources(batch.edits.iter());
-            done(Err(Error::Refused(refused)));
-            return None;
-        }
+        let batch = match self.with_own_local(batch) {
+            Ok(batch) => batch,
+            Err(error) => {
+                done(Err(error));
+                return None;
+            }
+        };
         let durability = batch.durability;
         self.queue_work(
             Work::of_batch(batch, self.asker.clone()),
@@ -80,16 +79,33 @@ impl Database {
         }
     }
 
+    /// A batch with its local document under the id where it is kept. One whose local document would not be taken is let
+    /// go.
+    fn with_own_local(&self, mut batch: Batch) -> Result<Batch, Error> {
+        let Some(local) = &mut batch.local else {
+            return Ok(batch);
+        };
+        let fits = match local.json.len() > DOCUMENT_BYTES_MAX {
+            true => Ok(Err(Refused::DocumentTooLarge)),
+            false => self.may_put_local(&local.id, &local.json),
+        };
+        let refused = match (fits, self.local_key(&local.id)) {
+            (Ok(Ok(())), Some(key)) => {
+                local.id = key;
+                return Ok(batch);
+            }
+            (Ok(Ok(())), None) => Error::Refused(Refused::Missing),
+            (Ok(Err(refused)), _) => Error::Refused(refused),
+            (Err(error), _) => error,
+        };
+        self.release_sources(batch.edits.iter());
+        Err(refused)
+    }
+
     /// Waits until everything written so far, relaxed writes too, is durable.
     pub fn flush(&self) -> Result<(), Error> {
         self.do_work(Work::Flush, Durability::Durable).map(drop)
     }
-}
-
-/// Why a batch cannot even be queued: its local document is none that [`Database::put_local`] would take.
-fn refused_local(batch: &Batch) -> Option<Refused> {
-    let local = batch.local.as_ref()?;
-    (local.json.len() > DOCUMENT_BYTES_MAX).then_some(Refused::DocumentTooLarge)
 }
 
 fn misanswered() -> Error {
@@ -153,7 +169,9 @@ fn claimed_revision(edit: &Edit) -> Option<Rev> {
         .attachments
         .iter()
         .map(|attachment| match &attachment.source {
-            AttachmentSource::Staged(content) | AttachmentSource::Later(content) => {
+            AttachmentSource::Staged(content)
+            | AttachmentSource::Named(content)
+            | AttachmentSource::Later(content) => {
                 let content_type = attachment.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
                 Some((&*attachment.name, content_type, content.md5))
             }

@@ -178,6 +178,24 @@ impl Commit<'_, '_> {
         Ok(Ok(()))
     }
 
+    /// As [`Commit::admit`], for one who does not see all. What other documents have is not there, and what is still to
+    /// come is not told, so that it could not be brought: a leaf may name what was brought, or what a leaf of the document
+    /// names already that is seen.
+    pub(super) fn admit_own(
+        &mut self,
+        index: usize,
+        content: &Content,
+        brought: bool,
+    ) -> Result<Result<(), Unfit>, Error> {
+        if brought && self.staged_bytes(&content.hash).is_some() {
+            return self.admit(content, false);
+        }
+        Ok(match self.shows(index, content)? {
+            true => Ok(()),
+            false => Err(Unfit::Absent),
+        })
+    }
+
     /// After the rows are written: whether content that was supplied is named and has its bytes.
     pub(super) fn is_supplied(&mut self, content: &Content) -> Decision<bool> {
         let row = self.tables.attachments()?.get(content.hash.as_slice())?;

@@ -32,15 +32,15 @@ impl Commit<'_, '_> {
             _ => Vec::new(),
         };
         let generation = parent.map_or(1, |parent| parent.generation + 1);
-        self.resolve(&edit.attachments, |wanted, source| match source {
+        self.resolve(index, &edit.attachments, |wanted, source| match source {
             AttachmentSource::Stub { .. } => stored
                 .iter()
                 .find(|stored| stored.name == wanted.name)
                 .filter(|stored| wanted.revpos.is_none_or(|revpos| revpos == stored.revpos))
                 .cloned(),
-            AttachmentSource::Staged(content) | AttachmentSource::Later(content) => {
-                Some(new_attachment(wanted, content, generation))
-            }
+            AttachmentSource::Staged(content)
+            | AttachmentSource::Named(content)
+            | AttachmentSource::Later(content) => Some(new_attachment(wanted, content, generation)),
         })
     }
 
@@ -71,14 +71,14 @@ impl Commit<'_, '_> {
             }
             let from_ancestor = edit.attachments.iter().all(|wanted| match &wanted.source {
                 AttachmentSource::Stub { md5 } => ancestor.iter().any(|stored| fits(stored, wanted, *md5)),
-                AttachmentSource::Staged(_) | AttachmentSource::Later(_) => true,
+                AttachmentSource::Staged(_) | AttachmentSource::Named(_) | AttachmentSource::Later(_) => true,
             });
             for (leaf, _) in leaves.iter().filter(|_| !from_ancestor) {
                 others.extend(self.leaf_attachments(index, leaf)?);
             }
         }
         let generation = edit.path.generation;
-        self.resolve(&edit.attachments, |wanted, source| match source {
+        self.resolve(index, &edit.attachments, |wanted, source| match source {
             AttachmentSource::Stub { md5 } => {
                 let is_it = |stored: &&Attachment| fits(stored, wanted, *md5);
                 let by_digest = || others.iter().filter(|_| md5.is_some()).find(is_it);
@@ -88,7 +88,9 @@ impl Commit<'_, '_> {
                     ..stored.clone()
                 })
             }
-            AttachmentSource::Staged(content) | AttachmentSource::Later(content) => Some(new_attachment(
+            AttachmentSource::Staged(content)
+            | AttachmentSource::Named(content)
+            | AttachmentSource::Later(content) => Some(new_attachment(
                 wanted,
                 content,
                 wanted.revpos.unwrap_or(generation),
@@ -107,19 +109,27 @@ impl Commit<'_, '_> {
 
     fn resolve(
         &mut self,
+        index: usize,
         edits: &[AttachmentEdit],
         find: impl Fn(&AttachmentEdit, &AttachmentSource) -> Option<Attachment>,
     ) -> Decision<Vec<Attachment>> {
         let mut attachments = Vec::with_capacity(edits.len());
         for edit in edits {
-            if let AttachmentSource::Staged(content) | AttachmentSource::Later(content) = &edit.source {
+            if let AttachmentSource::Staged(content)
+            | AttachmentSource::Named(content)
+            | AttachmentSource::Later(content) = &edit.source
+            {
                 if content.length.max(content.stored_bytes()) > ATTACHMENT_BYTES_MAX {
                     return Ok(Err(Refused::AttachmentTooLarge(edit.name.as_ref().into())));
                 }
-                // Who does not see all is not told what is waited for, and so could not bring it.
-                let brings = self.asker.is_none_or(|asker| asker.sees.is_none());
-                let later = brings && matches!(edit.source, AttachmentSource::Later(_));
-                if let Err(unfit) = self.admit(content, later)? {
+                let admitted = match self.asker.is_none_or(|asker| asker.sees.is_none()) {
+                    true => self.admit(content, matches!(edit.source, AttachmentSource::Later(_)))?,
+                    false => {
+                        let brought = !matches!(edit.source, AttachmentSource::Named(_));
+                        self.admit_own(index, content, brought)?
+                    }
+                };
+                if let Err(unfit) = admitted {
                     let name = &edit.name;
                     return Ok(Err(match unfit {
                         Unfit::Absent => Refused::NotStaged(name.as_ref().into()),

@@ -25,6 +25,8 @@ mod partitioned;
 mod pinned;
 mod seen;
 mod seen_answers;
+mod seen_contents;
+mod seen_locals;
 mod seen_refused;
 mod support;
 mod taken;

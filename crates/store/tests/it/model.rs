@@ -132,9 +132,9 @@ impl Model {
             .attachments
             .iter()
             .map(|wanted| match &wanted.source {
-                AttachmentSource::Staged(content) | AttachmentSource::Later(content) => {
-                    Ok(attachment(wanted, content, generation))
-                }
+                AttachmentSource::Staged(content)
+                | AttachmentSource::Named(content)
+                | AttachmentSource::Later(content) => Ok(attachment(wanted, content, generation)),
                 AttachmentSource::Stub { .. } => stored
                     .iter()
                     .find(|stored| stored.name == wanted.name)
@@ -174,7 +174,9 @@ impl Model {
             }
         }
         let attachments = edit.attachments.iter().map(|wanted| match &wanted.source {
-            AttachmentSource::Staged(content) | AttachmentSource::Later(content) => {
+            AttachmentSource::Staged(content)
+            | AttachmentSource::Named(content)
+            | AttachmentSource::Later(content) => {
                 attachment(wanted, content, wanted.revpos.unwrap_or(rev.generation))
             }
             AttachmentSource::Stub { .. } => unreachable!("the test makes none"),

@@ -127,7 +127,7 @@ fn attachment(out: &mut Vec<u8>, attachment: &AttachmentEdit) {
     }
     option(out, attachment.revpos);
     match &attachment.source {
-        AttachmentSource::Staged(known) => {
+        AttachmentSource::Staged(known) | AttachmentSource::Named(known) => {
             out.push(source::STAGED);
             content(out, known);
         }

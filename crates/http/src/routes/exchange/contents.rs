@@ -19,13 +19,18 @@ use trunkline_wire::exchange;
 
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static(exchange::UPLOAD_OFFSET);
 
-pub(in crate::routes) async fn lacking(Db(db): Db, JsonBody(body, _room): JsonBody) -> Result<Response> {
+pub(in crate::routes) async fn lacking(
+    State(app): State<App>,
+    Db(db): Db,
+    JsonBody(body, _room): JsonBody,
+) -> Result<Response> {
     let answer = blocking(move || {
         let asked: Vec<Content> = exchange::parse_contents(&body)?
             .into_iter()
             .map(|hash| named(hash, 0))
             .collect();
-        let lacking = db.lacking(&asked)?;
+        let mut lacking = db.lacking(&asked)?;
+        lacking.retain(|content| !app.uploads.has(&Place::new(&db, content.hash)));
         let mut out = Vec::new();
         exchange::write_contents(&mut out, lacking.iter().map(|content| &content.hash));
         out.push(b'\n');

@@ -28,13 +28,14 @@ pub(in crate::routes) async fn write(
     let log_number = asked.log.as_ref().map(LocalWrite::new_number);
     let mut outcomes = Vec::new();
     if !asked.edits.is_empty() || asked.log.is_some() {
-        let batch = Batch {
+        let mut batch = Batch {
             edits: asked.edits,
             durability: Durability::Durable,
             atomic: false,
             local: asked.log,
         };
-        app.uploads.hand_over(&db, &batch.edits);
+        let staged = app.uploads.hand_over(&db, &mut batch.edits);
+        staged.taken_by(&batch.edits);
         outcomes = update(&db, batch, room).await?;
     }
     let info = blocking(move || Ok(db.info()?)).await?;

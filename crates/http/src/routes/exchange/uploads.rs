@@ -6,17 +6,19 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
-use trunkline_core::attachment::{Content, ContentHash};
+use trunkline_core::attachment::{AttachmentSource, Content, ContentHash};
 use trunkline_core::doc::Edit;
 use trunkline_core::limits::{
     EXCHANGE_UPLOAD_KEPT_MS, EXCHANGE_UPLOADS_BYTES_MAX, EXCHANGE_UPLOADS_MAX, EXCHANGE_UPLOADS_OPEN_MAX,
 };
-use trunkline_store::{Database, Staging};
+use trunkline_store::{Database, StagedContents, Staging};
 
 /// A content in a database.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
     database: String,
+    /// Whose it is; nobody's where all is seen.
+    whose: Option<String>,
     hash: ContentHash,
 }
 
@@ -24,6 +26,11 @@ impl Place {
     pub(super) fn new(db: &Database, hash: ContentHash) -> Place {
         Place {
             database: db.name().as_str().to_owned(),
+            // Others' uploads tell which contents there are.
+            whose: db.asker().filter(|asker| asker.sees.is_some()).map(|asker| {
+                let name = asker.user.name();
+                name.unwrap_or_default().to_owned()
+            }),
             hash,
         }
     }
@@ -101,18 +108,42 @@ impl Uploads {
         kept.all.get(place).map_or(0, |upload| upload.state.begun())
     }
 
-    /// Hands over the contents that edits bring: the commit lets their staged bytes go, whatever becomes of the edits.
-    pub(super) fn hand_over(&self, db: &Database, edits: &[Edit]) {
+    /// Whether a content is here whole, for documents to come.
+    pub(super) fn has(&self, place: &Place) -> bool {
+        let kept = self.0.lock();
+        kept.all.get(place).is_some_and(|upload| upload.state.is_whole())
+    }
+
+    /// Hands over the contents that edits bring; others that they name are stored, or staged for others.
+    pub(super) fn hand_over(&self, db: &Database, edits: &mut [Edit]) -> StagedContents {
+        let mut staged = StagedContents::new(db);
         let mut kept = self.0.lock();
-        for content in edits.iter().flat_map(Edit::staged) {
-            if kept.all.is_empty() {
-                return;
-            }
+        let attachments = edits.iter_mut().flat_map(|edit| match edit {
+            Edit::Interactive(edit) => &mut edit.attachments,
+            Edit::Replicated(edit) => &mut edit.attachments,
+        });
+        for attachment in attachments {
+            let content = match &attachment.source {
+                AttachmentSource::Staged(content) => content.clone(),
+                // Taken as still to come from those alone who may know what is waited for.
+                AttachmentSource::Later(content) if !db.is_whole() => content.clone(),
+                _ => continue,
+            };
             let place = Place::new(db, content.hash);
-            if kept.all.get(&place).is_some_and(|upload| upload.state.is_whole()) {
-                kept.all.remove(&place);
-            }
+            let is_whole = |upload: &mut Upload| upload.state.is_whole();
+            let brought = match kept.all.get_mut(&place).is_some_and(is_whole) {
+                true => kept.all.remove(&place),
+                false => None,
+            };
+            attachment.source = match brought.map(|upload| upload.state) {
+                // As it is named: bytes that are others are the commit's to find.
+                Some(_) => staged.add(content),
+                None => staged
+                    .add_again(&content)
+                    .unwrap_or(AttachmentSource::Named(content)),
+            };
         }
+        staged
     }
 
     fn go_on(&self, place: &Place, from: u64) -> Result<(u64, Option<Staging>)> {
@@ -261,6 +292,7 @@ mod tests {
         hash[..8].copy_from_slice(&number.to_le_bytes());
         Place {
             database: "db".into(),
+            whose: None,
             hash,
         }
     }

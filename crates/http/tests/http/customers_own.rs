@@ -1,0 +1,97 @@
+//! What a customer's peer leaves in a database, and what it learns of the rest by naming it.
+
+use crate::customers::{ann, server};
+use crate::exchange::{content, naming};
+use crate::harness::{Answer, Server};
+use serde_json::json;
+use trunkline_wire::exchange::{Frame, Reader};
+
+const HERS: &str = r#"{"account":"acme"}"#;
+
+async fn send(server: &Server, method: &str, path: &str, body: Vec<u8>) -> Answer {
+    let url = format!("{}/calls{path}", server.url);
+    let request = server.client.request(method.parse().unwrap(), url);
+    server
+        .send(request.basic_auth("ann", Some("one")).body(body))
+        .await
+}
+
+#[tokio::test]
+async fn she_names_no_content_that_hidden_documents_have() {
+    let server = server().await;
+    let sound = json!({ "content_type": "audio/wav", "data": "c2VjcmV0" });
+    let call = json!({ "account": "emca", "_attachments": { "a": sound } });
+    server.put("/calls/e9", Some(call)).await.is(201, json!({}));
+    let docs = async |bytes: &[u8]| {
+        let answer = send(&server, "POST", "/_exchange/docs", naming("a9", HERS, bytes)).await;
+        answer.json()["refused"].clone()
+    };
+    let hidden = docs(b"secret").await;
+    assert_eq!(hidden[0]["id"], "a9", "{hidden}");
+    assert_eq!(hidden, docs(b"absent").await);
+    let path = content(b"secret").replace("/db/", "/");
+    // What she brings is hers to name, and what others bring is not.
+    for (brings_herself, refused) in [(false, hidden), (true, json!([]))] {
+        let brought = match brings_herself {
+            true => send(&server, "PUT", &path, b"secret".to_vec()).await,
+            false => {
+                let request = server.request("PUT", &format!("/calls{path}"));
+                server.send(request.body(b"secret".to_vec())).await
+            }
+        };
+        assert_eq!(brought.status, 201, "{}", brought.text());
+        assert_eq!(docs(b"secret").await, refused);
+    }
+    assert_eq!(
+        ann(&server, "GET", "/calls/a9/voice", None).await.text(),
+        "secret"
+    );
+}
+
+#[tokio::test]
+async fn she_copies_her_own_with_its_attachments() {
+    let server = server().await;
+    let url = format!("{}/calls/a1", server.url);
+    let request = server.client.request("COPY".parse().unwrap(), url);
+    let request = request.basic_auth("ann", Some("one")).header("destination", "a9");
+    server.send(request).await.is(201, json!({}));
+    assert_eq!(ann(&server, "GET", "/calls/a9/a.wav", None).await.text(), "said");
+}
+
+#[tokio::test]
+async fn her_local_documents_are_hers() {
+    let server = server().await;
+    let path = "/calls/_local/run";
+    server.put(path, Some(json!({ "of": "root" }))).await;
+    assert_eq!(ann(&server, "GET", path, None).await.status, 404);
+    let body = json!({ "_id": "_local/run", "of": "ann" });
+    for (method, path, body) in [
+        ("PUT", path, body.clone()),
+        ("POST", "/calls", body.clone()),
+        ("POST", "/calls/_bulk_docs", json!({ "docs": [body] })),
+    ] {
+        let written = ann(&server, method, path, Some(body)).await;
+        assert!(written.status < 300, "{}", written.text());
+    }
+    let hers = ann(&server, "GET", path, None).await;
+    hers.is(200, json!({ "of": "ann" }));
+    server.get(path).await.is(200, json!({ "of": "root" }));
+    ann(&server, "DELETE", path, None).await.is(200, json!({}));
+    server.get(path).await.is(200, json!({ "of": "root" }));
+}
+
+#[tokio::test]
+async fn she_is_not_told_how_many_changes_there_are() {
+    let server = server().await;
+    let feed = ann(&server, "POST", "/calls/_exchange/changes", Some(json!({}))).await;
+    let mut reader = Reader::new();
+    reader.feed(&feed.bytes);
+    let mut told = 0;
+    while let Some(frame) = reader.next_frame().unwrap() {
+        if let Frame::Progress(progress) = frame {
+            assert_eq!(progress.pending, None);
+            told += 1;
+        }
+    }
+    assert!(told > 0);
+}
