@@ -10,6 +10,8 @@ pub const REQUEST_BYTES_MAX: u64 = 4 << 30;
 /// Bytes that are still read of a request that is refused already: a client that sends its whole body before it reads
 /// would otherwise meet a closed connection in place of the reason.
 pub const REFUSED_BODY_BYTES_MAX: u64 = 64 << 20;
+/// The same of a request for which there is no room: what a client sends before it looks.
+pub const OVERLOADED_BODY_BYTES_MAX: u64 = 256 << 10;
 /// Bytes of one request body that is held in memory to be parsed: room for a `_bulk_docs` of 10 000 call legs
 /// with both SDPs, while a few of them at once still fit a small machine.
 pub const REQUEST_BUFFER_BYTES_MAX: usize = 128 << 20;

@@ -41,9 +41,18 @@ const TRUE: HeaderValue = HeaderValue::from_static("true");
 /// The page's origin, if it may ask.
 pub(crate) fn allowed(settings: &Cors, headers: &HeaderMap) -> Option<HeaderValue> {
     let given = headers.get(header::ORIGIN)?;
-    let origin = without_default_port(given.to_str().ok()?);
-    let is_named = |named: &String| named == "*" || without_default_port(named).eq_ignore_ascii_case(origin);
-    settings.origins.iter().any(is_named).then(|| given.clone())
+    is_listed(settings, given.to_str().ok()?).then(|| given.clone())
+}
+
+/// Whether the settings name an origin.
+pub(crate) fn is_listed(settings: &Cors, origin: &str) -> bool {
+    let mut listed = settings.origins.iter();
+    listed.any(|listed| listed == "*" || is_same(listed, origin))
+}
+
+/// Whether two texts name one origin.
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    without_default_port(one).eq_ignore_ascii_case(without_default_port(other))
 }
 
 /// Answers a browser that asks whether a page of `origin` may ask.
@@ -90,9 +99,10 @@ pub(crate) fn mark(settings: &Cors, origin: Option<HeaderValue>, headers: &mut H
     let Some(origin) = origin else {
         return;
     };
+    // Pages of anybody may come from `null`, too.
+    let anyone = origin == "null" || settings.origins.iter().any(|named| named == "*");
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    let anyone = settings.origins.iter().any(|named| named == "*");
     if settings.credentials && !anyone {
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
     }

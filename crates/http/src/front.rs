@@ -15,7 +15,7 @@ use crate::{Config, auth, cors, encoding, routes};
 use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use path::{is_encoded, tidy_path};
@@ -83,13 +83,18 @@ impl Front {
 
     /// Lets a request in if there is room for it, before anything else is done for it. Who looks after the server is
     /// told how it is beside that.
-    async fn admit(&self, request: Request, config: &Config) -> Response {
+    async fn admit(&self, mut request: Request, config: &Config) -> Response {
         let admission = &self.0.app.admission;
         let place = match is_probe(&request) {
             true => admission.probes.take(PROBES_MAX),
             false => admission.requests.take(config.connections.requests_max),
         };
         let Some(place) = place else {
+            // A connection of HTTP/2 outlives its requests.
+            let unread = Unread::lend(&mut request).filter(|_| request.version() != Version::HTTP_2);
+            if let Some(unread) = unread {
+                unread.drain_a_little().await;
+            }
             return Error::Overloaded.into_response();
         };
         let untaken = request.extensions().get::<Arc<Untaken>>().cloned();
@@ -121,7 +126,9 @@ impl Front {
         let silence = Duration::from_millis(config.connections.silence_ms);
         *request.body_mut() = Arriving::of(std::mem::take(request.body_mut()), silence);
         let unread = Unread::lend(&mut request);
-        let mut response = if is_encoded(request.uri()) {
+        let mut response = if !names_one_host(&request) {
+            Error::bad("A request names its host, once.").into_response()
+        } else if is_encoded(request.uri()) {
             match auth::admit(&front.app, &mut request).await {
                 Ok(renewed) => with_cookie(self.route(request).await, renewed),
                 Err(refused) => refused.into_response(),
@@ -156,6 +163,14 @@ impl Front {
             Ok(Err(never)) => match never {},
             Err(_) => Error::Internal("This request met a bug; the log has more.".to_owned()).into_response(),
         }
+    }
+}
+
+/// Whether a request says for whom it is as its version has it: who reads another of two hosts takes it for another's.
+fn names_one_host(request: &Request) -> bool {
+    match request.headers().get_all(header::HOST).iter().count() {
+        0 => request.version() != Version::HTTP_11,
+        count => count == 1,
     }
 }
 
@@ -258,7 +273,10 @@ mod tests {
                 .route("/bug", get(bug))
                 .route("/ok", get(|| async { "ok" })),
         );
-        let ask = |path: &str| front.answer(Request::get(path.to_owned()).body(Body::empty()).unwrap());
+        let ask = |path: &str| {
+            let request = Request::get(path.to_owned()).header(header::HOST, "localhost");
+            front.answer(request.body(Body::empty()).unwrap())
+        };
         let answer = ask("/bug").await;
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/json");

@@ -11,10 +11,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use trunkline_core::limits::REFUSED_BODY_BYTES_MAX;
+use trunkline_core::limits::{OVERLOADED_BODY_BYTES_MAX, REFUSED_BODY_BYTES_MAX};
 
 /// How long a refused client may take to send the rest.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same where there is no room for it.
+const BRIEF_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A request's body while a handler has it.
 pub(crate) struct Unread(Arc<Mutex<Body>>);
@@ -36,9 +38,18 @@ impl Unread {
 
     /// Reads on to the end.
     pub(crate) async fn drain(self) {
+        self.drain_within(REFUSED_BODY_BYTES_MAX, PATIENCE).await;
+    }
+
+    /// Reads on for a moment: there is no room for its client, who is to hear that.
+    pub(crate) async fn drain_a_little(self) {
+        self.drain_within(OVERLOADED_BODY_BYTES_MAX, BRIEF_PATIENCE).await;
+    }
+
+    async fn drain_within(self, bytes_max: u64, patience: Duration) {
         let mut lent = Lent(self.0);
         let drained = async {
-            let mut left = REFUSED_BODY_BYTES_MAX;
+            let mut left = bytes_max;
             while let Some(Ok(frame)) = lent.frame().await {
                 let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
                 match left.checked_sub(bytes) {
@@ -47,7 +58,7 @@ impl Unread {
                 }
             }
         };
-        let _ = tokio::time::timeout(PATIENCE, drained).await;
+        let _ = tokio::time::timeout(patience, drained).await;
     }
 }
 

@@ -3,6 +3,7 @@
 //! others.
 
 use crate::config::Cors;
+use crate::cors::{is_listed, is_same};
 use crate::error::{Error, Result};
 use crate::request::header_text;
 use axum::http::{HeaderMap, header};
@@ -23,9 +24,9 @@ pub(super) fn check(headers: &HeaderMap, cors: &Cors) -> Result<()> {
     let origin = origin.to_str().unwrap_or_default();
     let own = origin
         .split_once("://")
-        .is_some_and(|(_, authority)| host.is_some_and(|host| host.eq_ignore_ascii_case(authority)));
-    let allowed = |listed: &String| listed == "*" || listed.eq_ignore_ascii_case(origin);
-    if own || cors.origins.iter().any(allowed) {
+        .zip(host)
+        .is_some_and(|((scheme, _), host)| is_same(origin, &format!("{scheme}://{host}")));
+    if own || is_listed(cors, origin) {
         return Ok(());
     }
     Err(refused(
@@ -101,5 +102,7 @@ mod tests {
             assert!(from(elsewhere, &["*"]), "{elsewhere}");
         }
         assert!(from("https://app.example", &["https://app.example"]));
+        assert!(from("https://app.example:443", &["https://app.example"]));
+        assert!(!from("https://app.example:80", &["https://app.example"]));
     }
 }

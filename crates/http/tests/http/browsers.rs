@@ -145,6 +145,15 @@ async fn everybodys_pages_come_without_credentials_and_nobodys_are_not_spoken_of
     );
     assert!(!answer.headers.contains_key("access-control-allow-credentials"));
 
+    let unnamed = server(Cors {
+        origins: vec!["null".to_owned()],
+        credentials: true,
+        ..Cors::default()
+    })
+    .await;
+    let answer = ask(&unnamed, "GET", &[("origin", "null")]).await;
+    assert!(!answer.headers.contains_key("access-control-allow-credentials"));
+
     let nobody = server(Cors::default()).await;
     let preflight = [page, ("access-control-request-method", "GET")];
     for (method, headers) in [("GET", &[page][..]), ("OPTIONS", &preflight)] {

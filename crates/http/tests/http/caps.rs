@@ -89,6 +89,8 @@ async fn requests_beyond_their_cap_are_told_before_they_cost_anything() {
         server.request("GET", "/_up").basic_auth("a", Some("b")),
         server.request("GET", "/_up").body("x"),
         server.request("POST", "/_up"),
+        // One that sends all before it looks is told, too.
+        server.request("PUT", "/db/b/file").body(vec![7; 200_000]),
     ] {
         assert_eq!(server.send(request).await.status, 503);
     }

@@ -55,6 +55,23 @@ async fn heads_that_are_not_clear_are_refused() {
 }
 
 #[tokio::test]
+async fn a_request_names_one_host() {
+    let server = Server::with_db().await;
+    for (said, status) in [
+        ("GET /_up HTTP/1.1\r\n", 400),
+        ("GET /_up HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n", 400),
+        ("GET /_up HTTP/1.1\r\nHost: localhost\r\n", 200),
+        ("GET /_up HTTP/1.0\r\n", 200),
+    ] {
+        let heard = talk(&server, format!("{said}Connection: close\r\n\r\n")).await;
+        assert!(
+            heard.starts_with(&format!("HTTP/1.{} {status}", &said[16..17])),
+            "{said}: {heard}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn chunks_that_are_not_clear_end_the_connection() {
     let server = Server::with_db().await;
     for chunks in [
