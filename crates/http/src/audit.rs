@@ -1,4 +1,4 @@
-//! The audit log: who was refused what, and who changed users, `_security` and the configuration. Events of tracing with
+//! The audit log: who was refused what, and who changed users, design documents, databases, `_security` and the configuration. Events of tracing with
 //! a target of their own, so that an operator sends them where he likes. No secret is ever in one.
 
 use crate::auth::User;
@@ -11,6 +11,9 @@ pub const TARGET: &str = "audit";
 /// Documents of this database decide who is who.
 const USERS: &str = "_users";
 
+/// Begins the id of a design document.
+const DESIGN: &str = "_design/";
+
 /// Someone changed something that decides who may do what.
 pub(crate) fn changed(user: &User, what: &str, of: &str) {
     tracing::info!(target: TARGET, user = user.name.as_deref(), what, of, "changed");
@@ -20,33 +23,36 @@ pub(crate) fn changed(user: &User, what: &str, of: &str) {
 pub(crate) struct Edits {
     database: String,
     user: Option<String>,
-    /// Of the documents of users, in order.
-    ids: Vec<String>,
+    /// Of documents of users and design documents, with their places among the edits.
+    ids: Vec<(usize, String)>,
 }
 
 impl Edits {
     pub(crate) fn of(database: &Database, batch: &Batch) -> Option<Edits> {
         let name = database.name().as_str();
         let asker = database.asker();
-        if name != USERS && asker.is_none_or(|asker| asker.takes.is_none()) {
+        let ids = batch.edits.iter().map(id).enumerate();
+        let ids = ids.filter(|(_, id)| name == USERS || id.starts_with(DESIGN));
+        let ids: Vec<_> = ids.map(|(place, id)| (place, id.to_owned())).collect();
+        if ids.is_empty() && asker.is_none_or(|asker| asker.takes.is_none()) {
             return None;
         }
-        let ids = batch.edits.iter().filter(|_| name == USERS);
         Some(Edits {
             database: name.to_owned(),
             user: asker.and_then(|asker| asker.user.name()).map(str::to_owned),
-            ids: ids.map(id).collect(),
+            ids,
         })
     }
 
     pub(crate) fn note(&self, outcomes: &[Outcome]) {
-        for (id, _) in self
-            .ids
-            .iter()
-            .zip(outcomes)
-            .filter(|(_, outcome)| outcome.is_ok())
-        {
-            tracing::info!(target: TARGET, user = self.user.as_deref(), what = "user", of = id, "changed");
+        let (user, database) = (self.user.as_deref(), &self.database);
+        let is_done = |place: usize| outcomes.get(place).is_some_and(Result::is_ok);
+        for (_, id) in self.ids.iter().filter(|(place, _)| is_done(*place)) {
+            let what = match id.starts_with(DESIGN) {
+                true => "design document",
+                false => "user",
+            };
+            tracing::info!(target: TARGET, user, what, database, of = id, "changed");
         }
         let reason = |outcome: &Outcome| match outcome {
             Err(Refused::Forbidden(reason) | Refused::Unauthorized(reason)) => Some(reason.clone()),
@@ -54,13 +60,16 @@ impl Edits {
         };
         let mut refused = outcomes.iter().filter_map(reason);
         if let Some(reason) = refused.next() {
-            let (edits, database) = (refused.count() + 1, &self.database);
-            tracing::warn!(target: TARGET, user = self.user.as_deref(), database, edits, reason, "refused");
+            let edits = refused.count() + 1;
+            tracing::warn!(target: TARGET, user, database, edits, reason, "refused");
         }
     }
 }
 
-fn id(edit: &Edit) -> String {
+fn id(edit: &Edit) -> &str {
     let (Edit::Interactive(InteractiveEdit { id, .. }) | Edit::Replicated(ReplicatedEdit { id, .. })) = edit;
-    id.as_str().to_owned()
+    id.as_str()
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,7 +35,7 @@ use crate::error::{Error, Result};
 use crate::request::header_text;
 use accounts::{Account, Accounts};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as AskedMethod, Uri, header};
 use certificate::ClientCertificate;
 use cookie::{Held, Session};
 use hashing::{Hashing, Turn};
@@ -94,26 +94,26 @@ pub(crate) fn is_open(config: &Config) -> bool {
 pub(crate) async fn admit(app: &App, request: &mut Request) -> Result<Option<HeaderValue>> {
     let config = app.config();
     let peer = request.extensions().get::<Peer>().copied();
+    let asked = Asked::of(request, peer);
     let is_open = is_open(&config);
     // No page finds its way through a unix socket.
     if is_open && peer.is_none_or(|peer| peer.address.is_some()) {
-        open::check(request.headers(), &config.cors)?;
+        open::check(request.headers(), &config.cors).inspect_err(|error| asked.note(error))?;
     }
     let is_session = request.uri().path() == "/_session";
     let session = match cookie::given(request.headers()) {
         // It can be replaced there.
         Err(_) if is_session => None,
-        session => session?,
+        session => session.inspect_err(|error| asked.note(error))?,
     };
     let (user, renewed) = match session {
         Some(session) => continued(app, &config, session, request.headers(), peer).await?,
         None => (None, None),
     };
-    let address = peer.and_then(|peer| peer.address);
     let settings = &config.authentication;
     let user = match user {
         Some(user) => user,
-        None => match presented(app, &config, request.headers(), address).await? {
+        None => match presented(app, &config, request.headers(), &asked).await? {
             Some(user) => user,
             None => match certified(request, settings) {
                 Some(user) => user,
@@ -125,11 +125,41 @@ pub(crate) async fn admit(app: &App, request: &mut Request) -> Result<Option<Hea
     if user.name.is_none() && settings.require_valid_user && !is_session {
         let is_up = request.uri().path() == "/_up";
         if !(is_up && settings.require_valid_user_except_for_up) {
-            return Err(Error::Unauthorized("Authentication required.".to_owned()));
+            let error = Error::Unauthorized("Authentication required.".to_owned());
+            asked.note(&error);
+            return Err(error);
         }
     }
     request.extensions_mut().insert(Arc::new(user));
     Ok(renewed)
+}
+
+/// What a request asks for, for the audit log.
+struct Asked {
+    method: AskedMethod,
+    uri: Uri,
+    address: Option<IpAddr>,
+}
+
+impl Asked {
+    fn of(request: &Request, peer: Option<Peer>) -> Asked {
+        Asked {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            address: peer.and_then(|peer| peer.address),
+        }
+    }
+
+    /// Puts down that it presents what does not hold, or nothing where it must. What it presents stays out.
+    fn note(&self, error: &Error) {
+        let reason: &str = match error {
+            Error::Unauthorized(reason) | Error::Forbidden(reason) => reason,
+            Error::BadRequest(reason) => reason,
+            _ => return,
+        };
+        let (address, path) = (self.address.map(tracing::field::display), self.uri.path());
+        tracing::warn!(target: audit::TARGET, address, method = %self.method, path, reason, "refused");
+    }
 }
 
 /// Whose session it is, if it holds, and its new cookie, if it is time for one.
@@ -154,21 +184,18 @@ async fn continued(
 }
 
 /// Whom the headers name.
-async fn presented(
-    app: &App,
-    config: &Config,
-    headers: &HeaderMap,
-    address: Option<IpAddr>,
-) -> Result<Option<User>> {
+async fn presented(app: &App, config: &Config, headers: &HeaderMap, asked: &Asked) -> Result<Option<User>> {
     let settings = &config.authentication;
     let Some(given) = headers.get(header::AUTHORIZATION) else {
-        return proxy::user(headers, &settings.proxy, |name| config.admins.contains_key(name));
+        let is_admin = |name: &str| config.admins.contains_key(name);
+        return proxy::user(headers, &settings.proxy, is_admin).inspect_err(|error| asked.note(error));
     };
     let invalid = || Error::bad("Authorization header is invalid");
     let given = given.to_str().map_err(|_| invalid())?;
     let (scheme, rest) = given.split_once(' ').ok_or_else(invalid)?;
     if scheme.eq_ignore_ascii_case("bearer") {
-        return jwt::user(rest, &settings.jwt, now()).map(Some);
+        let user = jwt::user(rest, &settings.jwt, now()).inspect_err(|error| asked.note(error));
+        return user.map(Some);
     }
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(invalid());
@@ -179,7 +206,7 @@ async fn presented(
     if is_stranger_to_open(app, config, &credentials).await? {
         return Ok(None);
     }
-    let account = log_in(app, config, address, &credentials).await?;
+    let account = log_in(app, config, asked.address, &credentials).await?;
     Ok(Some(account.user(credentials.name, Method::Basic)))
 }
 
@@ -263,7 +290,13 @@ async fn log_in(
 ) -> Result<Arc<Account>> {
     let (auth, settings) = (&app.auth, &config.authentication);
     let guesser = Guesser::new(&given.name, address);
-    auth.failures.check(guesser, &settings.lockout)?;
+    let is_let_try = || {
+        let refused = |_: &Error| note_failure(&given.name, address, "locked out");
+        auth.failures
+            .check(guesser, &settings.lockout)
+            .inspect_err(refused)
+    };
+    is_let_try()?;
     let account = auth.accounts.find(app, config, &given.name).await?;
     let mark = auth.verified.mark(&given.name, &given.password);
     let known = || {
@@ -275,7 +308,7 @@ async fn log_in(
     }
     let turn = auth.hashing.turn().await?;
     // Others may have failed meanwhile, or found out what this one would.
-    auth.failures.check(guesser, &settings.lockout)?;
+    is_let_try()?;
     if let Some(account) = known() {
         return Ok(account.clone());
     }
@@ -293,20 +326,19 @@ async fn log_in(
         }
         None => {
             let is_locked = auth.failures.add(guesser, &settings.lockout);
-            note_failure(&given.name, address, is_locked);
+            let reason = match is_locked {
+                true => "too many wrong passwords: locked out",
+                false => "a wrong name or password",
+            };
+            note_failure(&given.name, address, reason);
             Err(Error::Unauthorized("Name or password is incorrect.".to_owned()))
         }
     }
 }
 
 /// Puts down who was not let in. Whoever sends names chooses their length.
-fn note_failure(name: &str, address: Option<IpAddr>, is_locked: bool) {
+fn note_failure(name: &str, address: Option<IpAddr>, reason: &'static str) {
     let user: String = name.chars().take(NAME_CHARS_NOTED).collect();
-    let reason = if is_locked {
-        "too many wrong passwords: locked out"
-    } else {
-        "a wrong name or password"
-    };
     let address = address.map(tracing::field::display);
     tracing::warn!(target: audit::TARGET, user, address, reason, "refused");
 }

@@ -124,7 +124,8 @@ impl Default for Lockout {
 pub struct Jwt {
     /// Keys by `algorithm family:key id` as CouchDB's `[jwt_keys]`: `hmac:_default` (base64), `rsa:…`, `ec:…`, `eddsa:…` (PEM).
     pub keys: BTreeMap<String, Secret>,
-    /// Claims that must be there: `exp`, `iat`, `nbf`, or `iss` and others with the value behind `=`.
+    /// Claims that must be there: `exp`, `iat`, `nbf`, or `iss` and others with the value behind `=`. `exp` is required
+    /// whatever is listed, but where `-exp` is.
     pub required_claims: Vec<String>,
     /// Where the roles are: a path of member names.
     pub roles_path: Vec<String>,

@@ -3,17 +3,21 @@
 use super::uuids::new_id;
 use super::{document, local};
 use crate::app::{App, blocking};
+use crate::audit;
+use crate::auth::User;
 use crate::body::JsonBody;
 use crate::edit;
 use crate::error::{Error, Result};
 use crate::request::{Db, DocPath, Moment, Query, captures, location};
 use crate::respond;
 use crate::tasks::Compaction;
+use axum::Extension;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use trunkline_core::Seq;
 use trunkline_core::db_name::DbName;
 use trunkline_core::limits::DB_NAME_BYTES_MAX;
@@ -34,6 +38,7 @@ impl FromRequestParts<App> for Name {
 pub(super) async fn create(
     State(app): State<App>,
     Name(name): Name,
+    Extension(user): Extension<Arc<User>>,
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response> {
@@ -47,6 +52,7 @@ pub(super) async fn create(
     }
     let parsed = DbName::parse(&name).map_err(|_| Error::IllegalDatabaseName(name.clone()))?;
     blocking(move || Ok(app.store.create_with(&parsed, DatabaseOptions { partitioned })?)).await?;
+    audit::changed(&user, "database made", &name);
     let mut response = respond::ok(StatusCode::CREATED);
     if let Some(location) = location(&headers, &[&name]) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -104,14 +110,20 @@ pub(super) fn instance_start_time(info: &Info) -> String {
     info.created_ms.to_string()
 }
 
-pub(super) async fn delete(State(app): State<App>, Name(name): Name, query: Query) -> Result<Response> {
+pub(super) async fn delete(
+    State(app): State<App>,
+    Name(name): Name,
+    Extension(user): Extension<Arc<User>>,
+    query: Query,
+) -> Result<Response> {
     if query.text("rev").is_some() {
         return Err(Error::bad(
             "You tried to DELETE a database with a ?=rev parameter. Did you mean to DELETE a document instead?",
         ));
     }
-    let name = DbName::parse(&name).map_err(|_| Error::DatabaseMissing)?;
-    blocking(move || Ok(app.store.delete(&name)?)).await?;
+    let parsed = DbName::parse(&name).map_err(|_| Error::DatabaseMissing)?;
+    blocking(move || Ok(app.store.delete(&parsed)?)).await?;
+    audit::changed(&user, "database deleted", &name);
     Ok(respond::ok(StatusCode::OK))
 }
 

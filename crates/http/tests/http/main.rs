@@ -16,6 +16,7 @@ mod auth;
 mod browsers;
 mod bulk;
 mod caps;
+mod certificate_users;
 mod certificates;
 mod changes;
 mod config;

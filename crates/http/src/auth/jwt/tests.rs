@@ -259,7 +259,7 @@ fn what_they_must_claim() {
         refused(user(&said(claims), &plain, NOW), reason);
     }
     let strict = Jwt {
-        required_claims: vec!["iss=us".to_owned(), "iat".to_owned()],
+        required_claims: vec!["iss=us".to_owned(), "iat".to_owned(), "-exp".to_owned()],
         roles_path: vec!["realm".to_owned(), "roles".to_owned()],
         ..plain
     };
@@ -276,7 +276,15 @@ fn what_they_must_claim() {
         "Missing iat claim",
     );
     let nested = json!({ "sub": "anna", "iss": "us", "iat": 1.5, "realm": { "roles": ["r", 7] } });
-    assert_eq!(user(&said(nested), &strict, NOW).unwrap().roles, ["r"]);
+    assert_eq!(user(&said(nested.clone()), &strict, NOW).unwrap().roles, ["r"]);
+    // Other claims are required beside an end, not in its place.
+    for required in [vec![], vec!["iss=us".to_owned()]] {
+        let settings = Jwt {
+            required_claims: required,
+            ..strict.clone()
+        };
+        refused(user(&said(nested.clone()), &settings, NOW), "Missing exp claim");
+    }
     assert!(
         user(
             &said(json!({ "sub": "anna", "exp": NOW - 1, "iss": "us", "iat": 1 })),

@@ -12,7 +12,7 @@ pub(super) const JWT: Section = Section {
             Kind::List,
             LIVE,
             config.authentication.jwt.required_claims,
-            "Claims that a token must have: exp, iat, nbf, or iss and others with the value behind =."
+            "Claims that a token must have: exp, iat, nbf, or iss and others with the value behind =. exp is required whatever is listed, but where -exp is."
         ),
         key!(
             "roles_path",

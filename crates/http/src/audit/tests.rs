@@ -1,0 +1,107 @@
+//! What the audit log has, and what it has not.
+
+use super::TARGET;
+use crate::app::App;
+use crate::config::{Config, Lockout, Secret};
+use crate::front::Front;
+use axum::body::Body;
+use axum::http::Request;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+use trunkline_store::Store;
+
+/// Lines of the audit log.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.0 += &format!("{field}={value:?} ");
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == TARGET
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        self.0.lock().push(line.0);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+#[tokio::test]
+async fn what_is_refused_and_who_changes_what() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = Config {
+        admins: [("root".to_owned(), Secret::new("toor"))].into(),
+        ..Config::default()
+    };
+    let settings = &mut config.authentication;
+    settings.require_valid_user = true;
+    settings.passwords.iterations = 10;
+    settings.proxy.secret = Secret::new("s3cret");
+    settings.lockout = Lockout {
+        failures: 1,
+        seconds: 1000,
+    };
+    let app = App::new(Store::open(dir.path()).unwrap().into(), config.into());
+    let (front, log) = (Front::new(app), Log::default());
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let root = ("authorization", "Basic cm9vdDp0b29y");
+    let anna = ("authorization", "Basic YW5uYTpndWVzcw==");
+    let proxy = ("x-auth-couchdb-username", "anna");
+    for (method, path, header, body, status, noted) in [
+        ("GET", "/", JSON, "", 401, "Authentication required."),
+        (
+            "GET",
+            "/x",
+            ("authorization", "Bearer t0ken"),
+            "",
+            400,
+            "Malformed token",
+        ),
+        ("GET", "/x", proxy, "", 401, "The proxy's token is not right."),
+        ("GET", "/x", ("cookie", "AuthSession=!"), "", 400, "path=\"/x\""),
+        ("GET", "/x", anna, "", 401, "locked out"),
+        ("GET", "/x", anna, "", 403, "reason=\"locked out\""),
+        ("PUT", "/db", root, "", 201, "what=\"database made\""),
+        ("PUT", "/db/_design/d", root, "{}", 201, "of=\"_design/d\""),
+        ("POST", "/db/_purge", root, "{}", 201, "what=\"purged\""),
+        ("DELETE", "/db", root, "", 200, "what=\"database deleted\""),
+    ] {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header(JSON.0, JSON.1).header(header.0, header.1);
+        let answer = front.answer(request.body(Body::from(body)).unwrap()).await;
+        assert_eq!(answer.status(), status, "{method} {path}");
+        let lines: Vec<_> = log.0.lock().drain(..).collect();
+        let [line] = &lines[..] else {
+            panic!("{method} {path}: {lines:?}");
+        };
+        assert!(line.contains(noted), "{method} {path}: {line}");
+        for secret in ["t0ken", "toor", "s3cret", "cm9vd", "guess", "YW5uY"] {
+            assert!(!line.contains(secret), "{line}");
+        }
+    }
+}
