@@ -32,6 +32,9 @@ async fn with_users(authentication: Authentication) -> Server {
     server
 }
 
+/// A document of the user of that name.
+type Doc<'a> = &'a dyn Fn(&str) -> Option<Value>;
+
 #[tokio::test]
 async fn each_sees_the_own_document_and_no_other() {
     let server = with_users(Authentication::default()).await;
@@ -134,7 +137,7 @@ async fn nobody_learns_which_users_there_are() {
     for rest in ["", "?rev=1-a", "?rev=9-00000000000000000000000000000000"] {
         for method in ["GET", "DELETE", "PUT"] {
             let none: &dyn Fn(&str) -> Option<Value> = &|_| None;
-            let docs: &[&dyn Fn(&str) -> Option<Value>] = match method {
+            let docs: &[Doc<'_>] = match method {
                 "PUT" => &[&user, &with_roles],
                 _ => &[none],
             };
