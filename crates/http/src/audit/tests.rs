@@ -91,7 +91,7 @@ async fn what_is_refused_and_who_changes_what() {
         ("POST", "/db/_purge", root, "{}", 201, "what=\"purged\""),
         ("DELETE", "/db", root, "", 200, "what=\"database deleted\""),
     ] {
-        let request = Request::builder().method(method).uri(path);
+        let request = Request::builder().method(method).uri(path).header("host", "node");
         let request = request.header(JSON.0, JSON.1).header(header.0, header.1);
         let answer = front.answer(request.body(Body::from(body)).unwrap()).await;
         assert_eq!(answer.status(), status, "{method} {path}");
