@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod audit_log;
 pub(crate) mod check;
 pub(crate) mod compact;
 pub(crate) mod config;

@@ -1,5 +1,6 @@
 //! `trunkline serve`: the HTTP server over a store's directory.
 
+use super::audit_log::AuditLog;
 use super::listen::Listening;
 use super::location::explain;
 use super::output::say;
@@ -9,9 +10,8 @@ use super::{Failure, listen, trust};
 use clap::Args;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
@@ -59,13 +59,22 @@ const BLOCKING_THREADS_MAX: usize = 64;
 const SIGNAL: &str = "SIGHUP";
 
 pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .enable_all()
+        .build()?;
+    // Before all else: one that came during the start would end the server, and is heeded once it runs.
+    let hangup = {
+        let _runtime = runtime.enter();
+        Hangup::new()?
+    };
     let sources = Sources {
         flags: flags(args)?,
         ..sources(&args.dir, &args.file)?
     };
     let (live, warnings) = Live::open(sources)?;
     let process = live.process();
-    start_log(&process)?;
+    let audit = start_log(&process)?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -73,11 +82,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     if let Err(problem) = live.keep_session_secret() {
         tracing::warn!("sessions end with the server, since what signs them cannot be kept: {problem}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .max_blocking_threads(BLOCKING_THREADS_MAX)
-        .enable_all()
-        .build()?;
-    let served = runtime.block_on(serve(args, live, store.clone()));
+    let served = runtime.block_on(serve(args, live, store.clone(), (hangup, audit)));
     // Feeds and requests have ended by now; what is still relaxed becomes durable here.
     let closed = store.close();
     served?;
@@ -128,12 +133,16 @@ fn flags(args: &ServeArgs) -> Result<Vec<(&'static str, &'static str, String)>, 
     Ok(flags)
 }
 
-async fn serve(args: &ServeArgs, live: Live, store: Store) -> Result<(), Failure> {
+async fn serve(
+    args: &ServeArgs,
+    live: Live,
+    store: Store,
+    (hangup, audit): (Hangup, Option<AuditLog>),
+) -> Result<(), Failure> {
     let mut stop = Stop::new()?;
-    let hangup = Hangup::new()?;
     let listening = listen::open(&live, &args.dir).await?;
     greet(args, &live, &listening)?;
-    let reloads = tokio::spawn(reload(hangup, live.clone(), listening.tls));
+    let reloads = tokio::spawn(reload(hangup, audit, live.clone(), listening.tls));
     let shutdown = async move {
         stop.asked().await;
         tracing::info!("stopping: running requests finish first");
@@ -143,9 +152,12 @@ async fn serve(args: &ServeArgs, live: Live, store: Store) -> Result<(), Failure
     Ok(served?)
 }
 
-/// Reads settings and certificates again whenever a signal asks for it.
-async fn reload(mut hangup: Hangup, live: Live, tls: Option<ServerTls>) {
+/// Begins another file of the audit log, and reads settings and certificates again, whenever a signal asks for it.
+async fn reload(mut hangup: Hangup, audit: Option<AuditLog>, live: Live, tls: Option<ServerTls>) {
     while hangup.asked().await {
+        if let Some(Err(error)) = audit.as_ref().map(AuditLog::reopen) {
+            tracing::error!(%error, "the former file of the audit log stays in use");
+        }
         let live = live.clone();
         match tokio::task::spawn_blocking(move || live.reload(SIGNAL)).await {
             Ok(Ok(waiting)) if !waiting.is_empty() => {
@@ -191,7 +203,8 @@ pub(crate) fn log_filter(process: &Process) -> Result<EnvFilter, Failure> {
     EnvFilter::try_new(filter).map_err(failed)
 }
 
-fn start_log(process: &Process) -> Result<(), Failure> {
+/// Answers the audit log's file, if there is one.
+fn start_log(process: &Process) -> Result<Option<AuditLog>, Failure> {
     let filter = log_filter(process)?;
     let log = || {
         tracing_subscriber::fmt::layer()
@@ -204,29 +217,20 @@ fn start_log(process: &Process) -> Result<(), Failure> {
         true => log().json().with_filter(filter).boxed(),
         false => log().with_target(false).with_filter(filter).boxed(),
     };
-    let audit = process.log_audit.as_deref().map(audit).transpose()?;
+    let file = process.log_audit.as_deref().map(AuditLog::open).transpose()?;
+    let audit = file.clone().map(audit);
     tracing_subscriber::registry().with(log).with(audit).init();
-    Ok(())
+    Ok(file)
 }
 
 /// What goes to the audit log's file: events of its target, a line of JSON each.
-fn audit<S>(path: &Path) -> Result<impl Layer<S>, Failure>
+fn audit<S>(log: AuditLog) -> impl Layer<S>
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
 {
-    let mut options = std::fs::File::options();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path).map_err(|cause| {
-        Failure::new(format!(
-            "{}: the audit log cannot be opened: {cause}",
-            path.display()
-        ))
-    })?;
-    Ok(tracing_subscriber::fmt::layer()
+    tracing_subscriber::fmt::layer()
         .json()
-        .with_writer(Arc::new(file))
+        .with_writer(move || log.clone())
         .log_internal_errors(false)
-        .with_filter(filter_fn(|event| event.target() == trunkline::http::AUDIT)))
+        .with_filter(filter_fn(|event| event.target() == trunkline::http::AUDIT))
 }
