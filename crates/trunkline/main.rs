@@ -95,7 +95,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   trunkline verify http://node-1:5984/cdrs http://reports:5984/cdrs
-  trunkline verify http://admin:secret@couch:5984/cdrs ./data/cdrs")]
+  trunkline verify http://couch:5984/cdrs ./data/cdrs --user admin")]
     Verify(verify::VerifyArgs),
 
     /// Move from a running CouchDB, live
@@ -105,10 +105,10 @@ Examples:
     /// given again. The CouchDB stays as it is, apart from the checkpoints of replications.
     #[command(after_help = "\
 Examples:
-  trunkline migrate start http://admin:secret@couch:5984 http://127.0.0.1:5984 --both-ways
-  trunkline migrate status http://admin:secret@couch:5984 http://127.0.0.1:5984
-  trunkline migrate cut-over http://admin:secret@couch:5984 http://127.0.0.1:5984
-  trunkline migrate finish http://admin:secret@couch:5984 http://127.0.0.1:5984")]
+  trunkline migrate start http://couch:5984 http://127.0.0.1:5984 --both-ways --user admin
+  trunkline migrate status http://couch:5984 http://127.0.0.1:5984 --user admin
+  trunkline migrate cut-over http://couch:5984 http://127.0.0.1:5984 --user admin
+  trunkline migrate finish http://couch:5984 http://127.0.0.1:5984 --user admin")]
     Migrate(migrate::MigrateArgs),
 
     /// Put documents from files into a database

@@ -1,7 +1,7 @@
 //! `trunkline migrate`, from start to finish. Stands in for the CouchDB: another node, on which everything is done that
 //! one can do to a CouchDB. `tests/clients` has the same with a PouchDB Server.
 
-use crate::node::{Node, ask, bad_news, fails, ok, put};
+use crate::node::{Node, ask, bad_news, fails, ok, put, trunkline_with_input};
 use crate::readme::{blocks, check};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -234,16 +234,18 @@ async fn every_step_of_the_manual_works() {
     let servers = Move::new(dir.path()).await;
     let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/migrating.md");
     let manual = std::fs::read_to_string(manual).unwrap();
-    let couch = servers.couch.url.replace("http://", "http://admin:secret@");
     let blocks = blocks(&manual);
     let mut steps = 0;
     for (at, (language, text)) in blocks.iter().enumerate() {
         let mut printed = String::new();
         let commands = text.lines().filter(|line| line.starts_with("trunkline migrate "));
         for command in commands.filter(|_| language == "sh") {
-            let command = command.replace("http://admin:secret@couch:5984", &couch);
+            let command = command.replace("http://couch:5984", &servers.couch.url);
             let command = command.replace("http://127.0.0.1:5984", &servers.ours.url);
-            printed += &ok(&command.split(' ').skip(1).collect::<Vec<_>>());
+            let command: Vec<_> = command.split(' ').skip(1).collect();
+            let done = trunkline_with_input(&command, b"secret\n");
+            assert!(done.status.success() && done.stderr.is_empty(), "{done:?}");
+            printed += &String::from_utf8(done.stdout).unwrap();
             steps += 1;
         }
         let printed = printed.replace(&servers.ours.url, "http://127.0.0.1:5984");

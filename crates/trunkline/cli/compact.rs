@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::location::Location;
+use super::login::LoginArgs;
 use super::output::say;
 use super::remote::{Remote, runtime};
 use clap::Args;
@@ -13,9 +14,12 @@ use std::process::ExitCode;
 pub(crate) struct CompactArgs {
     /// URL or DIR/database
     database: String,
+    #[command(flatten)]
+    login: LoginArgs,
 }
 
 pub(crate) fn run(args: &CompactArgs) -> Result<ExitCode, Failure> {
+    args.login.apply();
     match Location::parse(&args.database)? {
         Location::Remote(url) => {
             let remote = Remote::new(&url)?;

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::location::Location;
+use super::login::LoginArgs;
 use super::output::{count, tell};
 use super::progress;
 use super::remote::{Remote, runtime};
@@ -39,6 +40,8 @@ pub(crate) struct ExportArgs {
     /// this database go on behind it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["revs", "attachments", "output"])]
     snapshot: Option<PathBuf>,
+    #[command(flatten)]
+    login: LoginArgs,
 }
 
 /// Documents read at once.
@@ -47,6 +50,7 @@ const PAGE_DOCUMENTS: usize = 200;
 const PAGE_DOCUMENTS_WITH_ATTACHMENTS: usize = 4;
 
 pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
+    args.login.apply();
     let location = Location::parse(&args.database)?;
     if let Some(path) = &args.snapshot {
         return snapshot::export(&location, path);

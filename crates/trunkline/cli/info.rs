@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::location::{Location, Place, open_store};
+use super::login::LoginArgs;
 use super::output::{count, one_line, say};
 use super::remote::{Remote, runtime};
 use clap::Args;
@@ -20,9 +21,12 @@ pub(crate) struct InfoArgs {
     /// One JSON line per database
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    login: LoginArgs,
 }
 
 pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, Failure> {
+    args.login.apply();
     match Place::existing(&args.place)? {
         Place::Store(dir) => return of_store(&dir, args.json),
         Place::Database(Location::Local { dir, name }) => {

@@ -1,11 +1,9 @@
 //! `trunkline init`: a server's administrator.
 
-use super::Failure;
-use super::output::{say, tell};
+use super::output::say;
 use super::settings::{ConfigFile, kept, sources};
+use super::{Failure, password};
 use clap::Args;
-use console::Term;
-use std::io::BufRead;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use trunkline::http::hash_admin;
@@ -28,7 +26,7 @@ pub(crate) struct InitArgs {
 }
 
 /// Where the password may be: process lists show what flags say.
-const PASSWORD: &str = "TRUNKLINE_PASSWORD";
+pub(crate) const PASSWORD: &str = "TRUNKLINE_PASSWORD";
 
 pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, Failure> {
     if args.user.is_empty() || args.user.contains(':') {
@@ -41,7 +39,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, Failure> {
     let environment = all.environment.iter().filter(|variable| is_ours(variable));
     let environment = environment.cloned().collect();
     let (live, _) = Live::open(Sources { environment, ..all })?;
-    let password = password(&args.user)?;
+    let password = password::of(&args.user, true)?;
     if args.hash {
         let hash = hash_admin(&live.now().authentication.passwords, &password);
         let name = Value::Text(args.user.clone()).toml();
@@ -67,33 +65,4 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, Failure> {
     ))?;
     say("A server that runs takes it after SIGHUP, or POST /_node/_local/_config/_reload.")?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The password: from the environment, from the terminal, or else the first line of standard input.
-fn password(user: &str) -> Result<String, Failure> {
-    let password = match std::env::var(PASSWORD) {
-        Ok(password) => password,
-        Err(_) => asked(user)?,
-    };
-    if password.is_empty() {
-        return Err(Failure::new("the password must not be empty"));
-    }
-    Ok(password)
-}
-
-fn asked(user: &str) -> Result<String, Failure> {
-    use std::io::IsTerminal;
-    let terminal = Term::stderr();
-    if !std::io::stdin().is_terminal() || !terminal.is_term() {
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line)?;
-        return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
-    }
-    tell(format_args!("Password of {user} (not shown):"));
-    let password = terminal.read_secure_line()?;
-    tell("Once more:");
-    if terminal.read_secure_line()? != password {
-        return Err(Failure::new("the two passwords differ"));
-    }
-    Ok(password)
 }

@@ -1,9 +1,10 @@
 //! `trunkline jobs`: the replications of a server: how far behind each is, what did not get through, and trying that again
 //! or dismissing it.
 
-use super::Failure;
+use super::login::LoginArgs;
 use super::output::{count, one_line, say};
 use super::remote::{Remote, escaped, runtime};
+use super::{Failure, login};
 use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
@@ -26,13 +27,16 @@ pub(crate) struct JobsArgs {
     /// One JSON line per job, or per document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    login: LoginArgs,
 }
 
 /// Jobs asked for at once.
 const PAGE: usize = 1000;
 
 pub(crate) fn run(args: &JobsArgs) -> Result<ExitCode, Failure> {
-    let server = Remote::new(&args.server)?;
+    args.login.apply();
+    let server = Remote::new(&login::complete(&args.server)?)?;
     let runtime = runtime()?;
     match &args.job {
         None => runtime.block_on(list(&server, args.json)),

@@ -1,7 +1,7 @@
 //! Where a database is: behind a URL, or in a directory of this machine.
 
 use super::remote::without_credentials;
-use super::{Failure, trust};
+use super::{Failure, login, trust};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl Place {
     /// Reads a URL, `DIR` or `DIR/database`.
     pub(crate) fn parse(text: &str) -> Result<Place, Failure> {
         if is_url(text) {
-            return Ok(Place::Database(Location::Remote(text.to_owned())));
+            return Ok(Place::Database(Location::Remote(login::complete(text)?)));
         }
         if text.contains("://") {
             return Err(Failure::new(format!(

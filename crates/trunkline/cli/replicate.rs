@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::location::{Location, Stores};
+use super::login::LoginArgs;
 use super::output::{self, count, one_line, say};
 use super::progress;
 use super::signals::Stop;
@@ -43,9 +44,12 @@ pub(crate) struct ReplicateArgs {
     /// Print the result as one JSON line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    login: LoginArgs,
 }
 
 pub(crate) fn run(args: &ReplicateArgs) -> Result<ExitCode, Failure> {
+    args.login.apply();
     let spec = spec(args)?;
     let source = Location::parse(&args.source)?;
     let target = Location::parse(&args.target)?;

@@ -1,6 +1,7 @@
 //! `trunkline verify`: whether two databases hold the same documents.
 
 use super::location::{Location, Stores};
+use super::login::LoginArgs;
 use super::output::{count, one_line, say};
 use super::{Failure, trust};
 use clap::Args;
@@ -19,9 +20,12 @@ pub(crate) struct VerifyArgs {
     /// One JSON line per difference, and one for the result
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    login: LoginArgs,
 }
 
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
+    args.login.apply();
     let mut stores = Stores::default();
     let source = stores.peer(&Location::parse(&args.source)?, false)?;
     let target = stores.peer(&Location::parse(&args.target)?, false)?;

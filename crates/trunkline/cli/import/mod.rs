@@ -5,6 +5,7 @@ mod records;
 mod target;
 
 use super::location::Location;
+use super::login::LoginArgs;
 use super::output::{self, count, one_line, say};
 use super::{Failure, progress, snapshot};
 use clap::Args;
@@ -38,6 +39,8 @@ pub(crate) struct ImportArgs {
     /// Print the result as one JSON line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    login: LoginArgs,
 }
 
 /// Bytes of text after which a batch is full, whatever it counts: two of them are in memory.
@@ -58,6 +61,12 @@ struct Counts {
 }
 
 pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
+    if args.login.asks() && args.files.iter().any(|file| file == "-") {
+        return Err(Failure::new(
+            "standard input has documents: --user wants the password in TRUNKLINE_PASSWORD",
+        ));
+    }
+    args.login.apply();
     let database = Location::parse(&args.database)?;
     if let Some(file) = args.files.iter().find(|file| snapshot::is_one(file)) {
         return match args.files.len() {

@@ -13,6 +13,7 @@ mod plan;
 mod watch;
 
 use super::Failure;
+use super::login::LoginArgs;
 use super::output::{count, say};
 use super::remote::{Remote, without_credentials};
 use super::signals::Stop;
@@ -55,7 +56,7 @@ enum Step {
 
 #[derive(Clone, Debug, Args)]
 struct Ends {
-    /// The CouchDB's URL, with user and password where it wants them: http://admin:secret@couch:5984
+    /// The CouchDB's URL: http://couch:5984
     couchdb: String,
     /// The Trunkline server's URL
     server: String,
@@ -65,6 +66,8 @@ struct Ends {
     /// Name of a secret of the Trunkline server that holds the CouchDB's credentials, in place of those of the URL
     #[arg(long, value_name = "NAME")]
     secret: Option<String>,
+    #[command(flatten)]
+    login: LoginArgs,
 }
 
 pub(crate) fn run(args: &MigrateArgs) -> Result<ExitCode, Failure> {

@@ -1,9 +1,9 @@
 //! Which databases are moved, and the `_replicator` documents that move them.
 
 use super::{Ends, server};
-use crate::cli::Failure;
 use crate::cli::output::{one_line, say};
 use crate::cli::remote::{Remote, escaped};
+use crate::cli::{Failure, login};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -32,6 +32,12 @@ pub(super) fn back(database: &str) -> String {
 impl Plan {
     /// Asks the CouchDB for its databases.
     pub(super) async fn read(ends: &Ends) -> Result<Plan, Failure> {
+        ends.login.apply();
+        let ends = Ends {
+            couchdb: login::complete(&ends.couchdb)?,
+            server: login::complete(&ends.server)?,
+            ..ends.clone()
+        };
         let couchdb = server(&ends.couchdb)?;
         let all: Vec<String> = couchdb.ask_json(Method::GET, "/_all_dbs", None).await?;
         let replicators = |name: &String| name.ends_with("/_replicator");
@@ -49,7 +55,7 @@ impl Plan {
         Ok(Plan {
             couchdb,
             server: server(&ends.server)?,
-            ends: ends.clone(),
+            ends,
             databases,
         })
     }
