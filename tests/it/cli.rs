@@ -271,7 +271,10 @@ fn a_server_that_is_no_database_is_told_as_such() {
     ] {
         let told = String::from_utf8(trunkline(args).stderr).unwrap();
         let (warned, told) = told.trim_end().split_once('\n').unwrap();
-        assert!(warned.contains("process lists") && warned.contains("--user"), "{warned}");
+        assert!(
+            warned.contains("process lists") && warned.contains("--user"),
+            "{warned}"
+        );
         assert!(told.contains("/cdrs") && told.contains("no database"), "{told}");
         assert_eq!(told.lines().count(), 1, "{told}");
         assert!(!told.contains("secret"), "{told}");

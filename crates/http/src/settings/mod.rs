@@ -114,10 +114,10 @@ impl Settings {
     fn warnings(&self) -> Vec<String> {
         let authentication = &self.config.authentication;
         let jwt = &authentication.jwt;
-        let is_end = |claim: &str| claim.split('=').next().is_some_and(|name| name.trim() == "exp");
+        let is_waiver = |claim: &String| claim.trim() == "-exp";
         let mut warnings = Vec::new();
-        if !jwt.keys.is_empty() && !jwt.required_claims.iter().any(|claim| is_end(claim)) {
-            warnings.push("`required_claims` in [jwt] lacks exp: tokens that never end are taken".to_owned());
+        if !jwt.keys.is_empty() && jwt.required_claims.iter().any(is_waiver) {
+            warnings.push("`required_claims` in [jwt] has -exp: tokens that never end are taken".to_owned());
         }
         if authentication.require_valid_user && self.config.admins.is_empty() {
             warnings.push(

@@ -35,7 +35,7 @@ fn where_kubernetes_runs_services_is_passed_over() {
 #[test]
 fn what_may_not_be_meant_is_told() {
     let key = "[jwt_keys]\n\"hmac:_default\" = \"c2VjcmV0\"\n";
-    let open = "[jwt]\nrequired_claims = [\"iss=us\"]\n";
+    let open = "[jwt]\nrequired_claims = [\"iss=us\", \"-exp\"]\n";
     let told = opened(&format!("{key}{open}"), &[]).unwrap();
     assert!(
         told.len() == 1 && told[0].contains("tokens that never end"),
