@@ -1,15 +1,13 @@
-//! The audit log: who was refused what, and who changed users, design documents, databases, `_security` and the configuration. Events of tracing with
-//! a target of their own, so that an operator sends them where he likes. No secret is ever in one.
+//! The audit log: who was refused what, and who changed users, design documents, databases, `_security` and the
+//! configuration. Events of tracing with a target of their own, so that an operator sends them where he likes. No secret is
+//! ever in one.
 
-use crate::auth::User;
+use crate::auth::{User, users_db};
 use trunkline_core::doc::{Edit, InteractiveEdit, ReplicatedEdit};
 use trunkline_store::{Batch, Database, Outcome, Refused};
 
 /// The target of its events.
 pub const TARGET: &str = "audit";
-
-/// Documents of this database decide who is who.
-const USERS: &str = "_users";
 
 /// Begins the id of a design document.
 const DESIGN: &str = "_design/";
@@ -32,7 +30,7 @@ impl Edits {
         let name = database.name().as_str();
         let asker = database.asker();
         let ids = batch.edits.iter().map(id).enumerate();
-        let ids = ids.filter(|(_, id)| name == USERS || id.starts_with(DESIGN));
+        let ids = ids.filter(|(_, id)| name == users_db::NAME || id.starts_with(DESIGN));
         let ids: Vec<_> = ids.map(|(place, id)| (place, id.to_owned())).collect();
         if ids.is_empty() && asker.is_none_or(|asker| asker.takes.is_none()) {
             return None;
