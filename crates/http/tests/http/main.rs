@@ -69,3 +69,4 @@ mod views;
 mod views_builds;
 mod views_docs;
 mod views_kept;
+mod windows;

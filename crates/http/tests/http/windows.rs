@@ -1,0 +1,144 @@
+//! What a client of HTTP/2 may send before anybody reads it.
+
+use crate::harness::Server;
+use crate::sockets::connect;
+use axum::body::{Body, Bytes};
+use futures_util::stream;
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use trunkline_core::limits::{
+    HTTP2_REQUEST_WINDOW_BYTES, HTTP2_REQUESTS_WINDOW_BYTES, REQUEST_ROOM_FIRST_BYTES, REQUESTS_MAX,
+};
+use trunkline_http::{Config, Connections};
+
+/// A frame's.
+const PIECE_BYTES: usize = 16 << 10;
+
+async fn http2(server: &Server) -> SendRequest<Body> {
+    let stream = TokioIo::new(connect(server).await);
+    let (requests, connection) = handshake(TokioExecutor::new(), stream).await.unwrap();
+    tokio::spawn(connection);
+    requests
+}
+
+/// A body as long as it is let, and how many bytes were.
+fn endless() -> (Body, Arc<AtomicUsize>) {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
+    let pieces = stream::repeat_with(move || {
+        counted.fetch_add(PIECE_BYTES, Ordering::Relaxed);
+        Ok::<_, Infallible>(Bytes::from_static(&[b' '; PIECE_BYTES]))
+    });
+    (Body::from_stream(pieces), sent)
+}
+
+fn post(server: &Server, path: &str, body: Body) -> Request<Body> {
+    Request::post(format!("{}{path}", server.url))
+        .header("content-type", "application/json")
+        .body(body)
+        .unwrap()
+}
+
+/// Begins to write a document of so many bytes; the server waits for them.
+async fn begin(server: &Server, bytes: usize) -> TcpStream {
+    let mut stream = connect(server).await;
+    let head = format!(
+        "PUT /db/slow HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: {bytes}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut heard = [0; 12];
+    stream.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"HTTP/1.1 100");
+    stream
+}
+
+#[tokio::test]
+async fn bodies_that_wait_for_room_are_not_sent_on() {
+    let server = Server::with(Config {
+        request_buffer_bytes_max: REQUEST_ROOM_FIRST_BYTES,
+        request_buffers_bytes_max: REQUEST_ROOM_FIRST_BYTES,
+        request_buffers_wait_ms: 600_000,
+        ..Config::default()
+    })
+    .await;
+    server.put("/db", None).await.is(201, json!({}));
+    assert!(REQUESTS_MAX * HTTP2_REQUEST_WINDOW_BYTES as usize <= 512 << 20);
+    let _slow = begin(&server, REQUEST_ROOM_FIRST_BYTES).await;
+    let http2 = http2(&server).await;
+    let streams = HTTP2_REQUESTS_WINDOW_BYTES / HTTP2_REQUEST_WINDOW_BYTES + 8;
+    let mut counts = Vec::new();
+    for _ in 0..streams {
+        let (body, sent) = endless();
+        let mut http2 = http2.clone();
+        let request = post(&server, "/db/_bulk_docs", body);
+        tokio::spawn(async move { http2.send_request(request).await });
+        counts.push(sent);
+    }
+    let sent = || {
+        counts
+            .iter()
+            .map(|sent| sent.load(Ordering::Relaxed))
+            .sum::<usize>()
+    };
+    let (mut before, mut quiet) = (0, 0);
+    while quiet < 5 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        quiet = if sent() > 0 && sent() == before {
+            quiet + 1
+        } else {
+            0
+        };
+        before = sent();
+    }
+    // One is read of each until it asks for room, and one waits at the client.
+    let pieces = 3 * PIECE_BYTES;
+    for sent in &counts {
+        assert!(sent.load(Ordering::Relaxed) <= HTTP2_REQUEST_WINDOW_BYTES as usize + pieces);
+    }
+    assert!(sent() <= HTTP2_REQUESTS_WINDOW_BYTES as usize + counts.len() * pieces);
+    server.get("/db").await.is(200, json!({}));
+}
+
+#[tokio::test]
+async fn what_refused_requests_send_keeps_nobody_waiting() {
+    let server = Server::with(Config {
+        connections: Connections {
+            requests_max: 1,
+            ..Connections::default()
+        },
+        ..Config::default()
+    })
+    .await;
+    server.put("/db", None).await.is(201, json!({}));
+    let mut http2 = http2(&server).await;
+    let slow = begin(&server, 1000).await;
+    let mut refused = 0;
+    while refused < 2 * HTTP2_REQUESTS_WINDOW_BYTES / HTTP2_REQUEST_WINDOW_BYTES {
+        let (body, sent) = endless();
+        let answer = http2.send_request(post(&server, "/db", body)).await;
+        // Who is told may lose the answer over what it sends.
+        if answer.is_ok_and(|answer| answer.status() == StatusCode::SERVICE_UNAVAILABLE) {
+            refused += u32::from(sent.load(Ordering::Relaxed) > 0);
+        }
+    }
+    drop(slow);
+    let doc = json!({ "text": "x".repeat(4 << 20) }).to_string();
+    let status = loop {
+        let answer = http2
+            .send_request(post(&server, "/db", Body::from(doc.clone())))
+            .await;
+        match answer.unwrap().status() {
+            StatusCode::SERVICE_UNAVAILABLE => tokio::task::yield_now().await,
+            status => break status,
+        }
+    };
+    assert_eq!(status, StatusCode::CREATED);
+}
