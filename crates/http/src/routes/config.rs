@@ -6,9 +6,9 @@ use crate::body::{self, Whole};
 use crate::error::{Error, Result};
 use crate::respond;
 use crate::settings::{Shown, Unchanged, Value};
-use axum::extract::{FromRequestParts, Path, State};
+use axum::Extension;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use axum::response::Response;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
@@ -17,21 +17,7 @@ use std::sync::Arc;
 /// The one node that there is, by CouchDB's name and by ours.
 const NODES: [&str; 2] = ["_local", "nonode@nohost"];
 
-/// Who asks, an administrator.
-pub(super) struct Admin(String);
-
-impl FromRequestParts<App> for Admin {
-    type Rejection = Error;
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Admin> {
-        let user = parts.extensions.get::<Arc<User>>();
-        match user.filter(|user| user.is_admin()) {
-            Some(user) => Ok(Admin(user.name.clone().unwrap_or_default())),
-            None => Err(Error::Unauthorized("You are not a server admin.".to_owned())),
-        }
-    }
-}
-
-pub(super) async fn all(_: Admin, State(app): State<App>, Path(node): Path<String>) -> Result<Response> {
+pub(super) async fn all(State(app): State<App>, Path(node): Path<String>) -> Result<Response> {
     known(&node)?;
     let sections = app.config.list().into_iter();
     let shown: Map<String, Json> = sections
@@ -41,7 +27,6 @@ pub(super) async fn all(_: Admin, State(app): State<App>, Path(node): Path<Strin
 }
 
 pub(super) async fn section(
-    _: Admin,
     State(app): State<App>,
     Path((node, section)): Path<(String, String)>,
 ) -> Result<Response> {
@@ -50,11 +35,7 @@ pub(super) async fn section(
     Ok(respond::value(StatusCode::OK, &texts(keys)))
 }
 
-pub(super) async fn show(
-    _: Admin,
-    State(app): State<App>,
-    Path((node, section, key)): Place,
-) -> Result<Response> {
+pub(super) async fn show(State(app): State<App>, Path((node, section, key)): Place) -> Result<Response> {
     known(&node)?;
     let mut keys = app.config.list().remove(section.as_str()).ok_or(UNKNOWN)?;
     let shown = keys.remove(&key).ok_or(UNKNOWN)?;
@@ -62,34 +43,34 @@ pub(super) async fn show(
 }
 
 pub(super) async fn set(
-    Admin(who): Admin,
     State(app): State<App>,
+    Extension(user): Extension<Arc<User>>,
     Path((node, section, key)): Place,
     Whole(body, _room): Whole,
 ) -> Result<Response> {
     known(&node)?;
     let value = read(body::text(&body)?)?;
-    change(app, who, section, key, Some(value)).await
+    change(app, &user, section, key, Some(value)).await
 }
 
 pub(super) async fn delete(
-    Admin(who): Admin,
     State(app): State<App>,
+    Extension(user): Extension<Arc<User>>,
     Path((node, section, key)): Place,
 ) -> Result<Response> {
     known(&node)?;
-    change(app, who, section, key, None).await
+    change(app, &user, section, key, None).await
 }
 
 pub(super) async fn reload(
-    Admin(who): Admin,
     State(app): State<App>,
+    Extension(user): Extension<Arc<User>>,
     Path(node): Path<String>,
 ) -> Result<Response> {
     known(&node)?;
     let reloaded = move || {
         app.config
-            .reload(&who)
+            .reload(&by(&user))
             .map_err(|wrong| Error::bad(wrong.to_string()))
     };
     let waiting = blocking(reloaded).await?;
@@ -135,13 +116,19 @@ fn read(body: &str) -> Result<Value> {
     value.ok_or(Error::bad("The body must be a JSON string, or a list of them."))
 }
 
+/// Who a change is put down to.
+fn by(user: &User) -> String {
+    user.name.clone().unwrap_or_default()
+}
+
 async fn change(
     app: App,
-    who: String,
+    user: &User,
     section: String,
     key: String,
     value: Option<Value>,
 ) -> Result<Response> {
+    let who = by(user);
     let changed = move || match app.config.change(&section, &key, value, &who) {
         Ok(old) => Ok(old),
         Err(Unchanged::Unknown) => Err(UNKNOWN),
