@@ -131,7 +131,7 @@ impl Node {
                 }),
                 Err(error) if error.is_absent() => {
                     // Before any other: someone waits for it.
-                    store.replications().fetch_first("mail", &audio.content);
+                    store.replications().fetch_first("mail", id, &audio.content);
                     let mut holders = store.replications().holders("mail").into_iter();
                     let elsewhere =
                         holders.find_map(|holder| holder.attachment_url(id, &message.rev, "audio.wav"));

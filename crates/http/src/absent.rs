@@ -44,7 +44,9 @@ impl Absent {
     /// there; and no `Content-Location`, since the answer holds nothing of it.)
     pub(crate) fn answer(&self, app: &App) -> Response {
         let name = self.database.as_str();
-        let fetched = app.replications.fetch_first(name, &self.attachment.content);
+        let fetched = app
+            .replications
+            .fetch_first(name, &self.id, &self.attachment.content);
         let holders = app.replications.holders(name);
         let url = |holder: &trunkline_replicate::Holder| {
             holder.attachment_url(&self.id, &self.rev, &self.attachment.name)

@@ -73,10 +73,12 @@ pub trait Peer: Send + Sync {
     async fn put_open_rev(&self, rev: OpenRev) -> Result<Result<(), RefusedDoc>, PeerError>;
     /// Which of these contents it does not hold, in their order. Asked only of peers that exchange, as all that follows.
     async fn lacking(&self, contents: &[Content]) -> Result<Vec<Content>, PeerError>;
-    /// Reads stored attachment bytes from an offset on. `Absent` when the peer itself still waits for them.
+    /// Reads stored attachment bytes from an offset on. `Absent` when the peer itself still waits for them. `of` is a
+    /// document with this content: a peer that shows some of its documents alone asks for one.
     async fn content(
         &self,
         content: &Content,
+        of: Option<&str>,
         from: u64,
     ) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError>;
     /// How many of a content's bytes an upload that was cut off left there: where to go on.

@@ -2,7 +2,7 @@
 
 use crate::file::content_path;
 use crate::tables::content::{ContentBytes, ContentRow};
-use crate::{Database, Error, Refused, tables};
+use crate::{Database, Error, Refused, Want, WantRevs, tables};
 use redb::ReadableDatabase;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
@@ -12,13 +12,30 @@ impl Database {
     /// Opens stored attachment bytes (as stored, not decoded) for reading and seeking. [`Error::ContentAbsent`] when
     /// they are still to come.
     pub fn open_content(&self, content: &Content) -> Result<ContentReader, Error> {
-        self.open_content_by_hash(&content.hash)
+        self.open_stored(&content.hash)
     }
 
-    /// [`Database::open_content`] for one who knows the hash alone. A handle that does not see all may ask, too: whoever
-    /// has a hash was shown a document with it, or has the bytes. One with the bytes learns that they are here, and not
-    /// where.
-    pub fn open_content_by_hash(&self, hash: &ContentHash) -> Result<ContentReader, Error> {
+    /// [`Database::open_content`] for one who was not shown it, and knows the hash alone. Who does not see all of the
+    /// database names a document, too: where no leaf of it that is seen has the content, it is [`Refused::Missing`], as
+    /// if it were nowhere, and without a document [`Error::NotWhole`].
+    pub fn open_content_by_hash(&self, hash: &ContentHash, of: Option<&str>) -> Result<ContentReader, Error> {
+        if !self.is_whole() && !self.shows_content(of.ok_or(Error::NotWhole)?, hash)? {
+            return Err(Error::Refused(Refused::Missing));
+        }
+        self.open_stored(hash)
+    }
+
+    fn shows_content(&self, id: &str, hash: &ContentHash) -> Result<bool, Error> {
+        let found = self.bulk_get(&[Want {
+            id: id.to_owned(),
+            revs: WantRevs::All,
+        }])?;
+        let leaves = found.iter().flatten().flat_map(|found| &found.leaves);
+        let mut attachments = leaves.flat_map(|leaf| &leaf.attachments);
+        Ok(attachments.any(|attachment| attachment.content.hash == *hash))
+    }
+
+    fn open_stored(&self, hash: &ContentHash) -> Result<ContentReader, Error> {
         let file = self.file()?;
         let table = file.redb.begin_read()?.open_table(tables::ATTACHMENTS)?;
         let row = table

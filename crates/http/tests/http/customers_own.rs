@@ -49,6 +49,35 @@ async fn she_names_no_content_that_hidden_documents_have() {
 }
 
 #[tokio::test]
+async fn she_reads_contents_of_documents_that_she_sees() {
+    let server = server().await;
+    let sound = json!({ "content_type": "audio/wav", "data": "c2VjcmV0" });
+    let call = json!({ "account": "emca", "_attachments": { "a": sound } });
+    server.put("/calls/e9", Some(call)).await.is(201, json!({}));
+    let path = |bytes: &[u8]| content(bytes).replace("/db/", "/calls/");
+    let (said, secret, nowhere) = (path(b"said"), path(b"secret"), path(b"nowhere"));
+    let get = async |path: String| ann(&server, "GET", &path, None).await;
+    assert_eq!(get(format!("{said}?doc=a1")).await.text(), "said");
+    // Those of a document that is hidden have the same bytes.
+    for path in [
+        format!("{said}?doc=e1"),
+        format!("{said}?doc=none"),
+        format!("{secret}?doc=e9"),
+        format!("{secret}?doc=a1"),
+        format!("{nowhere}?doc=a1"),
+    ] {
+        get(path).await.fails(404, "not_found", "missing");
+    }
+    for path in [said.clone(), secret.clone(), nowhere] {
+        let reason =
+            "You may see some documents of this database only: name one that has this content (`doc`).";
+        get(path).await.fails(403, "forbidden", reason);
+    }
+    assert_eq!(server.get(&secret).await.text(), "secret");
+    assert_eq!(server.get(&said).await.text(), "said");
+}
+
+#[tokio::test]
 async fn she_copies_her_own_with_its_attachments() {
     let server = server().await;
     let url = format!("{}/calls/a1", server.url);

@@ -395,9 +395,10 @@ impl Peer for HttpPeer {
     async fn content(
         &self,
         content: &Content,
+        of: Option<&str>,
         from: u64,
     ) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError> {
-        exchange::content(&self.client, content, from).await
+        exchange::content(&self.client, content, of, from).await
     }
 
     async fn content_begun(&self, content: &Content) -> Result<u64, PeerError> {

@@ -325,6 +325,7 @@ impl Peer for LocalPeer {
     async fn content(
         &self,
         content: &Content,
+        _of: Option<&str>,
         from: u64,
     ) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError> {
         contents::send(self, content, from).await

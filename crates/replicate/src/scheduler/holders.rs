@@ -43,14 +43,14 @@ impl Replications {
         jobs.into_iter().map(holder).collect()
     }
 
-    /// Asks the replications into a database for these bytes before all others; answers whether any of them brings
-    /// bytes behind their documents now.
-    pub fn fetch_first(&self, database: &str, content: &Content) -> bool {
+    /// Asks the replications into a database for these bytes of a document before all others; answers whether any of them
+    /// brings bytes behind their documents now.
+    pub fn fetch_first(&self, database: &str, id: &str, content: &Content) -> bool {
         let mut asked = false;
         for job in self.jobs_into(database) {
             // What an ended attempt left here hears nothing any more.
             let first = job.progress.borrow().contents.clone();
-            asked |= first.is_some_and(|first| first.ask(content.clone()));
+            asked |= first.is_some_and(|first| first.ask(id, content.clone()));
         }
         asked
     }

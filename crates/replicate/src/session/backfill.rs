@@ -1,7 +1,7 @@
 //! Attachment bytes that come behind their documents: those that were asked for first, the rest one by one.
 
 use super::batch::Lane;
-use super::contents::{Fate, bring};
+use super::contents::{Fate, Sought, bring};
 use super::{AttachmentMode, Run};
 use crate::peer::{PeerError, PeerErrorKind};
 use std::sync::Arc;
@@ -23,12 +23,14 @@ const FAILED_IN_A_ROW_MAX: usize = 8;
 
 /// Asks a replication whose attachment bytes come behind their documents for some of them first.
 #[derive(Clone, Debug)]
-pub struct ContentsFirst(mpsc::Sender<Content>);
+pub struct ContentsFirst(mpsc::Sender<Sought>);
 
 impl ContentsFirst {
-    /// Asks; answers whether anybody heard. Nobody does when very many are asked for at once, or the run has ended.
-    pub fn ask(&self, content: Content) -> bool {
-        self.0.try_send(content).is_ok()
+    /// Asks for what a document has; answers whether anybody heard. Nobody does when very many are asked for at once, or
+    /// the run has ended.
+    pub fn ask(&self, id: &str, content: Content) -> bool {
+        let of = Some(id.into());
+        self.0.try_send(Sought { content, of }).is_ok()
     }
 }
 
@@ -92,9 +94,9 @@ impl Backfill {
     }
 }
 
-async fn serve(lane: &Lane, mut first: mpsc::Receiver<Content>) {
-    while let Some(content) = first.recv().await {
-        match bring(lane, &content, lane.priority).await {
+async fn serve(lane: &Lane, mut first: mpsc::Receiver<Sought>) {
+    while let Some(sought) = first.recv().await {
+        match bring(lane, &sought, lane.priority).await {
             Ok(fate) => tracing::debug!(?fate, "an attachment was asked for"),
             Err(error) => tracing::warn!(%error, "an attachment that was asked for does not come"),
         }
@@ -160,8 +162,9 @@ impl Walk {
             }
             for content in some {
                 self.after = Some(content.hash);
+                let sought = Sought { content, of: None };
                 // Behind live batches of the same priority.
-                match bring(lane, &content, lane.priority.saturating_sub(1)).await {
+                match bring(lane, &sought, lane.priority.saturating_sub(1)).await {
                     Ok(Fate::Came) => walked.came += 1,
                     Ok(Fate::Absent | Fate::Gone) => walked.is_more = true,
                     Ok(Fate::Wrong(reason)) => {

@@ -8,7 +8,7 @@ use crate::backoff::Backoff;
 use crate::peer::{Doc, DocContent, Missing, PeerError, PeerErrorKind};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use trunkline_core::attachment::{AttachmentSource, Content, ContentHash};
@@ -43,12 +43,22 @@ pub(super) enum Fate {
 #[derive(Default)]
 pub(super) struct Turns(Mutex<HashMap<ContentHash, Arc<Semaphore>>>);
 
+/// A content to be brought.
+#[derive(Clone, Debug)]
+pub(super) struct Sought {
+    pub(super) content: Content,
+    /// A document of the source that has it, where one is known.
+    pub(super) of: Option<Box<str>>,
+}
+
 /// Documents that are written together, once the contents that they lack are there.
 #[derive(Default)]
 pub(super) struct Group {
     docs: Vec<Doc>,
-    lacking: BTreeMap<ContentHash, Content>,
+    lacking: Contents,
 }
+
+type Contents = BTreeMap<ContentHash, Sought>;
 
 /// Writes documents with the contents they name in small groups, so that a target need not keep what came for long, or
 /// much of it; first those that lack nothing. A content that was there may be gone before the document comes that names
@@ -60,7 +70,7 @@ pub(super) async fn write_all(
     finished: &mut Finished,
 ) -> Result<(), PeerError> {
     let mut fates = HashMap::new();
-    let lacking = lacking(lane, &docs_contents(&docs)).await?;
+    let lacking = lacking(lane, docs_contents(&docs)).await?;
     for group in groups(docs, &lacking) {
         write_group(lane, group, &mut fates, wanted, finished).await?;
     }
@@ -75,7 +85,7 @@ pub(super) fn put_off_all(docs: &mut [Doc], finished: &mut Finished) {
     });
 }
 
-fn groups(docs: Vec<Doc>, lacking: &BTreeMap<ContentHash, Content>) -> Vec<Group> {
+fn groups(docs: Vec<Doc>, lacking: &Contents) -> Vec<Group> {
     let mut at_once = Group::default();
     let mut groups = Vec::new();
     let mut filling = Group::default();
@@ -134,7 +144,7 @@ async fn write_group(
         if docs.is_empty() {
             return Ok(());
         }
-        lacks = lacking(lane, &docs_contents(&docs)).await?;
+        lacks = lacking(lane, docs_contents(&docs)).await?;
         fates.retain(|hash, _| !lacks.contains_key(hash));
     }
     finished.nothing_unstaged(&lane.target.label())
@@ -152,31 +162,30 @@ async fn may_put_off(lane: &Lane) -> Result<(), PeerError> {
     }
 }
 
-async fn lacking(
-    lane: &Lane,
-    named: &BTreeMap<ContentHash, Content>,
-) -> Result<BTreeMap<ContentHash, Content>, PeerError> {
+async fn lacking(lane: &Lane, mut named: Contents) -> Result<Contents, PeerError> {
     if named.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(named);
     }
-    let named: Vec<Content> = named.values().cloned().collect();
-    let lacking = lane.target.lacking(&named).await?;
-    Ok(lacking
-        .into_iter()
-        .map(|content| (content.hash, content))
-        .collect())
+    let contents: Vec<Content> = named.values().map(|sought| sought.content.clone()).collect();
+    let lacking = lane.target.lacking(&contents).await?;
+    let lacking: HashSet<ContentHash> = lacking.iter().map(|content| content.hash).collect();
+    named.retain(|hash, _| lacking.contains(hash));
+    Ok(named)
 }
 
 /// The contents that documents name.
-fn docs_contents(docs: &[Doc]) -> BTreeMap<ContentHash, Content> {
-    let attachments = docs.iter().flat_map(|doc| match &doc.content {
-        DocContent::Edit(edit) => edit.attachments.as_slice(),
-        DocContent::Json(_) => &[],
-    });
-    attachments
-        .filter_map(|attachment| content_of(&attachment.source))
-        .map(|content| (content.hash, content))
-        .collect()
+fn docs_contents(docs: &[Doc]) -> Contents {
+    let mut contents = Contents::new();
+    for doc in docs {
+        let DocContent::Edit(edit) = &doc.content else {
+            continue;
+        };
+        for content in edit.attachments.iter().filter_map(|it| content_of(&it.source)) {
+            let of = Some(doc.id.clone());
+            contents.insert(content.hash, Sought { content, of });
+        }
+    }
+    contents
 }
 
 /// Those of the documents that name contents.
@@ -217,18 +226,18 @@ impl Finished {
 
 async fn bring_each(
     lane: &Arc<Lane>,
-    lacking: BTreeMap<ContentHash, Content>,
+    lacking: Contents,
     fates: &mut HashMap<ContentHash, Fate>,
 ) -> Result<(), PeerError> {
     let mut left = lacking.into_values();
     let mut running = FuturesUnordered::new();
     loop {
         while running.len() < REPLICATION_ATTACHMENT_STREAMS
-            && let Some(content) = left.next()
+            && let Some(sought) = left.next()
         {
             running.push(async move {
                 let _stream = lane.attachment_streams.acquire().await;
-                (content.hash, bring(lane, &content, lane.priority).await)
+                (sought.content.hash, bring(lane, &sought, lane.priority).await)
             });
         }
         let Some((hash, fate)) = running.next().await else {
@@ -290,7 +299,8 @@ fn put_off(source: &mut AttachmentSource) {
 }
 
 /// Streams one content from source to target, going on where an earlier upload was cut.
-pub(super) async fn bring(lane: &Lane, content: &Content, priority: i32) -> Result<Fate, PeerError> {
+pub(super) async fn bring(lane: &Lane, sought: &Sought, priority: i32) -> Result<Fate, PeerError> {
+    let content = &sought.content;
     let turn = Arc::clone(
         lane.contents
             .0
@@ -309,18 +319,18 @@ pub(super) async fn bring(lane: &Lane, content: &Content, priority: i32) -> Resu
     {
         return Ok(Fate::Came);
     }
-    let fate = bring_whole(lane, content, priority).await;
+    let fate = bring_whole(lane, sought, priority).await;
     lane.contents.0.lock().remove(&content.hash);
     fate
 }
 
-async fn bring_whole(lane: &Lane, content: &Content, priority: i32) -> Result<Fate, PeerError> {
+async fn bring_whole(lane: &Lane, sought: &Sought, priority: i32) -> Result<Fate, PeerError> {
     let mut backoff = Backoff::default();
     let mut wrong = 0;
     loop {
         // Others may have the stream while this waits.
         let stream = STREAMS.ask(&lane.streams, 1, priority).come().await;
-        let Err(error) = bring_rest(lane, content).await else {
+        let Err(error) = bring_rest(lane, sought).await else {
             return Ok(Fate::Came);
         };
         drop(stream);
@@ -343,9 +353,10 @@ async fn bring_whole(lane: &Lane, content: &Content, priority: i32) -> Result<Fa
     }
 }
 
-async fn bring_rest(lane: &Lane, content: &Content) -> Result<(), PeerError> {
+async fn bring_rest(lane: &Lane, sought: &Sought) -> Result<(), PeerError> {
+    let content = &sought.content;
     let from = lane.target.content_begun(content).await?;
-    let bytes = lane.source.content(content, from).await?;
+    let bytes = lane.source.content(content, sought.of.as_deref(), from).await?;
     lane.through(bytes, |bytes| lane.target.put_content(content, from, bytes))
         .await
 }

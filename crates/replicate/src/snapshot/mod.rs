@@ -59,8 +59,8 @@ pub async fn take_snapshot(
     let contents = rows(&*source, &mut writer, &mut footer, &failed, tell).await?;
     footer.contents_at = writer.at;
     footer.contents = contents.len() as u64;
-    for content in contents.values() {
-        copy(&*source, content, &mut writer, &failed).await?;
+    for sought in contents.values() {
+        copy(&*source, sought, &mut writer, &failed).await?;
     }
     let mut end = Vec::new();
     write_footer(&mut end, &footer);
@@ -82,7 +82,7 @@ async fn rows(
     footer: &mut Footer,
     failed: &(dyn Fn(std::io::Error) -> PeerError + Sync),
     tell: &mut (dyn FnMut(u64) + Send),
-) -> Result<BTreeMap<ContentHash, Content>, PeerError> {
+) -> Result<BTreeMap<ContentHash, (Box<str>, Content)>, PeerError> {
     let ask = ChangesAsk {
         docs: Arc::new(AtomicBool::new(true)),
         contents: true,
@@ -112,7 +112,7 @@ async fn rows(
                 if let AttachmentSource::Staged(content) | AttachmentSource::Later(content) =
                     &attachment.source
                 {
-                    contents.insert(content.hash, content.clone());
+                    contents.insert(content.hash, (row.id.clone(), content.clone()));
                 }
             }
             exchange::write_row(&mut out, &row.id, &row.revs, docs.into_iter());
@@ -135,14 +135,14 @@ async fn rows(
 
 async fn copy(
     source: &dyn Peer,
-    content: &Content,
+    (id, content): &(Box<str>, Content),
     writer: &mut Writer,
     failed: &(dyn Fn(std::io::Error) -> PeerError + Sync),
 ) -> Result<(), PeerError> {
     let length = content.stored_bytes();
     writer.put(&content.hash).await.map_err(failed)?;
     writer.put(&length.to_le_bytes()).await.map_err(failed)?;
-    let mut bytes = source.content(content, 0).await?;
+    let mut bytes = source.content(content, Some(id), 0).await?;
     let mut copied = 0;
     while let Some(chunk) = bytes.recv().await {
         let chunk = chunk?;

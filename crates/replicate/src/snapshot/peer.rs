@@ -282,6 +282,7 @@ impl Peer for SnapshotPeer {
     async fn content(
         &self,
         content: &Content,
+        _of: Option<&str>,
         from: u64,
     ) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError> {
         let Some(at) = self.0.contents.get(&content.hash) else {

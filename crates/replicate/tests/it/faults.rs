@@ -324,10 +324,11 @@ impl Peer for Faulty {
     async fn content(
         &self,
         content: &Content,
+        of: Option<&str>,
         from: u64,
     ) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError> {
         self.barred(Call::Content(&content.hash))?;
-        let mut whole = self.perhaps(self.inner.content(content, from)).await?;
+        let mut whole = self.perhaps(self.inner.content(content, of, from)).await?;
         if !self.fails() {
             return Ok(whole);
         }

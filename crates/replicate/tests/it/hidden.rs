@@ -138,7 +138,7 @@ async fn bytes_that_were_not_asked_for_are_passed_over() {
             answer(head, sent)
         })
         .await;
-        let mut bytes = peer.content(&content(&world), 4).await.unwrap();
+        let mut bytes = peer.content(&content(&world), None, 4).await.unwrap();
         let mut came = Vec::new();
         while let Some(chunk) = bytes.recv().await {
             came.extend_from_slice(&chunk.unwrap());

@@ -203,7 +203,7 @@ fn the_store_does_what_the_model_does() {
                 for attachment in &doc.bodies[rev].1 {
                     let mut bytes = Vec::new();
                     let hash = attachment.content.hash;
-                    match database.open_content_by_hash(&hash) {
+                    match database.open_content_by_hash(&hash, None) {
                         Err(Error::ContentAbsent(absent)) if absent == hash => {
                             assert!(model.absent().contains(&hash));
                             continue;

@@ -5,7 +5,7 @@ use crate::seen::who_sees;
 use crate::support::*;
 use std::fmt::Debug;
 use std::io::Read;
-use trunkline_core::attachment::AttachmentSource;
+use trunkline_core::attachment::{AttachmentSource, Content};
 use trunkline_store::{Database, Error, Refused};
 
 fn refused<T: Debug>(answer: Result<T, Error>) {
@@ -15,6 +15,20 @@ fn refused<T: Debug>(answer: Result<T, Error>) {
 /// One who sees documents with an `ann` in their body.
 fn ann(database: &Database) -> Database {
     database.on_behalf(who_sees(|seen| seen.body.contains("ann")))
+}
+
+/// By its hash alone a content is nobody's who does not see all: it takes a document that is seen, and has it.
+fn opens(handle: &Database, content: &Content) {
+    let open = |of| handle.open_content_by_hash(&content.hash, of);
+    assert!(open(Some("call")).is_ok());
+    refused(open(None));
+    for of in ["other", "hidden", "nowhere"] {
+        let answer = open(Some(of));
+        assert!(
+            matches!(answer, Err(Error::Refused(Refused::Missing))),
+            "{answer:?}"
+        );
+    }
 }
 
 #[test]
@@ -28,6 +42,13 @@ fn what_tells_of_all_documents_or_is_done_to_them_is_refused() {
     );
     let call = one(&database, call).unwrap().rev;
     put(&database, "other", None, "{}");
+    // The same bytes, of somebody else.
+    let hidden = AttachmentSource::Named(content.clone());
+    one(
+        &database,
+        with(edit("hidden", None, "{}"), vec![named("a.wav", hidden)]),
+    )
+    .unwrap();
     let ann = ann(&database);
     for handle in [&ann, &ann.pin().unwrap(), &ann.unpinned()] {
         assert!(!handle.is_whole() && handle.whole().is_whole());
@@ -49,7 +70,7 @@ fn what_tells_of_all_documents_or_is_done_to_them_is_refused() {
         let lacking = handle.lacking(std::slice::from_ref(&content)).unwrap();
         assert_eq!(lacking, std::slice::from_ref(&content));
         let info = handle.info().unwrap();
-        assert_eq!((info.doc_count, info.active_bytes, info.update_seq), (0, 0, 2));
+        assert_eq!((info.doc_count, info.active_bytes, info.update_seq), (0, 0, 3));
         assert_eq!(info.uuid, database.info().unwrap().uuid);
 
         let leaf = handle.get("call", None).unwrap().unwrap();
@@ -57,9 +78,9 @@ fn what_tells_of_all_documents_or_is_done_to_them_is_refused() {
         let mut reader = handle.open_content(&leaf.attachments[0].content).unwrap();
         reader.read_to_end(&mut bytes).unwrap();
         assert_eq!(bytes, b"said by ann");
-        assert!(handle.open_content_by_hash(&content.hash).is_ok());
+        opens(handle, &content);
     }
-    assert_eq!(database.info().unwrap().doc_count, 2);
+    assert_eq!(database.info().unwrap().doc_count, 3);
     assert!(!database.is_mirror().unwrap());
 }
 

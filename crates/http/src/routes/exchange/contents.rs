@@ -19,6 +19,9 @@ use trunkline_wire::exchange;
 
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static(exchange::UPLOAD_OFFSET);
 
+const NAME_A_DOCUMENT: &str =
+    "You may see some documents of this database only: name one that has this content (`doc`).";
+
 pub(in crate::routes) async fn lacking(
     State(app): State<App>,
     Db(db): Db,
@@ -66,11 +69,20 @@ fn hash(text: &str) -> Result<ContentHash> {
 pub(in crate::routes) async fn read(
     Db(db): Db,
     Path((_, name)): Path<(String, String)>,
+    query: Query,
     headers: HeaderMap,
 ) -> Result<Response> {
     let hash = hash(&name)?;
+    let doc = query.text("doc").map(str::to_owned);
+    if doc.is_none() && !db.is_whole() {
+        return Err(Error::Forbidden(NAME_A_DOCUMENT.to_owned()));
+    }
     let looked = db.clone();
-    let length = blocking(move || Ok(looked.open_content_by_hash(&hash)?.stored_bytes())).await?;
+    let length = blocking(move || {
+        let opened = looked.open_content_by_hash(&hash, doc.as_deref())?;
+        Ok(opened.stored_bytes())
+    });
+    let length = length.await?;
     let ranges = match header_text(&headers, header::RANGE) {
         Some(text) => parse_ranges(text, length)?,
         None => Ranges::Whole,

@@ -1,6 +1,7 @@
 //! Attachment bytes by the hash of their content, from where a cut left off.
 
 use super::ask;
+use crate::http::address::escaped;
 use crate::http::attachments::CHUNKS_AHEAD;
 use crate::http::client::{BATCH, Client, QUICK};
 use crate::http::documents;
@@ -53,6 +54,7 @@ pub(in crate::http) async fn absent(
 pub(in crate::http) async fn content(
     client: &Client,
     content: &Content,
+    of: Option<&str>,
     from: u64,
 ) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError> {
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
@@ -60,9 +62,12 @@ pub(in crate::http) async fn content(
     if from > 0 && from >= length {
         return Ok(receiver);
     }
-    let mut request = client
-        .get(url(client, content))
-        .header(ACCEPT_ENCODING, "identity");
+    let mut url = url(client, content);
+    if let Some(of) = of {
+        url.push_str("?doc=");
+        url.push_str(&escaped(of));
+    }
+    let mut request = client.get(url).header(ACCEPT_ENCODING, "identity");
     if from > 0 {
         request = request.header(RANGE, format!("bytes={from}-"));
     }
