@@ -16,7 +16,7 @@ mod snapshot;
 mod threads;
 mod verify;
 
-pub use http::{ConnectOptions, HttpOptions, HttpPeer};
+pub use http::{ConnectOptions, HttpOptions, HttpPeer, TlsNames, explain_tls};
 pub use local::{FilterMaker, LocalFilter, LocalPeer, Takes};
 pub use peer::{Peer, PeerError, PeerErrorKind};
 pub use scheduler::{

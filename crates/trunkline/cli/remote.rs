@@ -99,11 +99,17 @@ impl Remote {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        let url = without_credentials(&self.url);
+        let (_, place) = url.split_once("://").unwrap_or(("", &url));
+        let host = place.split('/').next().unwrap_or_default();
+        if let Some(why) = trust::explain(error, host).filter(|_| url.starts_with("https:")) {
+            return Failure::new(format!("{url}: {why}"));
+        }
         let mut cause: &dyn std::error::Error = error;
         while let Some(below) = cause.source() {
             cause = below;
         }
-        Failure::new(format!("{}: {cause}", without_credentials(&self.url)))
+        Failure::new(format!("{url}: {cause}"))
     }
 }
 

@@ -5,7 +5,7 @@ use clap::Args;
 use reqwest::{Certificate, Client, Identity};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use trunkline::replicate::{HttpOptions, Tls};
+use trunkline::replicate::{HttpOptions, Tls, TlsNames, explain_tls};
 
 /// What all commands take.
 #[derive(Args, Clone, Debug)]
@@ -42,16 +42,25 @@ pub(crate) fn given() -> Tls {
 
 /// How peers are reached.
 pub(crate) fn http_options() -> HttpOptions {
-    let mut options = HttpOptions::default();
+    let mut options = HttpOptions {
+        tls_names: TlsNames::Options,
+        ..HttpOptions::default()
+    };
     options.connect.complete(&given());
     options
+}
+
+/// What is wrong with a certificate, if that is why a request to `host` failed.
+pub(crate) fn explain(error: &reqwest::Error, host: &str) -> Option<String> {
+    explain_tls(error, host, given().certificate.is_some(), TlsNames::Options)
 }
 
 /// A client for other requests.
 pub(crate) fn client() -> Result<Client, Failure> {
     // Fails when one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut client = Client::builder();
+    // Of HTTP/2 a server that misses a certificate leaves no more than that it hung up.
+    let mut client = Client::builder().http1_only();
     let tls = given();
     if let Some(path) = &tls.authorities {
         let trusted = Certificate::from_pem_bundle(&read(path)?).map_err(|error| unfit(path, &error))?;

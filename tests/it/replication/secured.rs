@@ -105,12 +105,21 @@ async fn nodes_with_certificates_pull_and_push() {
     let shown = ["--cert", &certificate, "--key", &key, "--cacert", &trusted];
     let told = fails(&[&command[..], &shown[4..]].concat());
     assert!(told.contains("wants to be shown a certificate"), "{told}");
+    assert!(told.contains("(`--cert` and `--key`)"), "{told}");
+    let told = fails(&command);
+    assert!(told.contains("(`--cacert`)"), "{told}");
     ok(&[&command[..], &shown].concat());
     let verified = ok(&[&["verify", &source, target.to_str().unwrap()], &shown[..]].concat());
     assert!(verified.contains("1501"), "{verified}");
     let info = ok(&[&["info", &source], &shown[..]].concat());
     assert!(info.contains("1501"), "{info}");
-    assert!(fails(&["info", &source]).contains("localhost"), "{info}");
+    let told = fails(&["info", &source]);
+    assert!(
+        told.contains("localhost") && told.contains("(`--cacert`)"),
+        "{told}"
+    );
+    let told = fails(&[&["info", &source], &shown[4..]].concat());
+    assert!(told.contains("(`--cert` and `--key`)"), "{told}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use super::HttpOptions;
 use super::address::Address;
 use super::origin::Origin;
-use super::trust;
+use super::trust::{self, TlsNames};
 use crate::pace::Pace;
 use crate::peer::{PeerError, PeerErrorKind};
 use bytes::{Bytes, BytesMut};
@@ -38,6 +38,7 @@ pub(super) struct Client {
     /// Of every request.
     headers: Arc<HeaderMap>,
     shows_certificate: bool,
+    tls_names: TlsNames,
 }
 
 impl Client {
@@ -65,6 +66,7 @@ impl Client {
             origin,
             headers: Arc::new(headers),
             shows_certificate: options.connect.client_cert.is_some(),
+            tls_names: options.tls_names,
         })
     }
 
@@ -195,7 +197,7 @@ impl Client {
     /// A request was not answered, or an answer ended before its end.
     pub(super) fn broke_off(&self, error: &reqwest::Error) -> PeerError {
         let host = self.address.host();
-        match trust::explain(error, host, self.shows_certificate) {
+        match trust::explain_tls(error, host, self.shows_certificate, self.tls_names) {
             Some(reason) if self.address.tls => self.error(PeerErrorKind::Untrusted, reason),
             _ => self.error(PeerErrorKind::Unavailable, causes(error)),
         }

@@ -46,6 +46,8 @@ use trunkline_core::attachment::{Content, ContentHash};
 use trunkline_core::rev::Rev;
 use trunkline_wire::{digests, info, local_doc, revs_diff};
 
+pub use trust::{TlsNames, explain_tls};
+
 /// How to reach a peer over HTTP.
 #[derive(Clone, Default)]
 pub struct HttpOptions {
@@ -55,6 +57,8 @@ pub struct HttpOptions {
     pub headers: Vec<(String, String)>,
     /// How connections are made.
     pub connect: ConnectOptions,
+    /// What errors call the files of certificates.
+    pub tls_names: TlsNames,
 }
 
 /// How connections are made. Peers of one server with the same of these share them.

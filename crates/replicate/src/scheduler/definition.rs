@@ -7,7 +7,7 @@ use crate::http::address::redacted;
 use crate::http::label_of;
 use crate::peer::{Peer, PeerError, PeerErrorKind};
 use crate::session::{AttachmentMode, SourceFilter, Spec};
-use crate::{ConnectOptions, HttpOptions, HttpPeer, LocalPeer};
+use crate::{ConnectOptions, HttpOptions, HttpPeer, LocalPeer, TlsNames};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -253,6 +253,7 @@ impl Endpoint {
                 client_cert: end.client_cert.as_ref().map(PathBuf::from),
                 client_key: end.client_key.as_ref().map(PathBuf::from),
             },
+            tls_names: TlsNames::Members,
         };
         options.connect.complete(secrets.tls());
         if let Some(name) = &end.secret {
