@@ -66,10 +66,13 @@ struct Args {
     /// Where to write; must not be a file system in memory, where an fsync costs nothing
     #[arg(long, default_value = ".")]
     dir: PathBuf,
-    /// Measure this CouchDB-style server: `http://[user:password@]host:port` (its databases trunkline-bench and
-    /// trunkline-bench-target are deleted and made anew)
+    /// Measure this CouchDB-style server: `http://host:port` (its databases trunkline-bench and trunkline-bench-target
+    /// are deleted and made anew)
     #[arg(long)]
     url: Option<String>,
+    /// Name to log in with there; the password is in TRUNKLINE_PASSWORD
+    #[arg(long, value_name = "NAME", requires = "url")]
+    user: Option<String>,
     /// Write the results to this file as JSON, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -155,7 +158,22 @@ fn serve(server: impl Future<Output = Result<(), Failure>>) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
+/// The server of `--url`.
+fn external(args: &Args) -> Result<Option<Target>, Failure> {
+    let Some(url) = &args.url else {
+        return Ok(None);
+    };
+    let mut target = Target::parse(url)?;
+    if let Some(name) = &args.user {
+        let password = std::env::var("TRUNKLINE_PASSWORD");
+        let password = password.map_err(|_| "--user needs the password in TRUNKLINE_PASSWORD")?;
+        target.credentials = Some((name.clone(), password));
+    }
+    Ok(Some(target))
+}
+
 fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let external = external(args)?;
     let dir = tempfile::Builder::new()
         .prefix("trunkline-bench-")
         .tempdir_in(&args.dir)?;
@@ -164,7 +182,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         "cores": std::thread::available_parallelism()?.get(),
         "directory_fsync_ms": fsync_ms,
         "docs": args.docs, "big_docs": args.big_docs, "repeat": args.repeat, "seconds": args.seconds,
-        "url": args.url.as_ref().map(|url| Target::parse(url).map(|target| target.authority)).transpose()?,
+        "url": external.as_ref().map(|target| &target.authority),
         "optimised": !cfg!(debug_assertions),
     });
     let mut err = std::io::stderr();
@@ -190,7 +208,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         idle_jobs: args.idle_jobs,
         repeat: usize::try_from(args.repeat)?,
         slice: Duration::from_secs_f64(args.seconds),
-        external: args.url.as_deref().map(Target::parse).transpose()?,
+        external,
         runtime: tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?,

@@ -111,7 +111,7 @@ fn fill(bench: &Bench, target: &Target) -> Result<(), Failure> {
 
 fn with((name, password): (&str, &str), target: Target) -> Target {
     Target {
-        credentials: Some(format!("{name}:{password}")),
+        credentials: Some((name.to_owned(), password.to_owned())),
         ..target
     }
 }

@@ -5,15 +5,15 @@ use std::io::Write;
 use std::sync::Arc;
 use tokio_rustls::rustls::ClientConfig;
 
-/// Where a server is: `http://[user:password@]host:port[/prefix]`.
+/// Where a server is: `http://host:port[/prefix]`, and who asks there.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     /// Host and port.
     pub(crate) authority: String,
     /// Path in front of every database, without a slash at its end.
     pub(crate) prefix: String,
-    /// `user:password`.
-    pub(crate) credentials: Option<String>,
+    /// Name and password.
+    pub(crate) credentials: Option<(String, String)>,
     /// By TLS, and whom to trust then.
     pub(crate) tls: Option<Arc<ClientConfig>>,
 }
@@ -24,10 +24,13 @@ impl Target {
             .strip_prefix("http://")
             .ok_or_else(|| format!("{url}: only http:// URLs can be measured"))?;
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (credentials, authority) = match host.rsplit_once('@') {
-            Some((credentials, authority)) => (Some(credentials.to_owned()), authority),
-            None => (None, host),
-        };
+        if host.contains('@') {
+            return Err(
+                "process lists show what a URL has: give --user, and the password in TRUNKLINE_PASSWORD"
+                    .into(),
+            );
+        }
+        let (authority, credentials) = (host, None);
         let port = if authority.contains(':') { "" } else { ":80" };
         let path = path.trim_end_matches('/');
         Ok(Target {
@@ -47,7 +50,7 @@ impl Target {
         let credentials = self
             .credentials
             .as_ref()
-            .map(|c| format!("{c}@"))
+            .map(|(name, password)| format!("{}:{}@", escaped(name), escaped(password)))
             .unwrap_or_default();
         format!("http://{credentials}{}{}/{database}", self.authority, self.prefix)
     }
@@ -61,8 +64,9 @@ impl Target {
             "{method} {}{path} HTTP/1.1\r\nhost: {}\r\naccept: application/json\r\n",
             self.prefix, self.authority
         );
-        if let Some(credentials) = &self.credentials {
-            let _ = write!(out, "authorization: Basic {}\r\n", base64(credentials.as_bytes()));
+        if let Some((name, password)) = &self.credentials {
+            let both = format!("{name}:{password}");
+            let _ = write!(out, "authorization: Basic {}\r\n", base64(both.as_bytes()));
         }
         if !body.is_empty() {
             let _ = write!(out, "content-type: application/json\r\n");
@@ -71,6 +75,10 @@ impl Target {
         out.extend_from_slice(body);
         out
     }
+}
+
+fn escaped(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -100,10 +108,13 @@ mod tests {
 
     #[test]
     fn targets() {
-        let target = Target::parse("http://admin:secret@127.0.0.1:5984/couch/").unwrap();
+        let target = Target {
+            credentials: Some(("admin".to_owned(), "secr@t".to_owned())),
+            ..Target::parse("http://127.0.0.1:5984/couch/").unwrap()
+        };
         assert_eq!(
             target.url("cdrs"),
-            "http://admin:secret@127.0.0.1:5984/couch/cdrs"
+            "http://admin:secr%40t@127.0.0.1:5984/couch/cdrs"
         );
         let request = String::from_utf8(target.request("GET", "/cdrs", b"")).unwrap();
         assert!(
@@ -111,7 +122,7 @@ mod tests {
             "{request}"
         );
         assert!(
-            request.contains("authorization: Basic YWRtaW46c2VjcmV0\r\n"),
+            request.contains("authorization: Basic YWRtaW46c2VjckB0\r\n"),
             "{request}"
         );
         assert_eq!(
@@ -119,6 +130,10 @@ mod tests {
             "localhost:80"
         );
         assert!(Target::parse("https://localhost").is_err());
+        let told = Target::parse("http://admin:secret@localhost")
+            .unwrap_err()
+            .to_string();
+        assert!(told.contains("--user") && !told.contains("secret"), "{told}");
     }
 
     #[test]
