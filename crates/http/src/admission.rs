@@ -52,22 +52,50 @@ pub(crate) struct Held {
     body: Body,
     /// Of a piece that is longer than goes at once.
     rest: Bytes,
+    answer: Arc<Answer>,
+    is_lasting: bool,
+}
+
+/// What an answer has until its last piece is gone.
+struct Answer {
     _place: Place,
     /// Where the client says how much of it may come.
-    taking: Option<Taking>,
+    taking: Option<Arc<Taking>>,
+}
+
+/// Bytes that the HTTP library holds until the client takes them.
+struct Piece {
+    bytes: Bytes,
+    _of: Arc<Answer>,
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Held {
-    /// Holds `place` as long as something of the body is left.
-    pub(crate) fn until_sent(body: Body, place: Place, taking: Option<Taking>) -> Body {
+    /// Holds `place` as long as something of the body is left. Of one that is `is_lasting`, it does not matter how long
+    /// pieces wait before its end.
+    pub(crate) fn until_sent(
+        body: Body,
+        place: Place,
+        taking: Option<Arc<Taking>>,
+        is_lasting: bool,
+    ) -> Body {
         if body.is_end_stream() {
             return body;
         }
+        let answer = Answer {
+            _place: place,
+            taking,
+        };
         Body::new(Held {
             body,
             rest: Bytes::new(),
-            _place: place,
-            taking,
+            answer: Arc::new(answer),
+            is_lasting,
         })
     }
 
@@ -75,10 +103,14 @@ impl Held {
         if bytes.len() > ANSWER_PIECE_BYTES_MAX {
             self.rest = bytes.split_off(ANSWER_PIECE_BYTES_MAX);
         }
-        if let Some(taking) = &self.taking {
+        let Some(taking) = &self.answer.taking else {
+            return Frame::data(bytes);
+        };
+        if !self.is_lasting || self.is_end_stream() {
             taking.waits();
         }
-        Frame::data(bytes)
+        let of = Arc::clone(&self.answer);
+        Frame::data(Bytes::from_owner(Piece { bytes, _of: of }))
     }
 }
 
@@ -90,14 +122,20 @@ impl HttpBody for Held {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if let Some(taking) = &self.taking {
-            taking.taken();
-        }
         if !self.rest.is_empty() {
             let rest = std::mem::take(&mut self.rest);
             return Poll::Ready(Some(Ok(self.piece(rest))));
         }
-        match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Some(taking) = &self.answer.taking {
+            match &polled {
+                // What waits is not the client.
+                Poll::Pending => taking.taken(),
+                Poll::Ready(None) => taking.waits(),
+                Poll::Ready(Some(_)) => {}
+            }
+        }
+        match std::task::ready!(polled) {
             Some(Ok(frame)) => Poll::Ready(Some(Ok(match frame.into_data() {
                 Ok(bytes) => self.piece(bytes),
                 Err(trailers) => trailers,
@@ -125,6 +163,7 @@ impl HttpBody for Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::untaken::Untaken;
     use http_body_util::BodyExt;
 
     #[tokio::test]
@@ -133,7 +172,7 @@ mod tests {
         let place = places.take(1).unwrap();
         assert!(places.take(1).is_none());
         let long: Vec<u8> = (0..ANSWER_PIECE_BYTES_MAX * 2 + 7).map(|n| n as u8).collect();
-        let mut body = Held::until_sent(Body::from(long.clone()), place, None);
+        let mut body = Held::until_sent(Body::from(long.clone()), place, None, false);
         let mut sent = Vec::new();
         while !body.is_end_stream() {
             assert!(places.take(1).is_none());
@@ -144,8 +183,36 @@ mod tests {
         }
         assert!(sent == long);
         drop(body);
-        let empty = Held::until_sent(Body::empty(), places.take(1).unwrap(), None);
+        let empty = Held::until_sent(Body::empty(), places.take(1).unwrap(), None, false);
         assert!(places.take(1).is_some());
         drop(empty);
+    }
+
+    /// Over HTTP/2, what the library has is not gone yet.
+    #[tokio::test]
+    async fn a_place_is_held_as_long_as_a_piece_is() {
+        let places = Places::default();
+        let untaken = Arc::new(Untaken::default());
+        for streamed in [false, true] {
+            let taking = Arc::new(Taking::of(&untaken));
+            let bytes = vec![7; ANSWER_PIECE_BYTES_MAX + 1];
+            let body = match streamed {
+                true => Body::from_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(bytes)])),
+                false => Body::from(bytes),
+            };
+            let mut body = Held::until_sent(body, places.take(1).unwrap(), Some(taking), false);
+            let mut pieces = Vec::new();
+            while let Some(piece) = body.frame().await {
+                pieces.push(piece.unwrap().into_data().unwrap());
+            }
+            drop(body);
+            while let Some(piece) = pieces.pop() {
+                assert!(places.take(1).is_none());
+                assert!(untaken.is_waited_for());
+                drop(piece);
+            }
+            assert!(places.take(1).is_some());
+            assert!(!untaken.is_waited_for());
+        }
     }
 }

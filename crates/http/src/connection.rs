@@ -8,7 +8,7 @@ use crate::impatient::Impatient;
 use crate::lenient::Lenient;
 use crate::listener::{Accepted, Incoming, Io};
 use crate::tls::{ServerTls, names_of};
-use crate::untaken::Untaken;
+use crate::untaken::{Taking, Untaken};
 use axum::body::Body;
 use axum::http::Version;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -60,7 +60,8 @@ pub(crate) async fn serve(
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
         if request.version() == Version::HTTP_2 {
-            request.extensions_mut().insert(Arc::clone(&untaken_here));
+            let taking = Arc::new(Taking::of(&untaken_here));
+            request.extensions_mut().insert(taking);
         }
         if let Some(certificate) = &certificate {
             request.extensions_mut().insert(certificate.clone());

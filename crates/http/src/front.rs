@@ -10,7 +10,7 @@ use crate::connection::Peer;
 use crate::error::Error;
 use crate::protective::protect;
 use crate::unread::Unread;
-use crate::untaken::{Taking, Untaken};
+use crate::untaken::Taking;
 use crate::{Config, auth, cors, encoding, routes};
 use axum::Router;
 use axum::body::HttpBody;
@@ -97,21 +97,16 @@ impl Front {
             }
             return Error::Overloaded.into_response();
         };
-        let untaken = request.extensions().get::<Arc<Untaken>>().cloned();
+        let taking = request.extensions().get::<Arc<Taking>>().cloned();
         let response = self.admitted(request, config).await;
-        let place = match response.extensions().get::<Lasting>() {
-            None => Some((place, untaken)),
-            // Whoever reads it may have to do with what it has read for long.
-            Some(Lasting) => {
-                let place = admission.feeds.take(config.connections.feeds_max);
-                place.map(|place| (place, None))
-            }
+        // Whoever reads one that lasts may have to do with what it has read for long.
+        let is_lasting = response.extensions().get::<Lasting>().is_some();
+        let place = match is_lasting {
+            true => admission.feeds.take(config.connections.feeds_max),
+            false => Some(place),
         };
         match place {
-            Some((place, untaken)) => response.map(|body| {
-                let taking = untaken.as_ref().map(Taking::of);
-                Held::until_sent(body, place, taking)
-            }),
+            Some(place) => response.map(|body| Held::until_sent(body, place, taking, is_lasting)),
             None => Error::Overloaded.into_response(),
         }
     }

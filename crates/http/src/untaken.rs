@@ -36,6 +36,13 @@ impl Untaken {
     }
 }
 
+#[cfg(test)]
+impl Untaken {
+    pub(crate) fn is_waited_for(&self) -> bool {
+        !self.since.lock().is_empty()
+    }
+}
+
 impl Taking {
     pub(crate) fn of(of: &Arc<Untaken>) -> Taking {
         Taking {

@@ -122,32 +122,39 @@ async fn an_answer_that_nobody_reads_holds_no_place_for_ever() {
     assert!(heard.len() < file.len());
 }
 
-/// Over HTTP/2 the connection lives, and only the answer does not move.
+/// Over HTTP/2 the connection lives, and only the answer does not move, be it shorter than what goes at once.
 #[tokio::test]
 async fn an_answer_that_is_given_no_window_holds_no_place_for_ever() {
     let server = impatient(Connections {
         silence_ms: 100,
         requests_max: 1,
+        feeds_max: 1,
         ..Connections::default()
     })
     .await;
     let put = server.request("PUT", "/db/a/file").body(vec![7; 1 << 20]);
     assert_eq!(server.send(put).await.status, 201);
-    let narrow = reqwest::Client::builder()
-        .http2_prior_knowledge()
-        .http2_initial_stream_window_size(1)
-        .build()
-        .unwrap();
-    let url = format!("{}/db/a/file", server.url);
-    let answer = loop {
-        let answer = narrow.get(&url).send().await.unwrap();
-        if answer.status() != 503 {
-            break answer;
+    for (path, again) in [
+        ("/db/a/file", "/db"),
+        ("/db", "/db"),
+        ("/db/_all_docs", "/db"),
+        ("/db/_changes?feed=longpoll", "/db/_changes?feed=longpoll"),
+    ] {
+        let narrow = reqwest::Client::builder()
+            .http2_prior_knowledge()
+            .http2_initial_stream_window_size(1)
+            .build()
+            .unwrap();
+        let answer = loop {
+            let answer = narrow.get(format!("{}{path}", server.url)).send().await.unwrap();
+            if answer.status() != 503 {
+                break answer;
+            }
+        };
+        assert_eq!(answer.status(), 200);
+        while server.get(again).await.status == 503 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-    };
-    assert_eq!(answer.status(), 200);
-    while server.get("/db").await.status == 503 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(answer.bytes().await.is_err(), "{path}");
     }
-    assert!(answer.bytes().await.is_err());
 }
