@@ -2,6 +2,7 @@
 
 use crate::admission::Places;
 use crate::app::App;
+use crate::auth::users_db;
 use crate::front::Front;
 use crate::listener::Listeners;
 use crate::refusal::refuse;
@@ -54,6 +55,9 @@ pub async fn serve_with(
     for address in listeners.addresses()? {
         loopback::check(address, &config.now())?;
     }
+    let (store, now) = (replications.store().clone(), config.now());
+    let made = tokio::task::spawn_blocking(move || users_db::make(&store, &now)).await;
+    made.map_err(io::Error::other)?.map_err(io::Error::other)?;
     replications.follow_documents();
     let app = App::new(replications, config);
     let service = Front::new(app.clone());

@@ -23,7 +23,6 @@ fn user(name: &str, password: &str) -> Value {
 
 async fn with_anna() -> Server {
     let server = with(Authentication::default()).await;
-    let _ = as_root(&server, "PUT", "/_users", None).await;
     as_root(&server, "PUT", ANNA, Some(user("anna", "one")))
         .await
         .is(201, json!({ "ok": true }));
@@ -33,6 +32,16 @@ async fn with_anna() -> Server {
 async fn roles(server: &Server, name: &str, password: &str) -> Option<Value> {
     let answer = get_as(server, "/_session", name, password).await;
     (answer.status == 200).then(|| answer.json()["userCtx"]["roles"].clone())
+}
+
+#[tokio::test]
+async fn the_database_is_there_from_the_start() {
+    let server = with(Authentication::default()).await;
+    let all = as_root(&server, "GET", "/_all_dbs", None).await.json();
+    assert_eq!(all, json!(["_users"]));
+    // Nobody needs it where everyone is an administrator.
+    let open = Server::start().await;
+    assert_eq!(open.get("/_all_dbs").await.json(), json!([]));
 }
 
 #[tokio::test]

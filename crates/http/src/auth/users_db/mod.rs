@@ -12,12 +12,28 @@ use crate::config::Config;
 use crate::error::Result;
 use rules::Change;
 use std::sync::Arc;
+use trunkline_core::db_name::DbName;
 use trunkline_core::doc::{Body, Edit, InteractiveEdit, ReplicatedEdit};
-use trunkline_store::{Database, Leaf, Refused, Sees, Takes};
+use trunkline_store::{Database, Leaf, Refused, Sees, Store, Takes};
 use trunkline_wire::user_doc;
 
 /// Its name.
 pub(crate) const NAME: &str = "_users";
+
+/// Makes it where there are administrators, who find it there from the start as in CouchDB: a replication of users needs it
+/// before anybody has asked for it. Blocks.
+pub(crate) fn make(store: &Store, config: &Config) -> std::result::Result<(), trunkline_store::Error> {
+    if config.admins.is_empty() {
+        return Ok(());
+    }
+    let Ok(name) = DbName::parse(NAME) else {
+        return Ok(());
+    };
+    match store.create(&name) {
+        Err(trunkline_store::Error::DatabaseExists(_)) => Ok(()),
+        made => made.map(|_| ()),
+    }
+}
 
 /// Whether a database is this one.
 pub(crate) fn is(db: &Database) -> bool {
