@@ -1,7 +1,7 @@
 //! How much a server takes on at once. Who comes beyond that is told at once to come back: those who are let in are
 //! answered in time, and memory has a bound.
 
-use crate::untaken::Taking;
+use crate::streams::Stream;
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 use std::pin::Pin;
@@ -60,7 +60,7 @@ pub(crate) struct Held {
 struct Answer {
     _place: Place,
     /// Where the client says how much of it may come.
-    taking: Option<Arc<Taking>>,
+    stream: Option<Arc<Stream>>,
 }
 
 /// Bytes that the HTTP library holds until the client takes them.
@@ -81,7 +81,7 @@ impl Held {
     pub(crate) fn until_sent(
         body: Body,
         place: Place,
-        taking: Option<Arc<Taking>>,
+        stream: Option<Arc<Stream>>,
         is_lasting: bool,
     ) -> Body {
         if body.is_end_stream() {
@@ -89,7 +89,7 @@ impl Held {
         }
         let answer = Answer {
             _place: place,
-            taking,
+            stream,
         };
         Body::new(Held {
             body,
@@ -103,11 +103,11 @@ impl Held {
         if bytes.len() > ANSWER_PIECE_BYTES_MAX {
             self.rest = bytes.split_off(ANSWER_PIECE_BYTES_MAX);
         }
-        let Some(taking) = &self.answer.taking else {
+        let Some(stream) = &self.answer.stream else {
             return Frame::data(bytes);
         };
         if !self.is_lasting || self.is_end_stream() {
-            taking.waits();
+            stream.waits();
         }
         let of = Arc::clone(&self.answer);
         Frame::data(Bytes::from_owner(Piece { bytes, _of: of }))
@@ -127,11 +127,11 @@ impl HttpBody for Held {
             return Poll::Ready(Some(Ok(self.piece(rest))));
         }
         let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Some(taking) = &self.answer.taking {
+        if let Some(stream) = &self.answer.stream {
             match &polled {
                 // What waits is not the client.
-                Poll::Pending => taking.taken(),
-                Poll::Ready(None) => taking.waits(),
+                Poll::Pending => stream.taken(),
+                Poll::Ready(None) => stream.waits(),
                 Poll::Ready(Some(_)) => {}
             }
         }
@@ -163,7 +163,7 @@ impl HttpBody for Held {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::untaken::Untaken;
+    use crate::streams::Streams;
     use http_body_util::BodyExt;
 
     #[tokio::test]
@@ -192,15 +192,15 @@ mod tests {
     #[tokio::test]
     async fn a_place_is_held_as_long_as_a_piece_is() {
         let places = Places::default();
-        let untaken = Arc::new(Untaken::default());
+        let streams = Arc::new(Streams::new());
         for streamed in [false, true] {
-            let taking = Arc::new(Taking::of(&untaken));
+            let stream = Arc::new(streams.open());
             let bytes = vec![7; ANSWER_PIECE_BYTES_MAX + 1];
             let body = match streamed {
                 true => Body::from_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(bytes)])),
                 false => Body::from(bytes),
             };
-            let mut body = Held::until_sent(body, places.take(1).unwrap(), Some(taking), false);
+            let mut body = Held::until_sent(body, places.take(1).unwrap(), Some(stream), false);
             let mut pieces = Vec::new();
             while let Some(piece) = body.frame().await {
                 pieces.push(piece.unwrap().into_data().unwrap());
@@ -208,11 +208,11 @@ mod tests {
             drop(body);
             while let Some(piece) = pieces.pop() {
                 assert!(places.take(1).is_none());
-                assert!(untaken.is_waited_for());
+                assert!(streams.is_waited_for());
                 drop(piece);
             }
             assert!(places.take(1).is_some());
-            assert!(!untaken.is_waited_for());
+            assert!(!streams.is_waited_for());
         }
     }
 }

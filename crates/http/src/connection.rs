@@ -7,19 +7,19 @@ use crate::front::Front;
 use crate::impatient::Impatient;
 use crate::lenient::Lenient;
 use crate::listener::{Accepted, Incoming, Io};
+use crate::streams::{Stream, Streams};
 use crate::tls::{ServerTls, names_of};
-use crate::untaken::{Taking, Untaken};
 use axum::body::Body;
-use axum::http::Version;
+use axum::http::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::Watcher;
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 use trunkline_core::limits::{
     HTTP2_REQUEST_WINDOW_BYTES, HTTP2_REQUESTS_WINDOW_BYTES, HTTP2_STREAMS_MAX, TLS_HANDSHAKE_MS,
 };
@@ -38,36 +38,36 @@ pub(crate) async fn serve(
     accepted: Accepted,
     front: Front,
     settings: Connections,
-    watcher: Watcher,
+    stopping: CancellationToken,
     place: Place,
 ) {
     let _place = place;
     let address = accepted.address;
-    let (stream, tls, certificate) = match accepted.incoming {
-        Incoming::Plain(stream) => (stream, false, None),
-        Incoming::Tls(stream, tls) => match handshake(stream, &tls).await {
-            Ok((stream, certificate)) => (stream, true, certificate),
-            Err(error) => {
-                tracing::debug!(?address, %error, "no TLS connection came about");
-                return;
-            }
-        },
+    let tls = matches!(accepted.incoming, Incoming::Tls(..));
+    let opened = match accepted.incoming {
+        Incoming::Plain(stream) => Ok((stream, None)),
+        Incoming::Tls(stream, tls) => handshake(stream, &tls).await,
+    };
+    let (stream, certificate) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return tracing::debug!(?address, %error, "no TLS connection came about"),
     };
     let peer = Peer { address, tls };
-    let untaken = Arc::new(Untaken::default());
-    let untaken_here = Arc::clone(&untaken);
-    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+    let streams = Arc::new(Streams::new());
+    let streams_here = Arc::clone(&streams);
+    let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
+        let stream = name_stream(&mut request, &streams_here);
         request.extensions_mut().insert(peer);
-        if request.version() == Version::HTTP_2 {
-            let taking = Arc::new(Taking::of(&untaken_here));
-            request.extensions_mut().insert(taking);
-        }
         if let Some(certificate) = &certificate {
             request.extensions_mut().insert(certificate.clone());
         }
         let front = front.clone();
-        async move { Ok::<_, Infallible>(front.answer(request).await) }
+        async move {
+            let answer = front.answer(request).await;
+            drop(stream);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let head = Duration::from_millis(settings.head_ms);
     let silence = Duration::from_millis(settings.silence_ms);
@@ -75,16 +75,47 @@ pub(crate) async fn serve(
     let connection = builder(&settings)
         .serve_connection(TokioIo::new(Lenient::new(stream)), service)
         .into_owned();
-    tokio::select! {
-        ended = watcher.watch(connection) => {
-            if let Err(error) = ended {
-                tracing::debug!(?address, %error, "a connection ended");
+    let mut connection = std::pin::pin!(connection);
+    let (mut stops, mut is_asked_to_end) = (false, false);
+    loop {
+        // Who is asked to end may still have a request on its way.
+        let quiet = head * if is_asked_to_end { 2 } else { 1 };
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(?address, %error, "a connection ended");
+                }
+                return;
+            }
+            () = stopping.cancelled(), if !stops => {
+                stops = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = streams.quiet_for(quiet) => {
+                if is_asked_to_end {
+                    tracing::debug!(?address, "a connection was ended: it asks for nothing and stays");
+                    return;
+                }
+                is_asked_to_end = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = streams.untaken_for(silence * UNTAKEN_SILENCES) => {
+                tracing::debug!(?address, "a connection was ended: nobody takes an answer");
+                return;
             }
         }
-        () = untaken.given_up(silence * UNTAKEN_SILENCES) => {
-            tracing::debug!(?address, "a connection was ended: nobody takes an answer");
-        }
     }
+}
+
+/// The stream of a request of HTTP/2, which has it in its extensions.
+fn name_stream(request: &mut Request<Body>, streams: &Arc<Streams>) -> Option<Arc<Stream>> {
+    if request.version() != Version::HTTP_2 {
+        streams.is_http1();
+        return None;
+    }
+    let stream = Arc::new(streams.open());
+    request.extensions_mut().insert(Arc::clone(&stream));
+    Some(stream)
 }
 
 /// How many times longer an answer of HTTP/2 may wait than a connection: it shares the way with others.

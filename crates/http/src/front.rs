@@ -9,8 +9,8 @@ use crate::arriving::Arriving;
 use crate::connection::Peer;
 use crate::error::Error;
 use crate::protective::protect;
+use crate::streams::Stream;
 use crate::unread::Unread;
-use crate::untaken::Taking;
 use crate::{Config, auth, cors, encoding, routes};
 use axum::Router;
 use axum::body::HttpBody;
@@ -97,7 +97,7 @@ impl Front {
             }
             return Error::Overloaded.into_response();
         };
-        let taking = request.extensions().get::<Arc<Taking>>().cloned();
+        let stream = request.extensions().get::<Arc<Stream>>().cloned();
         let response = self.admitted(request, config).await;
         // Whoever reads one that lasts may have to do with what it has read for long.
         let is_lasting = response.extensions().get::<Lasting>().is_some();
@@ -106,7 +106,7 @@ impl Front {
             false => Some(place),
         };
         match place {
-            Some(place) => response.map(|body| Held::until_sent(body, place, taking, is_lasting)),
+            Some(place) => response.map(|body| Held::until_sent(body, place, stream, is_lasting)),
             None => Error::Overloaded.into_response(),
         }
     }

@@ -44,10 +44,10 @@ mod server;
 pub mod settings;
 mod show;
 mod snapshots;
+mod streams;
 mod tasks;
 mod tls;
 mod unread;
-mod untaken;
 mod upload;
 mod views;
 

@@ -7,11 +7,11 @@ use crate::front::Front;
 use crate::listener::Listeners;
 use crate::refusal::refuse;
 use crate::{Live, background, connection, loopback};
-use hyper_util::server::graceful::GracefulShutdown;
 use std::future::Future;
 use std::io;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use trunkline_replicate::Replications;
 use trunkline_store::Store;
 
@@ -61,7 +61,7 @@ pub async fn serve_with(
     replications.follow_documents();
     let app = App::new(replications, config);
     let service = Front::new(app.clone());
-    let connections = GracefulShutdown::new();
+    let connections = TaskTracker::new();
     // Dropped with this future, however it ends: no connection outlives it.
     let cut = CancellationToken::new();
     let _cut_at_end = cut.clone().drop_guard();
@@ -86,16 +86,20 @@ pub async fn serve_with(
             refuse(accepted, &refusals);
             continue;
         };
-        let served = connection::serve(accepted, service.clone(), settings, connections.watcher(), place);
-        tokio::spawn(cut.clone().run_until_cancelled_owned(served));
+        let stopping = app.stopping.clone();
+        let served = connection::serve(accepted, service.clone(), settings, stopping, place);
+        connections.spawn(cut.clone().run_until_cancelled_owned(served));
     }
     drop(listeners);
 
     app.stopping.cancel();
-    let ended = connections.shutdown();
-    if tokio::time::timeout(Duration::from_millis(app.config().shutdown_ms), ended)
-        .await
-        .is_err()
+    connections.close();
+    if tokio::time::timeout(
+        Duration::from_millis(app.config().shutdown_ms),
+        connections.wait(),
+    )
+    .await
+    .is_err()
     {
         tracing::warn!("connections that were still open are cut off");
     }

@@ -49,6 +49,7 @@ mod partition_views;
 mod partitions;
 mod paths;
 mod protocol;
+mod quiet;
 mod replications;
 mod rights;
 mod rooms;
