@@ -149,6 +149,7 @@ pub(crate) fn settings(dir: &Path) -> Tls {
         certificate,
         key,
         client_authorities: None,
+        client_crl_file: None,
         require_client_certificate: false,
         version_min: TlsVersion::V13,
     }

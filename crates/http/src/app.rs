@@ -11,6 +11,7 @@ use crate::room::{Room, Rooms};
 use crate::routes::Uploads;
 use crate::settings::Live;
 use crate::snapshots::Snapshots;
+use crate::tls::ServerTls;
 use crate::views::Views;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,6 +31,8 @@ pub(crate) struct App(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) config: Live,
+    /// What its places with TLS show.
+    pub(crate) certificates: Vec<ServerTls>,
     /// Who asks.
     pub(crate) auth: Auth,
     pub(crate) replications: Replications,
@@ -68,7 +71,7 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    pub(crate) fn new(replications: Replications, config: Live) -> App {
+    pub(crate) fn new(replications: Replications, config: Live, certificates: Vec<ServerTls>) -> App {
         let now = config.now();
         let buffers = now.request_buffers_bytes_max.max(now.request_buffer_bytes_max);
         replications.store().set_guard_maker(trunkline_query::guards());
@@ -78,6 +81,7 @@ impl App {
             store: replications.store().clone(),
             views: Views::new(replications.store()),
             config,
+            certificates,
             auth: Auth::new(),
             replications,
             admission: Admission::default(),

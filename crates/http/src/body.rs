@@ -167,7 +167,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_is_held_comes_to_its_end_in_time() {
         let dir = tempfile::tempdir().unwrap();
-        let app = App::new(Store::open(dir.path()).unwrap().into(), Config::default().into());
+        let app = App::new(
+            Store::open(dir.path()).unwrap().into(),
+            Config::default().into(),
+            Vec::new(),
+        );
         for (pieces, comes) in [(20, true), (1000, false)] {
             let body = stream::unfold(0, move |sent| async move {
                 tokio::time::sleep(Duration::from_secs(30)).await;

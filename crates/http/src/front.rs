@@ -255,7 +255,11 @@ mod tests {
 
     fn front(router: Router) -> (Front, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
-        let app = App::new(Store::open(dir.path()).unwrap().into(), Config::default().into());
+        let app = App::new(
+            Store::open(dir.path()).unwrap().into(),
+            Config::default().into(),
+            Vec::new(),
+        );
         let server = HeaderValue::from_static("test");
         (Front(Arc::new(FrontParts { app, router, server })), dir)
     }

@@ -87,6 +87,19 @@ impl Listeners {
         .await
     }
 
+    /// What those with TLS show, each once.
+    pub(crate) fn certificates(&self) -> Vec<ServerTls> {
+        let mut found: Vec<ServerTls> = Vec::new();
+        for listener in &self.all {
+            if let Kind::Tls(_, tls) = &listener.0
+                && !found.iter().any(|other| other.is(tls))
+            {
+                found.push(tls.clone());
+            }
+        }
+        found
+    }
+
     /// Where they listen, those with an address.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         let addresses = self.all.iter().map(Listener::address);

@@ -59,7 +59,7 @@ pub async fn serve_with(
     let made = tokio::task::spawn_blocking(move || users_db::make(&store, &now)).await;
     made.map_err(io::Error::other)?.map_err(io::Error::other)?;
     replications.follow_documents();
-    let app = App::new(replications, config);
+    let app = App::new(replications, config, listeners.certificates());
     let service = Front::new(app.clone());
     let connections = TaskTracker::new();
     // Dropped with this future, however it ends: no connection outlives it.

@@ -61,6 +61,11 @@ impl ServerTls {
         Ok(())
     }
 
+    /// Whether both are clones of one.
+    pub(crate) fn is(&self, other: &ServerTls) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// For the next connection. Blocks for as long as reading small files takes, and rarely.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         let before = {
@@ -122,12 +127,20 @@ fn config(tls: &Tls) -> Result<ServerConfig, TlsError> {
                 "client certificates are required, but no authorities are named that vouch for them",
             ));
         }
+        None if tls.client_crl_file.is_some() => {
+            return Err(TlsError::new(
+                "client certificates may be revoked, but no authorities are named that vouch for others",
+            ));
+        }
         None => builder.with_no_client_auth(),
         Some(path) => {
             let roots = Arc::new(files::authorities(path)?);
             let mut clients = WebPkiClientVerifier::builder_with_provider(roots, provider);
             if !tls.require_client_certificate {
                 clients = clients.allow_unauthenticated();
+            }
+            if let Some(path) = &tls.client_crl_file {
+                clients = clients.with_crls(files::revoked(path)?);
             }
             let clients = clients.build();
             builder.with_client_cert_verifier(

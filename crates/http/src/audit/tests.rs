@@ -66,7 +66,7 @@ async fn what_is_refused_and_who_changes_what() {
         failures: 1,
         seconds: 1000,
     };
-    let app = App::new(Store::open(dir.path()).unwrap().into(), config.into());
+    let app = App::new(Store::open(dir.path()).unwrap().into(), config.into(), Vec::new());
     let (front, log) = (Front::new(app), Log::default());
     let _guard = tracing::subscriber::set_default(log.clone());
     let root = ("authorization", "Basic cm9vdDp0b29y");

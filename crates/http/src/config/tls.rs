@@ -11,6 +11,8 @@ pub struct Tls {
     pub key: PathBuf,
     /// Authorities whose client certificates are trusted, PEM; none: clients are not asked for any.
     pub client_authorities: Option<PathBuf>,
+    /// Lists of certificates of theirs that were revoked, PEM; with it, one for each authority between a client and its root.
+    pub client_crl_file: Option<PathBuf>,
     /// Whether a client without a certificate is refused.
     pub require_client_certificate: bool,
     /// The oldest version that is spoken.

@@ -69,9 +69,14 @@ pub(super) async fn reload(
 ) -> Result<Response> {
     known(&node)?;
     let reloaded = move || {
-        app.config
-            .reload(&by(&user))
-            .map_err(|wrong| Error::bad(wrong.to_string()))
+        let settings = app.config.reload(&by(&user)).map_err(|wrong| wrong.to_string());
+        let read = app.certificates.iter().filter_map(|tls| tls.reload().err());
+        let failed = read.map(|error| format!("{error}; the former certificate stays in use"));
+        let wrong: Vec<String> = settings.clone().err().into_iter().chain(failed).collect();
+        settings
+            .ok()
+            .filter(|_| wrong.is_empty())
+            .ok_or_else(|| Error::bad(wrong.join("; ")))
     };
     let waiting = blocking(reloaded).await?;
     if waiting.is_empty() {

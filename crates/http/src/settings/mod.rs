@@ -67,6 +67,9 @@ impl Settings {
                 "[tls] `require_client_certificate` needs `client_authorities`",
             ));
         }
+        if process.client_crl_file.is_some() && process.client_authorities.is_none() {
+            return Err(Problem::new("[tls] `client_crl_file` needs `client_authorities`"));
+        }
         for address in process.listen.iter().chain(&process.tls_listen) {
             if address.parse::<std::net::SocketAddr>().is_err() {
                 return Err(Problem::new(format!(

@@ -23,6 +23,8 @@ pub struct Process {
     pub key: Option<PathBuf>,
     /// The file of the authorities whose client certificates are trusted.
     pub client_authorities: Option<PathBuf>,
+    /// The file of lists of client certificates that were revoked.
+    pub client_crl_file: Option<PathBuf>,
     /// Whether a client without a certificate is refused.
     pub require_client_certificate: bool,
     /// The oldest version of TLS that is spoken.
@@ -51,6 +53,7 @@ impl Default for Process {
             certificate: None,
             key: None,
             client_authorities: None,
+            client_crl_file: None,
             require_client_certificate: false,
             version_min: TlsVersion::default(),
             secrets: None,
@@ -69,6 +72,7 @@ impl Process {
             certificate: self.certificate.clone()?,
             key: self.key.clone()?,
             client_authorities: self.client_authorities.clone(),
+            client_crl_file: self.client_crl_file.clone(),
             require_client_certificate: self.require_client_certificate,
             version_min: self.version_min,
         })

@@ -1,6 +1,9 @@
 //! An authority of one's own, what it signs, and a server that shows it.
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod,
+    KeyPair, RevokedCertParams, SerialNumber, date_time_ymd,
+};
 use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -25,10 +28,14 @@ fn pem(label: &str, der: &[u8]) -> String {
 
 impl Authority {
     pub(crate) fn new() -> Authority {
+        Authority::named("an authority")
+    }
+
+    pub(crate) fn named(name: &str) -> Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "an authority");
+        params.distinguished_name.push(DnType::CommonName, name);
         let pem = pem("CERTIFICATE", params.self_signed(&key).unwrap().der());
         Authority {
             issuer: Issuer::new(params, key),
@@ -38,13 +45,38 @@ impl Authority {
 
     /// For `localhost`, by a common name.
     pub(crate) fn sign(&self, common_name: &str) -> Signed {
+        self.sign_as(common_name, 0)
+    }
+
+    /// With that serial number.
+    pub(crate) fn sign_as(&self, common_name: &str, number: u64) -> Signed {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, common_name);
+        params.serial_number = (number > 0).then(|| SerialNumber::from(number));
         Signed {
             certificate: pem("CERTIFICATE", params.signed_by(&key, &self.issuer).unwrap().der()),
             key: pem("PRIVATE KEY", &key.serialize_der()),
         }
+    }
+
+    /// A list of the certificates with these numbers, which are revoked; its next was due long ago.
+    pub(crate) fn revoke(&self, numbers: &[u64]) -> String {
+        let revoked = |number: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*number),
+            revocation_time: date_time_ymd(2024, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2024, 1, 1),
+            next_update: date_time_ymd(2024, 2, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: numbers.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        pem("X509 CRL", list.signed_by(&self.issuer).unwrap().der())
     }
 
     /// Settings with files under `dir` that a server of this authority has.
@@ -55,6 +87,7 @@ impl Authority {
             certificate: dir.join("server.pem"),
             key: dir.join("server.key"),
             client_authorities: None,
+            client_crl_file: None,
             require_client_certificate: false,
             version_min: TlsVersion::V12,
         }

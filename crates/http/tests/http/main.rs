@@ -51,6 +51,7 @@ mod paths;
 mod protocol;
 mod quiet;
 mod replications;
+mod revoked;
 mod rights;
 mod rooms;
 mod server;

@@ -11,7 +11,7 @@ async fn who_waited_is_let_in_by_what_others_found_out() {
         admins: [("root".to_owned(), Secret::new("toor"))].into(),
         ..Config::default()
     };
-    let app = App::new(Store::open(dir.path()).unwrap().into(), config.into());
+    let app = App::new(Store::open(dir.path()).unwrap().into(), config.into(), Vec::new());
     let (auth, config) = (&app.auth, app.config());
     let mut turns = Vec::new();
     while let Some(turn) = auth.hashing.turn_at_hand() {

@@ -128,7 +128,7 @@ impl World {
         let store = Store::open(dir.path()).unwrap();
         let db = store.create(&DbName::parse("db").unwrap()).unwrap();
         db.set_security(&security()).unwrap();
-        let app = App::new(store.into(), Config::default().into());
+        let app = App::new(store.into(), Config::default().into(), Vec::new());
         let (router, rows) = super::super::table(&app);
         let world = World {
             router: router.with_state(app),

@@ -31,6 +31,14 @@ pub(super) const TLS: Section = Section {
             "PEM file of the authorities whose client certificates are trusted. Without it clients are not asked for any."
         ),
         key!(
+            "client_crl_file",
+            Kind::Path,
+            START,
+            process.client_crl_file,
+            "PEM file of lists of client certificates that were revoked (CRL), one list of each authority between a client \
+             and its root: who is in one, or whose authority has none, is refused. A list whose time has passed counts on."
+        ),
+        key!(
             "require_client_certificate",
             Kind::Switch,
             START,
