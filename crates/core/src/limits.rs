@@ -325,6 +325,10 @@ pub const PASSWORD_ITERATIONS_MAX: u32 = 10_000_000;
 /// Milliseconds that a request waits for its turn to derive a password: behind some ten others.
 pub const PASSWORD_WAIT_MS: u64 = 5_000;
 
+/// New passwords of users in one request: half a minute of a core, as many rounds as by default, which log-ins wait
+/// between.
+pub const PASSWORDS_SET_MAX: usize = 100;
+
 /// Bytes of a user's document that can log in: names of a few hundred roles.
 pub const USER_DOC_BYTES_MAX: usize = 64 << 10;
 

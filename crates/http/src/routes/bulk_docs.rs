@@ -97,10 +97,9 @@ fn prepare(app: &App, staged: &mut StagedContents, request: Request) -> Result<A
     asked.names.reserve(request.docs.len());
     asked.edits.reserve(request.docs.len());
     let partitioned = staged.database().is_partitioned()?;
-    let mut passwords = 0;
+    users_db::count(staged.database(), request.docs.iter().flatten())?;
     for doc in request.docs {
         let mut doc = doc?;
-        users_db::count(staged.database(), &doc, &mut passwords)?;
         let id = doc.id.take().unwrap_or_else(new_id);
         let rev = doc.rev.clone();
         match DocPath::new(id) {

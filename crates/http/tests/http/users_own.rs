@@ -180,6 +180,9 @@ async fn one_password_at_once() {
     assert_eq!(one.status, 201, "{}", one.text());
     let many = call(&server, "root", "POST", "/_users/_bulk_docs", Some(copies(2))).await;
     assert_eq!(many.status, 201, "{}", many.text());
+    let most = call(&server, "root", "POST", "/_users/_bulk_docs", Some(copies(101))).await;
+    let reason = "A request may set 100 passwords. Send the others in further ones.";
+    most.fails(403, "forbidden", reason);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::config::Passwords;
 use crate::error::{Error, Result};
 use regex::{Regex, RegexBuilder};
 use trunkline_core::doc::{Body, RevPath};
-use trunkline_core::limits::PATTERN_BYTES_MAX;
+use trunkline_core::limits::{PASSWORDS_SET_MAX, PATTERN_BYTES_MAX};
 use trunkline_core::rev::Rev;
 use trunkline_store::{Candidate, Database};
 use trunkline_wire::document::IncomingDoc;
@@ -40,17 +40,20 @@ fn brings_one(doc: &IncomingDoc) -> bool {
     !doc.deleted && user_doc::read(doc.body.as_str()).is_some_and(|user| user.has_password)
 }
 
-/// Refuses who is bound to the own document a second password in one request: each takes a core long.
-pub(crate) fn count(db: &Database, doc: &IncomingDoc, so_far: &mut usize) -> Result<()> {
-    if super::is(db) && !db.is_whole() && brings_one(doc) {
-        *so_far += 1;
-        if *so_far > 1 {
-            return Err(Error::Forbidden(
-                "Only _admin may set several passwords at once.".to_owned(),
-            ));
-        }
+/// Refuses a request with more passwords than are derived for one, before any is: each takes a core long, whether or not
+/// somebody still waits for the answer. Who is bound to the own document sets one.
+pub(crate) fn count<'a>(db: &Database, docs: impl Iterator<Item = &'a IncomingDoc>) -> Result<()> {
+    if !super::is(db) {
+        return Ok(());
     }
-    Ok(())
+    let most = if db.is_whole() { PASSWORDS_SET_MAX } else { 1 };
+    if docs.filter(|doc| brings_one(doc)).nth(most).is_none() {
+        return Ok(());
+    }
+    Err(Error::Forbidden(match most {
+        1 => "Only _admin may set several passwords at once.".to_owned(),
+        most => format!("A request may set {most} passwords. Send the others in further ones."),
+    }))
 }
 
 fn malformed() -> Error {
