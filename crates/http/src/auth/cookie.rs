@@ -69,6 +69,11 @@ fn read(value: &str) -> Option<Session> {
 }
 
 impl Session {
+    /// Whether it is too old, if it says the truth.
+    pub(super) fn is_over(&self, settings: &Sessions, now: u64) -> bool {
+        self.made.saturating_add(settings.seconds) <= now
+    }
+
     /// Whether it holds: it is not too old, and signed with one of the secrets and the salt. The first secret is the one
     /// that new cookies are signed with.
     pub(super) fn holds<'a>(

@@ -1,5 +1,6 @@
 //! Sessions: how they begin, go on and end.
 
+use super::asked::note_failure;
 use super::cookie::{self, Held, Session};
 use super::log_in::{is_stranger_to_open, log_in};
 use super::user::{Method, User};
@@ -19,11 +20,27 @@ pub(super) async fn continued(
     headers: &HeaderMap,
     peer: Option<Peer>,
 ) -> Result<(Option<User>, Option<HeaderValue>)> {
+    let (settings, now) = (&config.authentication.sessions, now());
+    // It is nobody's, as in CouchDB. Many run out; but who brings one that nobody here made may have made it.
+    let note_forged = || {
+        if !session.is_over(settings, now) {
+            let address = peer.and_then(|peer| peer.address);
+            note_failure(
+                &session.name,
+                address,
+                "a cookie that is not signed as it must be",
+            );
+        }
+    };
     let Some(account) = app.auth.accounts.find(app, config, &session.name).await? else {
+        note_forged();
         return Ok((None, None));
     };
-    let (settings, salt, now) = (&config.authentication.sessions, account.kept.salt(), now());
+    let salt = account.kept.salt();
     let held = session.holds(settings, app.auth.secrets(settings), &salt, now);
+    if held.is_none() {
+        note_forged();
+    }
     let renewed = held
         .filter(|held| *held == Held::Aged)
         .and(app.auth.secrets(settings).next())
