@@ -49,6 +49,21 @@ impl Subscriber for Log {
     fn exit(&self, _: &Id) {}
 }
 
+/// `root:FFFFFFFF:`, not signed.
+const FORGED: (&str, &str) = (
+    "cookie",
+    "AuthSession=cm9vdDpGRkZGRkZGRjp4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eA",
+);
+/// `nobody:FFFFFFFF:`, not signed.
+const FORGED_OF_NOBODY: (&str, &str) = (
+    "cookie",
+    "AuthSession=bm9ib2R5OkZGRkZGRkZGOnh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4",
+);
+/// `root:1:`, not signed.
+const OLD: (&str, &str) = (
+    "cookie",
+    "AuthSession=cm9vdDoxOnh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4",
+);
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 #[tokio::test]
@@ -65,6 +80,7 @@ async fn what_is_refused_and_who_changes_what() {
     settings.lockout = Lockout {
         failures: 1,
         seconds: 1000,
+        ..Lockout::default()
     };
     let app = App::new(Store::open(dir.path()).unwrap().into(), config.into(), Vec::new());
     let (front, log) = (Front::new(app), Log::default());
@@ -84,6 +100,15 @@ async fn what_is_refused_and_who_changes_what() {
         ),
         ("GET", "/x", proxy, "", 401, "The proxy's token is not right."),
         ("GET", "/x", ("cookie", "AuthSession=!"), "", 400, "path=\"/x\""),
+        (
+            "GET",
+            "/_session",
+            FORGED,
+            "",
+            200,
+            "user=\"root\" reason=\"a cookie that",
+        ),
+        ("GET", "/_session", FORGED_OF_NOBODY, "", 200, "user=\"nobody\""),
         ("GET", "/x", anna, "", 401, "locked out"),
         ("GET", "/x", anna, "", 403, "reason=\"locked out\""),
         ("PUT", "/db", root, "", 201, "what=\"database made\""),
@@ -104,4 +129,9 @@ async fn what_is_refused_and_who_changes_what() {
             assert!(!line.contains(secret), "{line}");
         }
     }
+    // Cookies run out all the time.
+    let request = Request::get("/_session").header("host", "node");
+    let request = request.header(OLD.0, OLD.1).body(Body::empty());
+    assert_eq!(front.answer(request.unwrap()).await.status(), 200);
+    assert_eq!(log.0.lock().len(), 0);
 }

@@ -1,4 +1,4 @@
-//! Who guessed too often, and from where.
+//! Who guessed too often, and from where: for one name, and for all names together.
 
 use crate::config::Lockout;
 use crate::error::{Error, Result};
@@ -8,13 +8,27 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use trunkline_core::limits::LOCKOUTS_MAX;
 
-/// Failures by name and address.
+/// Failures by name and address, and by address alone.
 #[derive(Debug, Default)]
-pub(super) struct Failures(Mutex<HashMap<Guesser, Failed>>);
+pub(super) struct Failures {
+    names: Counts,
+    addresses: Counts,
+}
 
-/// A name from an address, hashed: names may be long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Guesser([u8; 32]);
+#[derive(Debug, Default)]
+struct Counts(Mutex<HashMap<Key, Failed>>);
+
+/// A hash: names may be long.
+type Key = [u8; 32];
+
+/// A name from an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Guesser {
+    name: Key,
+    /// The address alone. None from this machine: whoever is there shares it with everyone who comes through a proxy beside
+    /// the server.
+    address: Option<Key>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Failed {
@@ -27,7 +41,8 @@ impl Guesser {
     /// Whoever has one IPv6 address has the other 2^64 of its network, too.
     pub(super) fn new(name: &str, address: Option<IpAddr>) -> Guesser {
         let mut hasher = blake3::Hasher::new();
-        match address.map(|address| address.to_canonical()) {
+        let address = address.map(|address| address.to_canonical());
+        match address {
             Some(IpAddr::V4(address)) => {
                 hasher.update(&address.octets());
             }
@@ -36,20 +51,47 @@ impl Guesser {
             }
             None => {}
         }
+        let whole = address.filter(|address| !address.is_loopback());
+        let address = whole.map(|_| *hasher.finalize().as_bytes());
         hasher.update(b"/");
         hasher.update(name.as_bytes());
-        Guesser(*hasher.finalize().as_bytes())
+        Guesser {
+            name: *hasher.finalize().as_bytes(),
+            address,
+        }
     }
 }
 
 impl Failures {
     /// Refuses who failed too often, whatever password comes now.
     pub(super) fn check(&self, guesser: Guesser, settings: &Lockout) -> Result<()> {
+        self.names.check(&guesser.name, settings.failures)?;
+        match &guesser.address {
+            Some(address) => self.addresses.check(address, settings.address_failures),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a failure; answers whether it is one that locks out.
+    pub(super) fn add(&self, guesser: Guesser, settings: &Lockout) -> bool {
+        let lasts = Duration::from_secs(settings.seconds);
+        let name = self.names.add(guesser.name, settings.failures, lasts);
+        let address = guesser.address;
+        address.is_some_and(|address| self.addresses.add(address, settings.address_failures, lasts)) || name
+    }
+
+    /// Who knows the password did not guess it; others from there may.
+    pub(super) fn forget(&self, guesser: Guesser) {
+        self.names.0.lock().remove(&guesser.name);
+    }
+}
+
+impl Counts {
+    /// `most` failures lock out; 0 never.
+    fn check(&self, key: &Key, most: u32) -> Result<()> {
         let now = Instant::now();
-        match self.0.lock().get(&guesser) {
-            Some(failed)
-                if settings.failures > 0 && failed.times >= settings.failures && failed.until > now =>
-            {
+        match self.0.lock().get(key) {
+            Some(failed) if most > 0 && failed.times >= most && failed.until > now => {
                 let left = failed.until.saturating_duration_since(now);
                 Err(Error::LockedOut(left.as_secs().saturating_add(1)))
             }
@@ -57,128 +99,35 @@ impl Failures {
         }
     }
 
-    /// Counts a failure; answers whether it is the one that locks out.
-    pub(super) fn add(&self, guesser: Guesser, settings: &Lockout) -> bool {
-        if settings.failures == 0 {
+    fn add(&self, key: Key, most: u32, lasts: Duration) -> bool {
+        if most == 0 {
             return false;
         }
         let now = Instant::now();
-        let until = now
-            .checked_add(Duration::from_secs(settings.seconds))
-            .unwrap_or(now);
+        let until = now.checked_add(lasts).unwrap_or(now);
         let mut all = self.0.lock();
-        if all.len() >= LOCKOUTS_MAX && !all.contains_key(&guesser) {
+        if all.len() >= LOCKOUTS_MAX && !all.contains_key(&key) {
             make_room(&mut all, now);
         }
-        let failed = all.entry(guesser).or_insert(Failed { times: 0, until });
+        let failed = all.entry(key).or_insert(Failed { times: 0, until });
         if failed.until <= now {
             failed.times = 0;
         }
         failed.times = failed.times.saturating_add(1);
         failed.until = until;
-        failed.times == settings.failures
-    }
-
-    /// Who knows the password did not guess.
-    pub(super) fn forget(&self, guesser: Guesser) {
-        self.0.lock().remove(&guesser);
+        failed.times == most
     }
 }
 
 /// Drops what counts no more, or else what would soonest.
-fn make_room(all: &mut HashMap<Guesser, Failed>, now: Instant) {
+fn make_room(all: &mut HashMap<Key, Failed>, now: Instant) {
     all.retain(|_, failed| failed.until > now);
     if all.len() >= LOCKOUTS_MAX {
         let soonest = all.iter().min_by_key(|(_, failed)| failed.until);
-        let soonest = soonest.map(|(guesser, _)| *guesser);
-        soonest.and_then(|guesser| all.remove(&guesser));
+        let soonest = soonest.map(|(key, _)| *key);
+        soonest.and_then(|key| all.remove(&key));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SETTINGS: Lockout = Lockout {
-        failures: 3,
-        seconds: 100,
-    };
-
-    fn at(name: &str, address: &str) -> Guesser {
-        Guesser::new(name, Some(address.parse().unwrap()))
-    }
-
-    #[test]
-    fn the_third_failure_locks_this_name_from_here() {
-        let failures = Failures::default();
-        let anna = at("anna", "10.0.0.1");
-        for time in 1..=3 {
-            assert!(failures.check(anna, &SETTINGS).is_ok());
-            assert_eq!(failures.add(anna, &SETTINGS), time == 3);
-        }
-        let refused = failures.check(anna, &SETTINGS);
-        assert!(matches!(refused, Err(Error::LockedOut(1..=100))), "{refused:?}");
-        assert!(failures.check(at("anna", "10.0.0.2"), &SETTINGS).is_ok());
-        assert!(failures.check(at("ben", "10.0.0.1"), &SETTINGS).is_ok());
-        assert!(
-            failures
-                .check(
-                    anna,
-                    &Lockout {
-                        failures: 0,
-                        ..SETTINGS
-                    }
-                )
-                .is_ok()
-        );
-    }
-
-    #[test]
-    fn a_success_forgets() {
-        let failures = Failures::default();
-        let anna = at("anna", "10.0.0.1");
-        failures.add(anna, &SETTINGS);
-        failures.add(anna, &SETTINGS);
-        failures.forget(anna);
-        failures.add(anna, &SETTINGS);
-        assert!(failures.check(anna, &SETTINGS).is_ok());
-    }
-
-    #[test]
-    fn old_failures_do_not_count() {
-        let failures = Failures::default();
-        let anna = at("anna", "10.0.0.1");
-        let past = Lockout {
-            seconds: 0,
-            ..SETTINGS
-        };
-        for _ in 0..5 {
-            failures.add(anna, &past);
-            assert!(failures.check(anna, &past).is_ok());
-        }
-    }
-
-    #[test]
-    fn networks_of_ipv6_count_as_one() {
-        assert_eq!(at("anna", "2001:db8::1"), at("anna", "2001:db8::ffff:1"));
-        assert_ne!(at("anna", "2001:db8::1"), at("anna", "2001:db8:0:1::1"));
-        assert_eq!(at("anna", "::ffff:10.0.0.1"), at("anna", "10.0.0.1"));
-        assert_ne!(at("anna", "10.0.0.1"), Guesser::new("anna", None));
-    }
-
-    #[test]
-    fn they_are_bounded() {
-        let failures = Failures::default();
-        let many = Lockout {
-            seconds: 1000,
-            ..SETTINGS
-        };
-        let anna = at("anna", "10.0.0.1");
-        assert!((0..3).any(|_| failures.add(anna, &many)));
-        for number in 0..LOCKOUTS_MAX {
-            failures.add(at(&number.to_string(), "10.0.0.1"), &SETTINGS);
-        }
-        assert_eq!(failures.0.lock().len(), LOCKOUTS_MAX);
-        assert!(failures.check(anna, &many).is_err(), "the longest stays");
-    }
-}
+mod tests;

@@ -106,6 +106,8 @@ impl Default for Passwords {
 pub struct Lockout {
     /// Failures; 0 never locks anyone out.
     pub failures: u32,
+    /// Failures of all names together from an address that is not this machine's; 0 never locks an address out.
+    pub address_failures: u32,
     /// Seconds that it lasts, and in which failures are counted.
     pub seconds: u64,
 }
@@ -114,6 +116,7 @@ impl Default for Lockout {
     fn default() -> Lockout {
         Lockout {
             failures: 5,
+            address_failures: 50,
             seconds: 300,
         }
     }

@@ -79,6 +79,7 @@ async fn guessing_ends() {
         lockout: Lockout {
             failures: 3,
             seconds: 1000,
+            ..Lockout::default()
         },
         ..Authentication::default()
     })

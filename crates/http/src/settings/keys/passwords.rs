@@ -64,6 +64,18 @@ pub(super) const LOCKOUT: Section = Section {
             "After how many; 0 never locks anyone out."
         ),
         key!(
+            "address_failures",
+            Kind::Number {
+                least: 0,
+                most: 1_000_000,
+                unit: "failures"
+            },
+            LIVE,
+            config.authentication.lockout.address_failures,
+            "After how many of all names together an address is refused; 0 never. Not for addresses of this machine. Where \
+             everyone comes through a proxy on another one, all share its address."
+        ),
+        key!(
             "seconds",
             Kind::Number {
                 least: 1,
