@@ -40,6 +40,8 @@ pub(crate) struct Inner {
     pub(crate) watched: AtomicBool,
     /// How often the file was given up with commits that were not durable.
     losses: AtomicU64,
+    /// How many commits edited design documents.
+    design_edits: AtomicU64,
 }
 
 impl Inner {
@@ -56,6 +58,7 @@ impl Inner {
             staged: Mutex::default(),
             watched: AtomicBool::new(false),
             losses: AtomicU64::new(0),
+            design_edits: AtomicU64::new(0),
         }
     }
 
@@ -128,6 +131,11 @@ impl Inner {
         self.slot.lock().as_mut().and_then(Arc::get_mut).map(then)
     }
 
+    /// A commit edited design documents: called before anyone hears of it.
+    pub(crate) fn note_design_edit(&self) {
+        self.design_edits.fetch_add(1, Ordering::AcqRel);
+    }
+
     pub(crate) fn publish_seq(&self, seq: Seq) {
         self.last_seq.store(seq, Ordering::Release);
     }
@@ -181,6 +189,13 @@ impl Database {
             UNKNOWN => Ok(self.file()?.state.lock().update_seq),
             seq => Ok(seq),
         }
+    }
+
+    /// Grows whenever design documents may have changed, as long as the store is open: a commit edited one, or commits were
+    /// lost. Costs no look at the disk.
+    pub fn design_edits(&self) -> u64 {
+        let edits = self.inner.design_edits.load(Ordering::Acquire);
+        edits.wrapping_add(self.losses())
     }
 
     /// How often since the store was opened relaxed writes may have been lost, because the disk failed: what was made of

@@ -1,8 +1,8 @@
 //! From rights to what a handle of a database shows and takes.
 
+use super::bound::Bound;
 use super::refusal::NOT_CONFIGURE;
 use crate::auth::{User, users_db};
-use crate::error::{Error, Result};
 use std::sync::Arc;
 use trunkline_core::access::{Access, Only, Rights};
 use trunkline_core::attachment::Attachment;
@@ -10,7 +10,7 @@ use trunkline_core::rev::Rev;
 use trunkline_core::selector::Selector;
 use trunkline_store::{Asker, Candidate, Database, Refused, Seen, Sees};
 use trunkline_wire::document::{self, Pieces};
-use trunkline_wire::{feeds, functions};
+use trunkline_wire::functions;
 
 const DESIGN: &str = "_design/";
 
@@ -44,22 +44,22 @@ pub(super) fn of_users(db: &Database, user: &Arc<User>, is_admin: bool, iteratio
     }))
 }
 
-/// Sees what rights of `shows` are for, and takes what may be written. May read the database.
-pub(super) fn of(db: Database, user: &User, access: &Access<'_>, shows: Rights) -> Result<Database> {
+/// Sees what rights of `shows` are for, and takes what may be written.
+pub(super) fn of(db: &Database, user: &User, access: &Access<'_>, shows: Rights, bound: &Bound) -> Database {
     let sees: Option<Sees> = match access.whole.any_of(shows) {
         true => None,
-        false => Some(sees(parts(&db, access, shows)?)),
+        false => Some(sees(parts(access, shows, bound))),
     };
     let writes = Rights::WRITE | Rights::REPLICATE_IN;
     let takes = match access.whole.all_of(Rights::ALL) {
         true => None,
-        false => Some(Writer::new(user, access.whole, parts(&db, access, writes)?).takes()),
+        false => Some(Writer::new(user, access.whole, parts(access, writes, bound)).takes()),
     };
-    Ok(db.on_behalf(Arc::new(Asker {
+    db.on_behalf(Arc::new(Asker {
         user: named(user),
         sees,
         takes,
-    })))
+    }))
 }
 
 fn sees(parts: Vec<(Rights, Arc<Selector>)>) -> Sees {
@@ -76,38 +76,16 @@ fn sees(parts: Vec<(Rights, Arc<Selector>)>) -> Sees {
     })
 }
 
-/// Whether [`parts`] reads the database.
-pub(super) fn has_feeds(access: &Access<'_>) -> bool {
-    access.parts.iter().any(|(_, only)| matches!(only, Only::Feed(_)))
-}
-
-/// What parts with one of these rights are bound to. A feed that is not there (any more) takes nothing.
-fn parts(db: &Database, access: &Access<'_>, rights: Rights) -> Result<Vec<(Rights, Arc<Selector>)>> {
-    let mut parts = Vec::new();
-    for (has, only) in &access.parts {
-        if !has.any_of(rights) {
-            continue;
-        }
-        match only {
-            Only::Selector(selector) => parts.push((*has, selector.clone())),
-            Only::Feed(name) => parts.extend(of_feed(db, name)?.map(|selector| (*has, Arc::new(selector)))),
-        }
-    }
-    Ok(parts)
-}
-
-fn of_feed(db: &Database, name: &str) -> Result<Option<Selector>> {
-    let Some((design, name)) = name.split_once('/') else {
-        return Ok(None);
+/// What parts with one of these rights are bound to.
+fn parts(access: &Access<'_>, rights: Rights, bound: &Bound) -> Vec<(Rights, Arc<Selector>)> {
+    let parts = access.parts.iter().filter(|(has, _)| has.any_of(rights));
+    let selector = |only: &Only| match only {
+        Only::Selector(selector) => Some(selector.clone()),
+        Only::Feed(name) => bound.selector(name).cloned(),
     };
-    let design = db.whole().get(&format!("{DESIGN}{design}"), None)?;
-    let Some(design) = design.filter(|design| !design.deleted) else {
-        return Ok(None);
-    };
-    let declared = feeds::parse(design.body.as_str())
-        .map_err(Error::from)?
-        .remove(name);
-    Ok(declared.and_then(|feed| feed.ok()).map(|(_, selector)| selector))
+    parts
+        .filter_map(|(has, only)| Some((*has, selector(only)?)))
+        .collect()
 }
 
 /// What someone may write.

@@ -1,5 +1,7 @@
 //! For how long an answer may go on: a feed that lives for days ends when what it was let in by is not so any more.
 
+use super::bound::Bound;
+use crate::admission::Lasting;
 use crate::app::App;
 use crate::auth::{self, Epoch, User};
 use axum::body::{Body, Bytes};
@@ -16,10 +18,14 @@ use trunkline_store::Database;
 pub(super) struct Lease {
     app: App,
     user: Arc<User>,
-    /// As users and settings were then.
-    epoch: Epoch,
+    /// Users and settings as they were when that was last looked at.
+    epoch: Option<Epoch>,
     /// The database's `_security`, where that mattered.
     rules: Option<(Database, Arc<Security>)>,
+    /// The named feeds that the user is bound to.
+    bound: Option<(Database, Bound)>,
+    /// Whether the answer is a feed: what a token has begun otherwise may outlast it.
+    lasts: bool,
 }
 
 impl Lease {
@@ -27,16 +33,26 @@ impl Lease {
         Lease {
             app: app.clone(),
             user: user.clone(),
-            epoch: Epoch::now(app),
+            epoch: None,
             rules,
+            bound: None,
+            lasts: false,
+        }
+    }
+
+    pub(super) fn with_bound(self, db: Database, bound: Bound) -> Lease {
+        Lease {
+            bound: Some((db, bound)),
+            ..self
         }
     }
 
     /// An answer that is cut off when the lease ends. What is there in one piece was judged a moment ago.
-    pub(super) fn bind(self, answer: Response) -> Response {
+    pub(super) fn bind(mut self, answer: Response) -> Response {
         if answer.body().size_hint().exact().is_some() {
             return answer;
         }
+        self.lasts = answer.extensions().get::<Lasting>().is_some();
         answer.map(|body| {
             Body::new(Leased {
                 body,
@@ -61,7 +77,37 @@ impl Lease {
         *rules = now;
         same
     }
+
+    /// What is to be found out before anything more is sent: `None` while nothing has changed. The first time is before
+    /// anything is sent: something may have changed since the user was found out.
+    fn check(&mut self) -> Option<Checking> {
+        let now = Epoch::now(&self.app);
+        let user = (self.epoch.as_ref() != Some(&now)).then(|| (self.app.clone(), self.user.clone()));
+        self.epoch = Some(now);
+        let differs = |(db, bound): &mut (Database, Bound)| bound.may_differ(db);
+        let bound = self.bound.take_if(differs);
+        if user.is_none() && bound.is_none() {
+            return None;
+        }
+        Some(Box::pin(async move {
+            if let Some((app, user)) = user
+                && !auth::is_still(&app, &user).await
+            {
+                return None;
+            }
+            match bound {
+                None => Some(None),
+                Some((db, bound)) => {
+                    let renewed = bound.renewed(&db).await?;
+                    Some(Some((db, renewed)))
+                }
+            }
+        }))
+    }
 }
+
+/// `None` when the lease ends; else what was read again.
+type Checking = Pin<Box<dyn Future<Output = Option<Option<(Database, Bound)>>> + Send>>;
 
 type Data = Option<Result<Frame<Bytes>, axum::Error>>;
 
@@ -70,8 +116,8 @@ struct Leased {
     lease: Lease,
     /// What is sent once it is known that it may be.
     held: Option<Data>,
-    /// Whether the user is still who he was.
-    checking: Option<Pin<Box<dyn Future<Output = bool> + Send>>>,
+    /// Whether the user is still who he was, and sees the same.
+    checking: Option<Checking>,
 }
 
 impl hyper::body::Body for Leased {
@@ -89,23 +135,23 @@ impl hyper::body::Body for Leased {
         };
         if self.held.is_none() {
             let data = ready!(Pin::new(&mut self.body).poll_frame(context));
-            if data.is_some() && !self.lease.rules_hold() {
+            let is_over = self.lease.lasts && auth::is_over(&self.lease.user);
+            if data.is_some() && (is_over || !self.lease.rules_hold()) {
                 return ended();
             }
             self.held = Some(data);
-            let epoch = Epoch::now(&self.lease.app);
-            if epoch != self.lease.epoch {
-                self.lease.epoch = epoch;
-                let (app, user) = (self.lease.app.clone(), self.lease.user.clone());
-                self.checking = Some(Box::pin(async move { auth::is_still(&app, &user).await }));
-            }
+            self.checking = self.lease.check();
         }
         if let Some(checking) = &mut self.checking {
-            let is_still = ready!(checking.as_mut().poll(context));
+            let found = ready!(checking.as_mut().poll(context));
             self.checking = None;
-            if !is_still {
-                self.held = None;
-                return ended();
+            match found {
+                None => {
+                    self.held = None;
+                    return ended();
+                }
+                Some(None) => {}
+                Some(bound) => self.lease.bound = bound,
             }
         }
         let data = self.held.take().flatten();

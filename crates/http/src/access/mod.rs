@@ -6,12 +6,14 @@
 //! was forgotten here has none at all.
 
 mod asker;
+mod bound;
 mod lease;
 pub(crate) mod needs;
 mod refusal;
 
 pub(crate) use needs::Needs;
 
+use bound::Bound;
 use lease::Lease;
 
 use crate::app::{App, blocking};
@@ -145,10 +147,7 @@ async fn grant(
         true => Rights::ALL,
         false => needs::SHOWS | (rights & needs::shows_revisions(needs)),
     };
-    // The selectors of feeds are in design documents.
-    let reads = asker::has_feeds(&access);
-    let (user, rules) = (user.clone(), rules.clone());
-    let make = move || asker::of(db, &user, &rules.access(user.identity()), shows);
-    let granted = if reads { blocking(make).await? } else { make()? };
-    Ok((granted, lease))
+    let bound = Bound::read(&db, &access).await?;
+    let granted = asker::of(&db, user, &access, shows, &bound);
+    Ok((granted, lease.with_bound(db, bound)))
 }

@@ -69,6 +69,8 @@ impl Account {
             name: Some(name),
             roles: self.roles.clone(),
             by: Some(by),
+            proof: Some(self.fingerprint),
+            ends: None,
         }
     }
 }

@@ -19,6 +19,7 @@ pub(super) fn user(certificate: &ClientCertificate, settings: &Certificates) -> 
         name: Some(name.clone()),
         roles: roles.clone(),
         by: Some(Method::Certificate),
+        ..User::default()
     })
 }
 

@@ -1,7 +1,7 @@
 //! Whether anything has changed of users and settings, and whether a user is still who he was: for answers that last.
 
 use super::user::{Method, User};
-use super::users_db;
+use super::{is_open, jwt, now, proxy, users_db};
 use crate::app::App;
 use crate::config::Config;
 use std::sync::Arc;
@@ -32,20 +32,38 @@ impl PartialEq for Epoch {
     }
 }
 
-/// Whether a user still has an account with the same roles. What proxies, tokens and certificates said is theirs to take
-/// back.
+/// Whether what a user presented would be believed now as it was, and would make the same of him: the account has the same
+/// password and roles; the key, secret or listing is still in the settings. Times are not looked at; see [`is_over`].
 pub(crate) async fn is_still(app: &App, user: &User) -> bool {
+    let config = app.config();
+    let settings = &config.authentication;
     let Some(name) = &user.name else {
-        // Nobody in particular; or everyone, on a server that was open.
-        return !user.is_admin() || app.config().admins.is_empty();
+        // Everyone on a server that was open; or nobody in particular.
+        return match user.is_admin() {
+            true => is_open(&config),
+            false => !settings.require_valid_user,
+        };
     };
-    if !matches!(user.by, Some(Method::Basic | Method::Cookie)) {
-        return true;
-    }
-    match app.auth.accounts.find(app, &app.config(), name).await {
-        Ok(Some(account)) => account.roles == user.roles,
-        Ok(None) => false,
-        // Not known now: asked again with the next change.
-        Err(_) => true,
+    match user.by {
+        Some(Method::Basic | Method::Cookie) => match app.auth.accounts.find(app, &config, name).await {
+            Ok(Some(account)) => account.roles == user.roles && user.proof == Some(account.fingerprint),
+            Ok(None) => false,
+            // Not known now: asked again with the next change.
+            Err(_) => true,
+        },
+        Some(Method::Jwt) => jwt::is_still(user, &settings.jwt),
+        Some(Method::Proxy) => {
+            proxy::is_still(user, &settings.proxy, |name| config.admins.contains_key(name))
+        }
+        Some(Method::Certificate) => settings.certificates.roles.get(name) == Some(&user.roles),
+        None => true,
     }
 }
+
+/// Whether what a user presented has run out meanwhile.
+pub(crate) fn is_over(user: &User) -> bool {
+    user.ends.is_some_and(|ends| ends <= now())
+}
+
+#[cfg(test)]
+mod tests;

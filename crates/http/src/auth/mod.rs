@@ -26,7 +26,7 @@ mod verified;
 
 pub(crate) use admit::admit;
 pub(crate) use basic::Credentials;
-pub(crate) use epoch::{Epoch, is_still};
+pub(crate) use epoch::{Epoch, is_over, is_still};
 pub(crate) use jwt::is_sound_key;
 pub use password::hash_admin;
 pub(crate) use session::{begin_session, end_session};

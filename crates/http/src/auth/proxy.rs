@@ -51,7 +51,24 @@ pub(super) fn user(
         name: Some(name.to_owned()),
         roles,
         by: Some(Method::Proxy),
+        proof: Some(proof(secret)),
+        ends: None,
     }))
+}
+
+/// Stands for a secret.
+pub(super) fn proof(secret: &str) -> blake3::Hash {
+    blake3::Hash::from_bytes(blake3::derive_key(
+        "Trunkline 2026: the secret of a proxy",
+        secret.as_bytes(),
+    ))
+}
+
+/// Whether the proxy that named a user is still believed, and the user as much of an administrator.
+pub(super) fn is_still(user: &User, settings: &Proxy, is_admin: impl Fn(&str) -> bool) -> bool {
+    let secret = settings.secret.reveal();
+    let is_admin = || user.name.as_deref().is_some_and(is_admin);
+    !secret.is_empty() && user.proof == Some(proof(secret)) && (!user.is_admin() || is_admin())
 }
 
 #[cfg(test)]

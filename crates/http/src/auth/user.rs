@@ -12,6 +12,10 @@ pub(crate) struct User {
     pub(crate) roles: Vec<String>,
     /// How it was found out; `None` where nothing was presented.
     pub(crate) by: Option<Method>,
+    /// Stands for what it was believed by, where that can change: the password as it is kept, a key, a secret.
+    pub(crate) proof: Option<blake3::Hash>,
+    /// Seconds since 1970 from which on what was presented holds no more, where it says so.
+    pub(crate) ends: Option<u64>,
 }
 
 /// The role of a server's administrators.

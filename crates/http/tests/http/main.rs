@@ -29,6 +29,7 @@ mod doc_ids;
 mod documents;
 mod encoding;
 mod exchange;
+mod feeds_end;
 mod filters;
 mod find;
 mod find_index;

@@ -101,6 +101,7 @@ impl Database {
         works.iter().try_for_each(|(work, _)| file.note_setting(work))?;
         if applied.designs {
             file.post.forget();
+            self.inner.note_design_edit();
         }
         if let Some(feeds) = &applied.feeds {
             *file.feeds.lock() = feeds.clone();

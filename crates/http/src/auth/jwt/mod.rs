@@ -4,7 +4,7 @@ mod key;
 mod public_key;
 
 use super::user::{Method, User};
-use crate::config::Jwt;
+use crate::config::{Jwt, Secret};
 use crate::error::{Error, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -39,8 +39,10 @@ pub(super) fn user(token: &str, settings: &Jwt, now: u64) -> Result<User> {
         Some(id) => id.as_str().ok_or_else(|| Error::bad("Unknown kid"))?,
     };
     // The family of the algorithm is part of the key's name: no public key can be taken for the secret of an HMAC.
-    let key = settings.keys.get(&format!("{}:{id}", algorithm.family()));
-    let key = key.ok_or_else(|| Error::bad("Unknown kid"))?;
+    let key = settings
+        .keys
+        .get_key_value(&format!("{}:{id}", algorithm.family()));
+    let (key_name, key) = key.ok_or_else(|| Error::bad("Unknown kid"))?;
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| malformed())?;
     algorithm.verify(key.reveal(), signed.as_bytes(), &signature)?;
 
@@ -55,7 +57,37 @@ pub(super) fn user(token: &str, settings: &Jwt, now: u64) -> Result<User> {
         name: Some(name.to_owned()),
         roles: roles(&claims, &settings.roles_path),
         by: Some(Method::Jwt),
+        proof: Some(proof(settings, key_name, key)),
+        ends: ends(&claims),
     })
+}
+
+/// Stands for a key and for what else the settings ask of tokens.
+fn proof(settings: &Jwt, key_name: &str, key: &Secret) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new_derive_key("Trunkline 2026: what a token is believed by");
+    let mut part = |text: &str| {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    part(key_name);
+    part(key.reveal());
+    for list in [&settings.required_claims, &settings.roles_path] {
+        part(&list.len().to_string());
+        list.iter().for_each(|text| part(text));
+    }
+    hasher.finalize()
+}
+
+/// Whether a token would still be believed, but for the time.
+pub(super) fn is_still(user: &User, settings: &Jwt) -> bool {
+    let mut keys = settings.keys.iter();
+    keys.any(|(name, key)| user.proof == Some(proof(settings, name, key)))
+}
+
+/// The first second at which a token holds no more.
+fn ends(claims: &Value) -> Option<u64> {
+    let ends = claims.get("exp")?.as_f64()?.ceil();
+    Some(ends as u64)
 }
 
 fn malformed() -> Error {

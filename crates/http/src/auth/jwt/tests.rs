@@ -78,6 +78,8 @@ fn shared_secrets() {
         name: Some("anna".to_owned()),
         roles: vec!["a".to_owned(), "_admin".to_owned()],
         by: Some(Method::Jwt),
+        proof: found.proof,
+        ends: Some(NOW + 10),
     };
     assert_eq!(found, expected);
     let k1 = by_hmac("another", &json!({ "alg": "HS256", "kid": "k1" }), &claims());

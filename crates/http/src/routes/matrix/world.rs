@@ -41,7 +41,7 @@ pub(super) fn kinds() -> Vec<(String, Arc<User>, Has)> {
         Arc::new(User {
             name: name.map(str::to_owned),
             roles: vec![role.to_owned()],
-            by: None,
+            ..User::default()
         })
     };
     let has = |whole, some| Has {
