@@ -9,7 +9,11 @@ use trunkline_store::Store;
 /// Whether a user is still who he was, under these settings.
 async fn is_still_under(config: &Config, user: &User) -> bool {
     let dir = tempfile::tempdir().unwrap();
-    let app = App::new(Store::open(dir.path()).unwrap().into(), config.clone().into());
+    let app = App::new(
+        Store::open(dir.path()).unwrap().into(),
+        config.clone().into(),
+        Vec::new(),
+    );
     is_still(&app, user).await
 }
 
