@@ -347,6 +347,10 @@ pub const LOCKOUTS_MAX: usize = 10_000;
 /// Connections of a server at once: peers keep one, clients a few; each holds a file descriptor and some 20 kB.
 pub const CONNECTIONS_MAX: usize = 10_000;
 
+/// Of these, connections from one address: what a site behind one has, or a proxy keeps; a tenth, so that one client does
+/// not shut out the others.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = CONNECTIONS_MAX / 10;
+
 /// Requests under way at once, live feeds not counted: what two cores answer in a second. More would wait for longer than
 /// their clients do.
 pub const REQUESTS_MAX: usize = 2_000;

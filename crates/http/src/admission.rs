@@ -1,9 +1,12 @@
 //! How much a server takes on at once. Who comes beyond that is told at once to come back: those who are let in are
 //! answered in time, and memory has a bound.
 
+use crate::addresses::{Addresses, Share};
+use crate::config::Connections;
 use crate::streams::Stream;
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,11 +16,30 @@ use trunkline_core::limits::ANSWER_PIECE_BYTES_MAX;
 /// What is under way.
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
-    pub(crate) connections: Places,
+    connections: Places,
+    addresses: Addresses,
     pub(crate) requests: Places,
     /// Requests that ask how the server is.
     pub(crate) probes: Places,
     pub(crate) feeds: Places,
+}
+
+/// A connection's place, and its share of its address.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    _place: Place,
+    _share: Share,
+}
+
+impl Admission {
+    /// Lets a connection in.
+    pub(crate) fn connect(&self, address: Option<IpAddr>, settings: &Connections) -> Option<Connected> {
+        let per_address_max = settings.connections_per_address_max;
+        Some(Connected {
+            _share: self.addresses.take(address, per_address_max)?,
+            _place: self.connections.take(settings.connections_max)?,
+        })
+    }
 }
 
 /// Places of one kind, as many as the settings have at the moment that one is taken.
@@ -214,5 +236,25 @@ mod tests {
             assert!(places.take(1).is_some());
             assert!(!streams.is_waited_for());
         }
+    }
+
+    #[test]
+    fn one_address_does_not_take_the_places_of_all() {
+        let admission = Admission::default();
+        let settings = Connections {
+            connections_max: 3,
+            connections_per_address_max: 2,
+            ..Connections::default()
+        };
+        let connect = |last| {
+            let address = IpAddr::from([192, 0, 2, last]);
+            admission.connect(Some(address), &settings)
+        };
+        let (one, other) = (connect(1), connect(1));
+        assert!(one.is_some() && other.is_some() && connect(1).is_none());
+        let third = connect(2);
+        assert!(third.is_some() && connect(3).is_none());
+        drop(one);
+        assert!(connect(1).is_some());
     }
 }

@@ -1,6 +1,6 @@
 //! One connection, from its first byte to its last.
 
-use crate::admission::Place;
+use crate::admission::Connected;
 use crate::auth::certificate::ClientCertificate;
 use crate::config::Connections;
 use crate::front::Front;
@@ -39,7 +39,7 @@ pub(crate) async fn serve(
     front: Front,
     settings: Connections,
     stopping: CancellationToken,
-    place: Place,
+    place: Connected,
 ) {
     let _place = place;
     let address = accepted.address;
@@ -52,13 +52,12 @@ pub(crate) async fn serve(
         Ok(opened) => opened,
         Err(error) => return tracing::debug!(?address, %error, "no TLS connection came about"),
     };
-    let peer = Peer { address, tls };
     let streams = Arc::new(Streams::new());
     let streams_here = Arc::clone(&streams);
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
         let stream = name_stream(&mut request, &streams_here);
-        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(Peer { address, tls });
         if let Some(certificate) = &certificate {
             request.extensions_mut().insert(certificate.clone());
         }
@@ -71,11 +70,9 @@ pub(crate) async fn serve(
     });
     let head = Duration::from_millis(settings.head_ms);
     let silence = Duration::from_millis(settings.silence_ms);
-    let stream = Impatient::new(stream, head, silence);
-    let connection = builder(&settings)
-        .serve_connection(TokioIo::new(Lenient::new(stream)), service)
-        .into_owned();
-    let mut connection = std::pin::pin!(connection);
+    let io = TokioIo::new(Lenient::new(Impatient::new(stream, head, silence)));
+    let builder = builder(&settings);
+    let mut connection = std::pin::pin!(builder.serve_connection(io, service));
     let (mut stops, mut is_asked_to_end) = (false, false);
     loop {
         // Who is asked to end may still have a request on its way.

@@ -8,6 +8,7 @@
 
 mod absent;
 mod access;
+mod addresses;
 mod admission;
 mod app;
 mod arriving;

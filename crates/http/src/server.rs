@@ -82,7 +82,7 @@ pub async fn serve_with(
             () = &mut shutdown => break,
         };
         let settings = app.config().connections.clone();
-        let Some(place) = app.admission.connections.take(settings.connections_max) else {
+        let Some(place) = app.admission.connect(accepted.address, &settings) else {
             refuse(accepted, &refusals);
             continue;
         };

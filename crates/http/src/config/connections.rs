@@ -5,6 +5,8 @@
 pub struct Connections {
     /// Connections at once; others are told to come back.
     pub connections_max: usize,
+    /// Of these, connections from one address, or from one network of 64 bits of IPv6. This machine's own do not count.
+    pub connections_per_address_max: usize,
     /// Requests at once that are not live feeds; others are told to come back.
     pub requests_max: usize,
     /// Live feeds at once.
@@ -22,6 +24,7 @@ impl Default for Connections {
         use trunkline_core::limits;
         Connections {
             connections_max: limits::CONNECTIONS_MAX,
+            connections_per_address_max: limits::CONNECTIONS_PER_ADDRESS_MAX,
             requests_max: limits::REQUESTS_MAX,
             feeds_max: limits::LIVE_FEEDS_MAX,
             head_ms: limits::REQUEST_HEAD_MS,

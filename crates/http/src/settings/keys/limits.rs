@@ -86,6 +86,13 @@ pub(super) const LIMITS: Section = Section {
             "Connections at once; others are told to come back."
         ),
         key!(
+            "connections_per_address_max",
+            of("connections"),
+            LIVE,
+            config.connections.connections_per_address_max,
+            "Of these, connections from one address (IPv6: one /64), loopback aside. Behind a proxy all come from its address."
+        ),
+        key!(
             "requests_max",
             of("requests"),
             LIVE,
