@@ -16,6 +16,9 @@ pub struct Asker {
     /// What is not seen is not there for any read of documents, and what tells of all documents is refused
     /// ([`crate::Error::NotWhole`]); `None` sees all.
     pub sees: Option<Sees>,
+    /// Named feeds, `design/name`: of documents in them tombstones are seen that `sees` does not show, as revisions without
+    /// members. So who follows documents that he sees hears of their end.
+    pub tombstones_of: Vec<Box<str>>,
     /// Asked about every edit before any guard, about those of design documents too; `None` takes all.
     ///
     /// It is asked once with the document's winner as `old`, a tombstone too, and once more with the leaf that the edit goes
@@ -30,6 +33,7 @@ impl fmt::Debug for Asker {
         f.debug_struct("Asker")
             .field("user", &self.user)
             .field("sees_all", &self.sees.is_none())
+            .field("tombstones_of", &self.tombstones_of)
             .field("takes_all", &self.takes.is_none())
             .finish()
     }

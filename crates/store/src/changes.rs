@@ -1,7 +1,7 @@
 //! The changes: documents in the order of their newest edit.
 
 use crate::read::{Snapshot, text};
-use crate::sight::Sight;
+use crate::sight::{Shown, Sight};
 use crate::tables::DocsRow;
 use crate::tables::by_seq::{BodyRow, RowBody, SeqRow, put_leaf};
 use crate::tables::bytes::{Malformed, Reader};
@@ -211,12 +211,12 @@ pub(crate) fn show(
             winner,
         })
     };
-    let Some(sees) = sight.sees else {
+    if sight.sees.is_none() {
         chunk.take(bytes.len());
         return with_winner(&sight.snapshot, &decoded, bodies, chunk, |winner| {
             Ok(shown(decoded.leaves, winner))
         });
-    };
+    }
     chunk.spend(bytes.len());
     let mut leaves = Leaves(Reader(decoded.leaves));
     let (rev, deleted) = leaves.next().ok_or(Malformed)?;
@@ -230,9 +230,14 @@ pub(crate) fn show(
             body: winner.body,
             attachments: &winner.attachments,
         };
-        if !sees(&seen) {
-            return Ok(None);
-        }
+        let winner = match sight.shown(seq, &seen)? {
+            Shown::Whole => winner,
+            Shown::Bare => WinnerBody {
+                body: "{}",
+                attachments: Vec::new(),
+            },
+            Shown::Nothing => return Ok(None),
+        };
         let others;
         let mut seen_leaves = decoded.leaves;
         if leaves.next().is_some() {

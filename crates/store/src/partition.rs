@@ -30,7 +30,8 @@ impl Database {
             let (key, value) = row?;
             let docs_row = DocsRow::decode(value.value())?;
             let tree = RevTree::decode(docs_row.tree_bytes).map_err(Malformed::from)?;
-            let (tree, read) = sight.seen(text(key.value())?, docs_row.seq, tree)?;
+            let id = text(key.value())?;
+            let (tree, read) = sight.seen(id, docs_row.seq, tree)?;
             let kept = key.value().len() + value.value().len();
             chunk.spend(read + kept);
             if let Some(tree) = tree {
@@ -40,7 +41,8 @@ impl Database {
                 }
                 let mut bytes = 0;
                 for (rev, state) in tree.leaves() {
-                    let leaf = snapshot.leaf(rev, state, docs_row.seq)?;
+                    let (leaf, _) = sight.leaf(id, rev, state, docs_row.seq)?;
+                    let Some(leaf) = leaf else { continue };
                     chunk.spend(leaf.body.as_str().len());
                     let attachments = leaf
                         .attachments

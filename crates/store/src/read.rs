@@ -123,9 +123,11 @@ impl Sight<'_> {
         };
         let leaves = states
             .into_iter()
-            .map(|(rev, state)| self.snapshot.leaf(rev, state, seq));
+            .map(|(rev, state)| Ok(self.leaf(&want.id, rev, state, seq)?.0));
         Ok(Some(Found {
-            leaves: leaves.collect::<Result<_, _>>()?,
+            leaves: leaves
+                .filter_map(Result::transpose)
+                .collect::<Result<_, Error>>()?,
             missing,
             revs,
         }))
@@ -239,20 +241,17 @@ impl Database {
         let row = DocsRow::decode(row.value())?;
         let tree = row.tree()?;
         let (winner, state) = tree.winner();
-        let winner_leaf = || snapshot.leaf(&winner, state, row.seq);
-        let found = match rev {
-            None => Some(winner_leaf()?),
-            Some(rev) if *rev == winner => Some(winner_leaf()?),
-            Some(_) if tree.is_linear() => None,
-            Some(_) if sight.sees.is_some() && !sight.sees(id, &winner_leaf()?) => None,
+        let leaf = |rev, state| Ok(sight.leaf(id, rev, state, row.seq)?.0);
+        match rev {
+            None => leaf(&winner, state),
+            Some(rev) if *rev == winner => leaf(&winner, state),
+            Some(_) if tree.is_linear() => Ok(None),
+            Some(_) if sight.sees.is_some() && leaf(&winner, state)?.is_none() => Ok(None),
             Some(rev) => {
                 let tree = RevTree::decode(row.tree_bytes).map_err(Malformed::from)?;
-                tree.leaf(rev)
-                    .map(|state| snapshot.leaf(rev, state, row.seq))
-                    .transpose()?
+                tree.leaf(rev).map_or(Ok(None), |state| leaf(rev, state))
             }
-        };
-        Ok(found.filter(|leaf| sight.sees(id, leaf)))
+        }
     }
 
     /// The document's whole tree and its seq; `None` when the document was never here.

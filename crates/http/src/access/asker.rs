@@ -41,15 +41,18 @@ pub(super) fn of_users(db: &Database, user: &Arc<User>, is_admin: bool, iteratio
         user: named(user),
         sees,
         takes: Some(takes),
+        ..Asker::default()
     }))
 }
 
 /// Sees what rights of `shows` are for, and takes what may be written.
 pub(super) fn of(db: &Database, user: &User, access: &Access<'_>, shows: Rights, bound: &Bound) -> Database {
-    let sees: Option<Sees> = match access.whole.any_of(shows) {
-        true => None,
-        false => Some(sees(parts(access, shows, bound))),
-    };
+    let (mut sees, mut tombstones_of) = (None, Vec::new());
+    if !access.whole.any_of(shows) {
+        let parts = parts(access, shows, bound);
+        tombstones_of.extend(parts.iter().filter_map(|part| part.feed.clone()));
+        sees = Some(self::sees(parts));
+    }
     let writes = Rights::WRITE | Rights::REPLICATE_IN;
     let takes = match access.whole.all_of(Rights::ALL) {
         true => None,
@@ -58,11 +61,20 @@ pub(super) fn of(db: &Database, user: &User, access: &Access<'_>, shows: Rights,
     db.on_behalf(Arc::new(Asker {
         user: named(user),
         sees,
+        tombstones_of,
         takes,
     }))
 }
 
-fn sees(parts: Vec<(Rights, Arc<Selector>)>) -> Sees {
+/// What some rights are bound to.
+struct Part {
+    has: Rights,
+    selector: Arc<Selector>,
+    /// The named feed whose selector it is.
+    feed: Option<Box<str>>,
+}
+
+fn sees(parts: Vec<Part>) -> Sees {
     Arc::new(move |seen: &Seen<'_>| {
         let pieces = Pieces {
             id: seen.id,
@@ -71,32 +83,37 @@ fn sees(parts: Vec<(Rights, Arc<Selector>)>) -> Sees {
             body: seen.body,
             attachments: seen.attachments,
         };
-        let mut selectors = parts.iter().map(|(_, selector)| selector);
+        let mut selectors = parts.iter().map(|part| &part.selector);
         selectors.any(|selector| document::is_selected(selector, pieces, &[]))
     })
 }
 
 /// What parts with one of these rights are bound to.
-fn parts(access: &Access<'_>, rights: Rights, bound: &Bound) -> Vec<(Rights, Arc<Selector>)> {
+fn parts(access: &Access<'_>, rights: Rights, bound: &Bound) -> Vec<Part> {
     let parts = access.parts.iter().filter(|(has, _)| has.any_of(rights));
-    let selector = |only: &Only| match only {
-        Only::Selector(selector) => Some(selector.clone()),
-        Only::Feed(name) => bound.selector(name).cloned(),
+    let part = |(has, only): &(Rights, &Only)| {
+        let (selector, feed) = match *only {
+            Only::Selector(selector) => (selector.clone(), None),
+            Only::Feed(name) => (bound.selector(name)?.clone(), Some(name.as_str().into())),
+        };
+        Some(Part {
+            has: *has,
+            selector,
+            feed,
+        })
     };
-    parts
-        .filter_map(|(has, only)| Some((*has, selector(only)?)))
-        .collect()
+    parts.filter_map(part).collect()
 }
 
 /// What someone may write.
 struct Writer {
     named: bool,
     whole: Rights,
-    parts: Vec<(Rights, Arc<Selector>)>,
+    parts: Vec<Part>,
 }
 
 impl Writer {
-    fn new(user: &User, whole: Rights, parts: Vec<(Rights, Arc<Selector>)>) -> Writer {
+    fn new(user: &User, whole: Rights, parts: Vec<Part>) -> Writer {
         Writer {
             named: user.name.is_some(),
             whole,
@@ -125,8 +142,8 @@ impl Writer {
         let selectors: Vec<&Selector> = self
             .parts
             .iter()
-            .filter(|(rights, _)| rights.any_of(right))
-            .map(|(_, selector)| &**selector)
+            .filter(|part| part.has.any_of(right))
+            .map(|part| &*part.selector)
             .collect();
         if selectors.is_empty() {
             return Err(self.refused(format!("This needs the right to {right} in this database.")));

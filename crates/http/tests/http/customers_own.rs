@@ -4,6 +4,7 @@ use crate::customers::{ann, server};
 use crate::exchange::{content, naming};
 use crate::harness::{Answer, Server};
 use serde_json::json;
+use trunkline_http::Config;
 use trunkline_wire::exchange::{Frame, Reader};
 
 const HERS: &str = r#"{"account":"acme"}"#;
@@ -75,6 +76,52 @@ async fn she_reads_contents_of_documents_that_she_sees() {
     }
     assert_eq!(server.get(&secret).await.text(), "secret");
     assert_eq!(server.get(&said).await.text(), "said");
+}
+
+#[tokio::test]
+async fn she_hears_of_the_end_of_what_was_in_her_feed() {
+    let server = server().await;
+    let design = json!({ "feeds": { "acme": { "selector": { "account": "acme" } } } });
+    server
+        .put("/calls/_design/feeds", Some(design))
+        .await
+        .is(201, json!({}));
+    // Answers once it is built.
+    server
+        .get("/calls/_changes?feed_name=feeds/acme")
+        .await
+        .is(200, json!({}));
+    let grant = json!({ "roles": ["acme"], "may": ["read", "replicate-out"], "feed": "feeds/acme" });
+    server
+        .put("/calls/_security", Some(json!({ "grants": [grant] })))
+        .await
+        .is(200, json!({}));
+    let hers = Server::with(Config::default()).await;
+    let remote = server.url.replace("http://", "http://ann:one@") + "/calls";
+    let pull = json!({ "source": remote, "target": "mine", "create_target": true });
+    let ids = async || {
+        hers.post("/_replicate", pull.clone())
+            .await
+            .is(200, json!({ "ok": true }));
+        let rows = hers.get("/mine/_all_docs").await.json()["rows"].clone();
+        let rows = rows.as_array().unwrap().iter();
+        rows.map(|row| row["id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids().await, ["a1", "a2"]);
+    for id in ["a1", "e1"] {
+        let rev = server.get(&format!("/calls/{id}")).await.rev_of_doc();
+        let path = format!("/calls/{id}?rev={rev}");
+        server.call("DELETE", &path, None).await.is(200, json!({}));
+    }
+    assert_eq!(ids().await, ["a2"]);
+    hers.get("/mine/a1").await.fails(404, "not_found", "deleted");
+    for (id, reason) in [("a1", "deleted"), ("e1", "missing")] {
+        let path = format!("/calls/{id}");
+        ann(&server, "GET", &path, None)
+            .await
+            .fails(404, "not_found", reason);
+    }
 }
 
 #[tokio::test]

@@ -12,10 +12,12 @@
 mod build;
 mod check;
 mod define;
+mod followed;
 mod read;
 
 pub(crate) use check::check;
 pub(crate) use define::redefined;
+pub(crate) use followed::Followed;
 
 use crate::Error;
 use crate::tables::bytes::Malformed;

@@ -28,6 +28,7 @@ mod seen_answers;
 mod seen_contents;
 mod seen_locals;
 mod seen_refused;
+mod seen_tombstones;
 mod support;
 mod taken;
 mod taken_together;

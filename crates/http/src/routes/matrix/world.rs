@@ -35,6 +35,15 @@ const DOCS: &str = r#"{"docs":[
         "filters":{"f":"function (doc) { return true; }"},"feeds":{"all":{"selector":{}},"acme":{"selector":{"account":"acme"}}}}
 ]}"#;
 
+/// A document that its account sees, and what ends it and a losing revision: with words of the other.
+const LAST: [&str; 2] = [
+    r#"{"new_edits":false,"docs":[{"_id":"mine-3","_rev":"1-a","account":"acme"}]}"#,
+    r#"{"new_edits":false,"docs":[
+    {"_id":"mine-3","_rev":"2-b","_revisions":{"start":2,"ids":["b","a"]},"_deleted":true,"note":"theirs"},
+    {"_id":"mine-1","_rev":"1-0","_deleted":true,"note":"theirs"},
+    {"_id":"theirs-3","_rev":"1-a","_deleted":true,"note":"theirs"}]}"#,
+];
+
 /// Every kind of user: its name in the test's words, who it is, what it has.
 pub(super) fn kinds() -> Vec<(String, Arc<User>, Has)> {
     let user = |name: Option<&str>, role: &str| {
@@ -140,9 +149,11 @@ impl World {
             .find(|(kind, ..)| kind == "a server admin")
             .unwrap()
             .1;
-        let (status, text) = world.ask(&root, "POST", "/{db}/_bulk_docs", None, docs).await;
-        assert_eq!(status, StatusCode::CREATED, "{text}");
-        db.build_feeds().unwrap();
+        for docs in [docs, LAST[0], LAST[1]] {
+            let (status, text) = world.ask(&root, "POST", "/{db}/_bulk_docs", None, docs).await;
+            assert_eq!(status, StatusCode::CREATED, "{text}");
+            db.build_feeds().unwrap();
+        }
         world
     }
 
