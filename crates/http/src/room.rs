@@ -54,6 +54,13 @@ impl Rooms {
 }
 
 impl Room {
+    /// Gives back what is more than `bytes`.
+    pub(crate) fn keep(&mut self, bytes: usize) {
+        if let Some(permit) = &mut self.0 {
+            drop(permit.split(permit.num_permits().saturating_sub(bytes)));
+        }
+    }
+
     fn bytes(&self) -> usize {
         self.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
     }
@@ -76,7 +83,12 @@ mod tests {
         assert!(matches!(rooms.grow(&mut second, 41, 90).await, Err(Error::Busy)));
         drop(first);
         rooms.grow(&mut second, 41, 90).await.unwrap();
-        drop(second);
+        let held = second.bytes();
+        second.keep(held + 1);
+        assert_eq!(second.bytes(), held);
+        second.keep(41);
+        let rest = rooms.take(59).await.unwrap();
+        drop((second, rest));
         rooms.take(100).await.unwrap();
     }
 }

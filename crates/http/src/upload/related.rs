@@ -6,10 +6,11 @@ use crate::error::{Error, Result};
 use crate::request::header_text;
 use crate::room::Room;
 use crate::{body, edit, encoding};
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header;
 use trunkline_core::attachment::{AttachmentEdit, AttachmentSource};
+use trunkline_core::limits::{MULTIPART_DOC_BYTES_MAX, PART_HEADER_BYTES_MAX, REQUEST_ROOM_FIRST_BYTES};
 use trunkline_store::{Database, StagedContents};
 use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
 use trunkline_wire::document::{self, IncomingDoc};
@@ -27,16 +28,14 @@ pub(crate) async fn receive(
 ) -> Result<(IncomingDoc, Staged, Room)> {
     let content_type = header_text(request.headers(), header::CONTENT_TYPE).unwrap_or_default();
     let reader = DocumentReader::new(content_type)?;
+    let announced = body::announced(&request).unwrap_or(0);
     let body = encoding::decode(request).await?.into_body();
     let mut parts = Parts {
         reader,
         body,
         bytes_left: app.config().request_bytes_max,
     };
-    let DocumentEvent::Doc(json) = parts.next().await? else {
-        return Err(Error::bad("The first part must be the document"));
-    };
-    let room = app.rooms.take(json.len()).await?;
+    let (json, room) = body::in_time(app, parts.document(app, announced)).await?;
     let mut doc = document::parse(&json)?;
     if interactive {
         edit::check(db, id, &doc.body, doc.deleted).await?;
@@ -57,6 +56,10 @@ pub(crate) async fn receive(
     Ok((doc, (attachments, staged), room))
 }
 
+fn no_document() -> Error {
+    Error::bad("The first part must be the document")
+}
+
 struct Parts {
     reader: DocumentReader,
     body: Body,
@@ -64,23 +67,54 @@ struct Parts {
 }
 
 impl Parts {
+    /// The document's JSON text, and its room in memory, which is taken as it comes.
+    async fn document(&mut self, app: &App, announced: u64) -> Result<(Vec<u8>, Room)> {
+        let bytes_max = MULTIPART_DOC_BYTES_MAX.min(app.config().request_buffer_bytes_max);
+        let first = REQUEST_ROOM_FIRST_BYTES.min(bytes_max);
+        let first = usize::try_from(announced).map_or(first, |announced| announced.min(first));
+        let mut room = app.rooms.take(first).await?;
+        let mut came = 0;
+        loop {
+            match self.reader.next_event()? {
+                DocumentEvent::More if came > bytes_max + PART_HEADER_BYTES_MAX => {
+                    return Err(Error::TooLarge);
+                }
+                DocumentEvent::More => {
+                    let bytes = self.more().await?.ok_or_else(no_document)?;
+                    came += bytes.len();
+                    app.rooms.grow(&mut room, came.min(bytes_max), bytes_max).await?;
+                    self.reader.feed(&bytes);
+                }
+                DocumentEvent::Doc(json) => {
+                    room.keep(json.len());
+                    return Ok((json, room));
+                }
+                _ => return Err(no_document()),
+            }
+        }
+    }
+
     async fn next(&mut self) -> Result<DocumentEvent> {
         loop {
             match self.reader.next_event()? {
-                DocumentEvent::More => match body::next(&mut self.body).await? {
-                    Some(bytes) => {
-                        let left = self.bytes_left.checked_sub(bytes.len() as u64);
-                        self.bytes_left = left.ok_or(Error::TooLarge)?;
-                        self.reader.feed(&bytes);
-                    }
-                    None => {
-                        self.reader.finish()?;
-                        return Ok(DocumentEvent::Closed);
-                    }
+                DocumentEvent::More => match self.more().await? {
+                    Some(bytes) => self.reader.feed(&bytes),
+                    None => return Ok(DocumentEvent::Closed),
                 },
                 event => return Ok(event),
             }
         }
+    }
+
+    /// Bytes to feed; `None` at the end of all parts.
+    async fn more(&mut self) -> Result<Option<Bytes>> {
+        let Some(bytes) = body::next(&mut self.body).await? else {
+            self.reader.finish()?;
+            return Ok(None);
+        };
+        let left = self.bytes_left.checked_sub(bytes.len() as u64);
+        self.bytes_left = left.ok_or(Error::TooLarge)?;
+        Ok(Some(bytes))
     }
 
     async fn upload(

@@ -4,7 +4,7 @@ use crate::harness::Server;
 use crate::sockets::connect;
 use serde_json::json;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use trunkline_http::Config;
 
@@ -74,9 +74,7 @@ async fn bodies_of_unknown_length_count_as_they_come() {
         }
         client.write_all(b"0\r\n\r\n").await.unwrap();
         let mut answer = [0; 12];
-        tokio::io::AsyncReadExt::read_exact(&mut client, &mut answer)
-            .await
-            .unwrap();
+        client.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer[9..], status.as_bytes());
     }
 }
@@ -109,8 +107,45 @@ async fn what_is_announced_takes_no_room_before_it_comes() {
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&[b' '; 20_000]).await.unwrap();
     let mut answer = [0; 12];
-    tokio::io::AsyncReadExt::read_exact(&mut stream, &mut answer)
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+}
+
+/// A document whose attachments follow counts as others do.
+#[tokio::test]
+async fn a_document_before_its_attachments_takes_room_as_it_comes() {
+    let server = Server::with(Config {
+        request_buffer_bytes_max: 1 << 20,
+        request_buffers_bytes_max: 1 << 20,
+        request_buffers_wait_ms: 20,
+        ..Config::default()
+    })
+    .await;
+    server.put("/db", None).await.is(201, json!({}));
+    let head = "PUT /db/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000000\r\n\
+                Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\n\r\n{";
+    let mut parts = connect(&server).await;
+    parts.write_all(head.as_bytes()).await.unwrap();
+    parts.write_all(&[b' '; 600_000]).await.unwrap();
+    let doc = json!({ "text": "x".repeat(300_000) });
+    let mut tried = 0;
+    while server
+        .put(&format!("/db/doc{tried}"), Some(doc.clone()))
         .await
-        .unwrap();
+        .status
+        != 503
+    {
+        tried += 1;
+        assert!(tried < 200);
+    }
+    drop(parts);
+    while server.put("/db/after", Some(doc.clone())).await.status != 201 {}
+    // What is not yet the document takes none beyond its bound.
+    let mut endless = connect(&server).await;
+    let head = head.replace("--b\r\n\r\n{", "");
+    endless.write_all(head.as_bytes()).await.unwrap();
+    let _ = endless.write_all(&[b' '; 2_000_000]).await;
+    let mut answer = [0; 12];
+    endless.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 413");
 }
