@@ -336,11 +336,12 @@ impl Peer for Link {
     async fn content(
         &self,
         content: &Content,
+        of: Option<&str>,
         from: u64,
     ) -> Result<mpsc::Receiver<Result<Bytes, PeerError>>, PeerError> {
         let life = self.reach().await?.life;
         let bytes = self
-            .call(|peer| async move { peer.content(content, from).await })
+            .call(|peer| async move { peer.content(content, of, from).await })
             .await?;
         Ok(self.carry(bytes, life))
     }

@@ -94,7 +94,7 @@ async fn bytes_go_on_where_a_cut_left_off_and_documents_come_with_their_checkpoi
     };
     assert!(begun <= 300_000);
 
-    let mut rest = source.content(content, begun).await.unwrap();
+    let mut rest = source.content(content, None, begun).await.unwrap();
     let (sender, bytes) = mpsc::channel(1);
     tokio::spawn(async move {
         while let Some(chunk) = rest.recv().await {
@@ -106,7 +106,7 @@ async fn bytes_go_on_where_a_cut_left_off_and_documents_come_with_their_checkpoi
     let written = target.bulk_docs(docs, Some(log)).await.unwrap();
     assert_eq!((written.refused.len(), written.log_number), (0, Some(1)));
     assert!(target.replication_log("run").await.unwrap().is_some());
-    let (mut arriving, mut arrived) = (target.content(content, 0).await.unwrap(), Vec::new());
+    let (mut arriving, mut arrived) = (target.content(content, None, 0).await.unwrap(), Vec::new());
     while let Some(chunk) = arriving.recv().await {
         arrived.extend_from_slice(&chunk.unwrap());
     }

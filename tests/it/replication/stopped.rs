@@ -128,7 +128,7 @@ async fn nothing_waits_for_ever_for_a_stopped_node() {
     let up_bytes = Bytes::from([&b"up"[..], &voice].concat());
     let mut feed = target.changes(feed_ask(true, false)).await.unwrap();
     feed.next().await.unwrap().unwrap();
-    let mut arriving = target.content(&down, 0).await.unwrap();
+    let mut arriving = target.content(&down, None, 0).await.unwrap();
     arriving.recv().await.unwrap().unwrap();
     let (chunks, bytes) = mpsc::channel(1);
     let (sender, content, all) = (Arc::clone(&target), up.clone(), up_bytes.clone());
