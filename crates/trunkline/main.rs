@@ -179,7 +179,9 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Err(failure) => {
-            cli::output::tell(format_args!("trunkline: {failure}"));
+            for line in failure.lines() {
+                cli::output::tell(format_args!("trunkline: {line}"));
+            }
             ExitCode::FAILURE
         }
     }

@@ -10,6 +10,7 @@ use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use std::error::Error;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_rustls::TlsAcceptor;
@@ -111,6 +112,28 @@ impl fmt::Display for TlsError {
 }
 
 impl Error for TlsError {}
+
+/// What is wrong with the files of one, each told.
+pub(crate) fn wrong_files(tls: &Tls) -> Vec<TlsError> {
+    let revoked = tls.client_crl_file.as_deref();
+    let wrong = [
+        files::chain(&tls.certificate).err(),
+        files::key(&tls.key).err(),
+        tls.client_authorities.as_deref().and_then(wrong_authorities),
+        revoked.and_then(|path| files::revoked(path).err()),
+    ];
+    let mut wrong: Vec<TlsError> = wrong.into_iter().flatten().collect();
+    if wrong.is_empty() {
+        // Whether they fit together.
+        wrong.extend(config(tls).err());
+    }
+    wrong
+}
+
+/// What is wrong with a file of authorities.
+pub(crate) fn wrong_authorities(path: &Path) -> Option<TlsError> {
+    files::authorities(path).err()
+}
 
 fn config(tls: &Tls) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -3,7 +3,7 @@
 use super::Failure;
 use super::output::{say, tell};
 use super::serve::log_filter;
-use super::settings::{ConfigFile, kept, sources};
+use super::settings::{ConfigFile, kept, open, sources};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,7 +22,8 @@ pub(crate) struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Say whether a settings file is right; exit code 1 when it is not
+    /// Say whether a settings file is right, and the certificates and directories that it names; a line for each mistake,
+    /// and exit code 1, when not
     Check {
         /// The file
         #[arg(
@@ -45,21 +46,25 @@ enum ConfigCommand {
 pub(crate) fn run(args: &ConfigArgs) -> Result<ExitCode, Failure> {
     match &args.command {
         Some(ConfigCommand::Check { file }) => check(file)?,
-        Some(ConfigCommand::Show { dir, file }) => show(Live::open(sources(dir, file)?)?)?,
+        Some(ConfigCommand::Show { dir, file }) => show(open(sources(dir, file)?)?)?,
         None => say(example().trim_end())?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn check(file: &Path) -> Result<(), Failure> {
-    let (live, warnings) = Live::open(Sources {
+    let (live, warnings) = open(Sources {
         file: Some(file.to_owned()),
         file_is_named: true,
         // Beside it is who is an administrator, if it is in the store's directory.
         kept: file.parent().map(kept),
         ..Sources::default()
     })?;
-    log_filter(&live.process())?;
+    let process = live.process();
+    let mut wrong = process.wrong_files();
+    wrong.extend(process.wrong_peer_files());
+    wrong.extend(log_filter(&process).err().map(|failure| failure.to_string()));
+    Failure::unless_none(wrong)?;
     for warning in warnings {
         tell(format_args!("trunkline: {warning}"));
     }

@@ -10,6 +10,8 @@ use std::io;
 pub(crate) enum Failure {
     /// What went wrong.
     Message(String),
+    /// Several things did, a line each.
+    Lines(Vec<String>),
     /// Whoever reads our output has gone away (`trunkline export … | head`); nothing to tell.
     OutputClosed,
 }
@@ -17,6 +19,22 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Failure {
         Failure::Message(message.into())
+    }
+
+    /// Unless there are none of them.
+    pub(crate) fn unless_none(lines: Vec<String>) -> Result<(), Failure> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::Lines(lines))
+    }
+
+    /// What to tell, line by line. Whatever a server or a file put into a message, it stays one line.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        match self {
+            Failure::Lines(lines) => lines.iter().map(|line| one_line(line)).collect(),
+            failure => vec![failure.to_string()],
+        }
     }
 
     /// A failure of writing output.
@@ -31,8 +49,8 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // Whatever a server or a file put into a message, it stays one line.
             Failure::Message(message) => f.write_str(&one_line(message)),
+            Failure::Lines(lines) => f.write_str(&one_line(&lines.join("; "))),
             Failure::OutputClosed => f.write_str("nobody reads the output"),
         }
     }

@@ -1,13 +1,13 @@
 //! `trunkline init`: a server's administrator.
 
 use super::output::say;
-use super::settings::{ConfigFile, kept, sources};
+use super::settings::{ConfigFile, kept, open, sources};
 use super::{Failure, password};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use trunkline::http::hash_admin;
-use trunkline::http::settings::{Live, Sources, Value};
+use trunkline::http::settings::{Sources, Value};
 
 /// What `init` takes.
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, Failure> {
     let is_ours = |(name, _): &(String, String)| name != PASSWORD && name != "TRUNKLINE_USER";
     let environment = all.environment.iter().filter(|variable| is_ours(variable));
     let environment = environment.cloned().collect();
-    let (live, _) = Live::open(Sources { environment, ..all })?;
+    let (live, _) = open(Sources { environment, ..all })?;
     let password = password::of(&args.user, true)?;
     if args.hash {
         let hash = hash_admin(&live.now().authentication.passwords, &password);

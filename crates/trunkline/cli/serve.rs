@@ -4,7 +4,7 @@ use super::audit_log::AuditLog;
 use super::listen::Listening;
 use super::location::explain;
 use super::output::say;
-use super::settings::{ConfigFile, sources};
+use super::settings::{ConfigFile, open, sources};
 use super::signals::{Hangup, Stop};
 use super::{Failure, listen, trust};
 use clap::Args;
@@ -72,8 +72,11 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
         flags: flags(args)?,
         ..sources(&args.dir, &args.file)?
     };
-    let (live, warnings) = Live::open(sources)?;
+    let (live, mut warnings) = open(sources)?;
     let process = live.process();
+    Failure::unless_none(process.wrong_files())?;
+    // Replications that need them fail with the same words; the others need not wait.
+    warnings.extend(process.wrong_peer_files());
     let audit = start_log(&process)?;
     for warning in warnings {
         tracing::warn!("{warning}");

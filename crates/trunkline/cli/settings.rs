@@ -3,7 +3,7 @@
 use super::Failure;
 use clap::Args;
 use std::path::{Path, PathBuf};
-use trunkline::http::settings::Sources;
+use trunkline::http::settings::{Live, Sources};
 
 /// Where the operator's file is.
 #[derive(Debug, Args)]
@@ -22,6 +22,11 @@ pub(crate) fn sources(dir: &Path, file: &ConfigFile) -> Result<Sources, Failure>
         environment: environment()?,
         ..Sources::default()
     })
+}
+
+/// Reads them, with what to warn of; every mistake is a line.
+pub(crate) fn open(sources: Sources) -> Result<(Live, Vec<String>), Failure> {
+    Live::open(sources).map_err(|problem| Failure::Lines(problem.lines().to_vec()))
 }
 
 /// The file of what is set while a server runs.

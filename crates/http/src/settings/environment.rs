@@ -2,7 +2,7 @@
 
 use super::key::Holds;
 use super::layer::Layer;
-use super::{Problem, Value, keys, nearest};
+use super::{Value, keys, nearest};
 use std::collections::BTreeMap;
 
 /// Before the name of each of our variables.
@@ -19,8 +19,8 @@ const SHORT: [(&str, &str, &str); 3] = [
     ("TRUNKLINE_SECRETS", "replication", "secrets"),
 ];
 
-/// What the variables set, and what to warn of.
-pub(super) fn read(variables: &[(String, String)]) -> Result<(Layer, Vec<String>), Problem> {
+/// What the variables set, their mistakes, and what to warn of.
+pub(super) fn read(variables: &[(String, String)]) -> (Layer, Vec<String>) {
     let ours: BTreeMap<&str, &str> = variables
         .iter()
         .filter(|(name, _)| name.starts_with(PREFIX))
@@ -33,14 +33,12 @@ pub(super) fn read(variables: &[(String, String)]) -> Result<(Layer, Vec<String>
             .get(short)
             .filter(|_| !ours.contains_key(name(section, key).as_str()));
         if let Some(text) = text {
-            let read = layer.read(section, key, text);
-            read.map_err(|wrong| Problem::new(format!("{short}: {wrong}")))?;
+            take(&mut layer, short, (section, key), text);
         }
     }
     for (variable, text) in &ours {
         if let Some((section, key)) = names.get(*variable) {
-            let read = layer.read(section, key, text);
-            read.map_err(|wrong| Problem::new(format!("{variable}: {wrong}")))?;
+            take(&mut layer, variable, (section, key), text);
         } else if !is_other(variable) && !is_service_link(variable, text) {
             let all = names
                 .keys()
@@ -52,16 +50,25 @@ pub(super) fn read(variables: &[(String, String)]) -> Result<(Layer, Vec<String>
                 .iter()
                 .find(|section| variable.starts_with(&name(section.name, "")))
             {
-                return Err(Problem::new(match section.holds {
+                layer.mistake(match section.holds {
                     Holds::Keys(_) => unknown,
                     Holds::Names(_) => format!("{variable}: [{}] is set in the file alone", section.name),
-                }));
+                });
+            } else {
+                warnings.push(unknown);
             }
-            warnings.push(unknown);
         }
     }
-    add_administrator(&mut layer, &ours)?;
-    Ok((layer, warnings))
+    if let Err(wrong) = add_administrator(&mut layer, &ours) {
+        layer.mistake(wrong);
+    }
+    (layer, warnings)
+}
+
+fn take(layer: &mut Layer, variable: &str, (section, key): (&str, &str), text: &str) {
+    if let Err(wrong) = layer.read(section, key, text) {
+        layer.mistake(format!("{variable}: {wrong}"));
+    }
 }
 
 /// Every variable, with its section and key.
@@ -98,17 +105,15 @@ fn is_service_link(variable: &str, text: &str) -> bool {
         || variable.ends_with("_PORT") && text.contains("://")
 }
 
-fn add_administrator(layer: &mut Layer, ours: &BTreeMap<&str, &str>) -> Result<(), Problem> {
-    let lacks = |one: &str, other: &str| Problem::new(format!("{one} is set, and {other} is not"));
+fn add_administrator(layer: &mut Layer, ours: &BTreeMap<&str, &str>) -> Result<(), String> {
+    let lacks = |one: &str, other: &str| format!("{one} is set, and {other} is not");
     match (ours.get(USER), ours.get(PASSWORD)) {
         (None, None) => Ok(()),
         (Some(_), None) => Err(lacks(USER, PASSWORD)),
         (None, Some(_)) => Err(lacks(PASSWORD, USER)),
         (Some(user), Some(password)) if user.is_empty() || password.is_empty() => {
-            Err(Problem::new(format!("{USER} and {PASSWORD} must not be empty")))
+            Err(format!("{USER} and {PASSWORD} must not be empty"))
         }
-        (Some(user), Some(password)) => layer
-            .add("admins", user, Value::Text((*password).to_owned()))
-            .map_err(Problem::new),
+        (Some(user), Some(password)) => layer.add("admins", user, Value::Text((*password).to_owned())),
     }
 }

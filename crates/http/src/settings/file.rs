@@ -10,8 +10,12 @@ use toml::de::{DeTable, DeValue};
 /// Bytes of a settings file: some thousand administrators.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
-/// What the file sets; nothing, if there is none.
-pub(super) fn read(path: &Path) -> Result<Layer, Problem> {
+/// What the file sets, and its mistakes; nothing, if there is none.
+pub(super) fn read(path: &Path) -> Layer {
+    text(path).map_or_else(Layer::from, |text| parse(&text, path))
+}
+
+fn text(path: &Path) -> Result<String, Problem> {
     let wrong = |cause: io::Error| Problem::new(format!("{}: {cause}", path.display()));
     match std::fs::metadata(path) {
         Ok(data) if data.len() > FILE_BYTES_MAX => {
@@ -21,40 +25,48 @@ pub(super) fn read(path: &Path) -> Result<Layer, Problem> {
             )));
         }
         Ok(_) => {}
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Layer::default()),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
         Err(cause) => return Err(wrong(cause)),
     }
-    parse(&std::fs::read_to_string(path).map_err(wrong)?, path)
+    std::fs::read_to_string(path).map_err(wrong)
 }
 
-/// What the text of a file sets.
-pub(super) fn parse(text: &str, path: &Path) -> Result<Layer, Problem> {
+/// What the text of a file sets, and its mistakes. Of text that is not TOML the first.
+pub(super) fn parse(text: &str, path: &Path) -> Layer {
     let wrong = |at: usize, what: &str| {
         let lines = text.bytes().take(at).filter(|byte| *byte == b'\n').count();
-        Problem::new(format!("{}, line {}: {what}", path.display(), lines + 1))
+        format!("{}, line {}: {what}", path.display(), lines + 1)
     };
-    let table = DeTable::parse(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        wrong(at, error.message())
-    })?;
     let mut layer = Layer::default();
+    let table = match DeTable::parse(text) {
+        Ok(table) => table,
+        Err(error) => {
+            let at = error.span().map_or(0, |span| span.start);
+            layer.mistake(wrong(at, error.message()));
+            return layer;
+        }
+    };
     for (name, held) in table.get_ref() {
         let section = name.get_ref().as_ref();
         let at = name.span().start;
         if keys::section(section).is_none() {
-            return Err(wrong(at, &unknown_section(section)));
+            layer.mistake(wrong(at, &unknown_section(section)));
+            continue;
         }
         let Some(held) = held.get_ref().as_table() else {
-            return Err(wrong(at, &format!("[{section}] must be a section")));
+            layer.mistake(wrong(at, &format!("[{section}] must be a section")));
+            continue;
         };
         for (key, value) in held {
             let put = read_value(value)
                 .ok_or_else(|| misfit(section, key.get_ref()))
                 .and_then(|value| layer.add(section, key.get_ref(), value));
-            put.map_err(|what| wrong(key.span().start, &what))?;
+            if let Err(what) = put {
+                layer.mistake(wrong(key.span().start, &what));
+            }
         }
     }
-    Ok(layer)
+    layer
 }
 
 /// What to say of a value that is of no kind at all: what the key takes, if there is one.

@@ -4,13 +4,37 @@ use super::key::Holds;
 use super::{Origin, Problem, Settings, Value, keys, nearest};
 use std::collections::BTreeMap;
 
-/// What one place sets: checked values by section and key.
+/// What one place sets: checked values by section and key; and what it would, if it were right.
 #[derive(Clone, Default)]
 pub(super) struct Layer {
     values: BTreeMap<(String, String), Value>,
+    mistakes: Vec<String>,
+}
+
+impl From<Problem> for Layer {
+    fn from(problem: Problem) -> Layer {
+        Layer {
+            mistakes: problem.lines().to_vec(),
+            ..Layer::default()
+        }
+    }
 }
 
 impl Layer {
+    /// Remembers that something cannot be taken. The place counts for nothing then, but all of its mistakes are told.
+    pub(super) fn mistake(&mut self, what: String) {
+        self.mistakes.push(what);
+    }
+
+    pub(super) fn mistakes(&self) -> &[String] {
+        &self.mistakes
+    }
+
+    /// All of it, if it is right.
+    pub(super) fn sound(self) -> Result<Layer, Problem> {
+        Problem::unless_none(self.mistakes.clone()).map(|()| self)
+    }
+
     /// Adds a value; the error says what is wrong with it, but not where it is.
     pub(super) fn add(&mut self, section: &str, key: &str, value: Value) -> Result<(), String> {
         let found = known(section, key)?;
@@ -63,10 +87,9 @@ impl Layer {
         settings: &mut Settings,
         origins: &mut BTreeMap<(String, String), Origin>,
         origin: Origin,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), String> {
         for (section, key, value) in self.iter() {
-            let put = known(section, key).and_then(|found| found.put(settings, key, value.clone()));
-            put.map_err(Problem::new)?;
+            known(section, key).and_then(|found| found.put(settings, key, value.clone()))?;
             origins.insert((section.to_owned(), key.to_owned()), origin);
         }
         Ok(())

@@ -43,7 +43,7 @@ impl Live {
 
     /// Reads all the sources; with what to warn of. Takes a while if a password is to be hashed.
     pub fn open(sources: Sources) -> Result<(Live, Vec<String>), Problem> {
-        let (places, mut warnings) = Places::open(sources)?;
+        let (places, mut warnings) = Places::open(sources);
         if Hashed::has_clear(&places.file) {
             warnings.push(format!(
                 "{} has a password in clear; `trunkline init --hash` prints what to put in its place",
@@ -148,7 +148,7 @@ impl Live {
     /// changes. `who` is for the audit log. Blocks.
     pub fn reload(&self, who: &str) -> Result<Vec<String>, Problem> {
         let mut state = self.0.state.lock();
-        let file = state.places.read_file()?;
+        let file = state.places.read_file();
         let waiting = state.take_file(file)?;
         self.publish(&state);
         tracing::info!(target: crate::audit::TARGET, who, restart = ?waiting, "settings were read again");

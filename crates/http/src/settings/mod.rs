@@ -5,6 +5,7 @@
 //! ran, the environment, flags. A change is made in one layer, all are put over each other anew, and the result takes the
 //! place of what was in force as a whole, or not at all.
 
+mod checks;
 mod environment;
 mod example;
 mod field;
@@ -15,6 +16,7 @@ mod key;
 mod keys;
 mod layer;
 mod live;
+mod named_files;
 mod nearest;
 mod problem;
 mod process;
@@ -33,7 +35,6 @@ pub use shown::{Shown, Unchanged};
 pub use sources::{Origin, Sources};
 pub use value::{HIDDEN, Kind, Value};
 
-use crate::auth::{is_sound_key, rule};
 use crate::config::Config;
 
 /// Every setting of a server.
@@ -46,73 +47,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What is wrong with settings that are each right.
-    fn check(&self) -> Result<(), Problem> {
-        let process = &self.process;
-        if process.certificate.is_some() != process.key.is_some() {
-            return Err(Problem::new(
-                "[tls] needs both `certificate` and `key`, or neither",
-            ));
-        }
-        if process.peers.certificate.is_some() != process.peers.key.is_some() {
-            return Err(Problem::new(
-                "[replication] needs both `certificate` and `key`, or neither",
-            ));
-        }
-        if !process.tls_listen.is_empty() && process.certificate.is_none() {
-            return Err(Problem::new("[tls] listens, and has no `certificate`"));
-        }
-        if process.require_client_certificate && process.client_authorities.is_none() {
-            return Err(Problem::new(
-                "[tls] `require_client_certificate` needs `client_authorities`",
-            ));
-        }
-        if process.client_crl_file.is_some() && process.client_authorities.is_none() {
-            return Err(Problem::new("[tls] `client_crl_file` needs `client_authorities`"));
-        }
-        for address in process.listen.iter().chain(&process.tls_listen) {
-            if address.parse::<std::net::SocketAddr>().is_err() {
-                return Err(Problem::new(format!(
-                    "`listen` takes addresses with ports, such as 127.0.0.1:5984 and [::1]:5984; not {address:?}"
-                )));
-            }
-        }
-        for (name, password) in &self.config.admins {
-            if name.contains(':') {
-                return Err(Problem::new(format!(
-                    "`{name}` in [admins] has a `:`, which ends a name"
-                )));
-            }
-            if !hashed::is_sound(password.reveal()) {
-                return Err(Problem::new(format!(
-                    "`{name}` in [admins] begins as a hash does, and is none"
-                )));
-            }
-        }
-        self.check_keys_and_rules()?;
-        if let Some(domain) = &self.config.authentication.sessions.domain
-            && !is_host(domain)
-        {
-            return Err(Problem::new(format!(
-                "`domain` in [sessions] takes a host's name, such as example.com; not {domain:?}"
-            )));
-        }
-        let cors = &self.config.cors;
-        let is_origin = |origin: &&String| {
-            let host = origin.strip_prefix("https://").or(origin.strip_prefix("http://"));
-            *origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains('/'))
-        };
-        if let Some(origin) = cors.origins.iter().find(|origin| !is_origin(origin)) {
-            return Err(Problem::new(format!(
-                "`origins` in [cors] takes * and origins such as https://app.example; not {origin:?}"
-            )));
-        }
-        if cors.credentials && cors.origins.iter().any(|origin| origin == "*") {
-            return Err(Problem::new("[cors] takes no `credentials` with the origin *"));
-        }
-        Ok(())
-    }
-
     /// What is right, and may not be what was meant.
     fn warnings(&self) -> Vec<String> {
         let authentication = &self.config.authentication;
@@ -131,41 +65,6 @@ impl Settings {
         }
         warnings
     }
-
-    /// What would otherwise be found out by those who log in.
-    fn check_keys_and_rules(&self) -> Result<(), Problem> {
-        let authentication = &self.config.authentication;
-        for (name, key) in &authentication.jwt.keys {
-            if !is_sound_key(name, key.reveal()) {
-                return Err(Problem::new(format!(
-                    "`{name}` in [jwt_keys] must be called hmac:ID (base64), rsa:ID, ec:ID or eddsa:ID (PEM of a public key), and \
-                     be one"
-                )));
-            }
-        }
-        for (pattern, said) in &authentication.passwords.patterns {
-            if let Err(wrong) = rule(pattern) {
-                let wrong = wrong.to_string();
-                let last = wrong.lines().last().unwrap_or_default();
-                return Err(Problem::new(format!(
-                    "`{said}` in [password_rules] is no regular expression: {}",
-                    last.trim_start_matches("error: ")
-                )));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether it is a host's name, and nothing that ends an attribute of a cookie. A dot before it is usual, and ignored by
-/// browsers.
-fn is_host(text: &str) -> bool {
-    let text = text.strip_prefix('.').unwrap_or(text);
-    let is_label = |label: &str| {
-        let is_letter = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
-        !label.is_empty() && label.bytes().all(is_letter)
-    };
-    text.split('.').all(is_label)
 }
 
 #[cfg(test)]

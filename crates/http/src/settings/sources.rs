@@ -68,11 +68,13 @@ pub(super) type Origins = BTreeMap<(String, String), Origin>;
 
 impl Places {
     /// Reads them; with what to warn of.
-    pub(super) fn open(sources: Sources) -> Result<(Places, Vec<String>), Problem> {
-        let (environment, warnings) = environment::read(&sources.environment)?;
+    pub(super) fn open(sources: Sources) -> (Places, Vec<String>) {
+        let (environment, warnings) = environment::read(&sources.environment);
         let mut flags = Layer::default();
         for (section, key, text) in &sources.flags {
-            flags.read(section, key, text).map_err(Problem::new)?;
+            if let Err(wrong) = flags.read(section, key, text) {
+                flags.mistake(wrong);
+            }
         }
         let credentials = sources.environment.iter().find(|(name, _)| name == CREDENTIALS);
         let mut places = Places {
@@ -88,8 +90,8 @@ impl Places {
             file_is_named: sources.file_is_named,
             kept_path: sources.kept,
         };
-        places.file = places.read_file()?;
-        Ok((places, warnings))
+        places.file = places.read_file();
+        (places, warnings)
     }
 
     /// None but what a program says.
@@ -107,12 +109,12 @@ impl Places {
     }
 
     /// The operator's file, as it is now.
-    pub(super) fn read_file(&self) -> Result<Layer, Problem> {
+    pub(super) fn read_file(&self) -> Layer {
         let Some(path) = &self.file_path else {
-            return Ok(Layer::default());
+            return Layer::default();
         };
         if self.file_is_named && !path.exists() {
-            return Err(Problem::new(format!("{}: no such file", path.display())));
+            return Problem::new(format!("{}: no such file", path.display())).into();
         }
         file::read(path)
     }
@@ -133,18 +135,25 @@ impl Places {
         self.base.config = config;
     }
 
-    /// All of them over each other.
+    /// All of them over each other, if each is right and they fit together; else every mistake.
     pub(super) fn together(&self, file: &Layer, kept: &Layer) -> Result<(Settings, Origins), Problem> {
         let (mut settings, mut origins) = (self.base.clone(), Origins::new());
+        let mut mistakes = Vec::new();
         for (layer, origin) in [
             (file, Origin::File),
             (kept, Origin::Kept),
             (&self.environment, Origin::Environment),
             (&self.flags, Origin::Flag),
         ] {
-            layer.put(&mut settings, &mut origins, origin)?;
+            mistakes.extend_from_slice(layer.mistakes());
+            mistakes.extend(layer.put(&mut settings, &mut origins, origin).err());
         }
-        settings.check()?;
+        mistakes.extend(settings.wrong_values());
+        if mistakes.is_empty() {
+            // What is missing may be what a mistake meant.
+            mistakes.extend(settings.wrong_together());
+        }
+        Problem::unless_none(mistakes)?;
         let dirs = settings.process.secrets.iter().chain(&self.credentials);
         let dirs: Vec<PathBuf> = dirs.cloned().collect();
         if !dirs.is_empty() {

@@ -25,7 +25,7 @@ impl State {
             origins: Origins::new(),
             hashed: Hashed::default(),
         };
-        let (file, kept) = (state.places.file.clone(), state.read_kept()?);
+        let (file, kept) = (state.places.file.clone(), state.kept_layer());
         (state.settings, state.origins) = state.together(&file, &kept)?;
         Ok(state)
     }
@@ -56,9 +56,14 @@ impl State {
 
     /// What was set while a server ran. Read anew: `trunkline init` writes it, too.
     pub(super) fn read_kept(&self) -> Result<Layer, Problem> {
+        self.kept_layer().sound()
+    }
+
+    /// The same, with its mistakes.
+    fn kept_layer(&self) -> Layer {
         match self.places.kept_path() {
             Some(path) => file::read(path),
-            None => Ok(self.kept.clone()),
+            None => self.kept.clone(),
         }
     }
 
@@ -85,7 +90,7 @@ impl State {
 
     /// Takes another file of the operator's. Answers which keys wait for a restart.
     pub(super) fn take_file(&mut self, file: Layer) -> Result<Vec<String>, Problem> {
-        let kept = self.read_kept()?;
+        let kept = self.kept_layer();
         let (mut settings, origins) = self.together(&file, &kept)?;
         let waiting = self.hold_back(&mut settings);
         (self.places.file, self.settings, self.origins) = (file, settings, origins);

@@ -5,7 +5,8 @@ use crate::settings::{Settings, example, file, keys};
 use std::path::Path;
 
 fn parse(text: &str) -> Result<crate::settings::layer::Layer, String> {
-    file::parse(text, Path::new("trunkline.toml")).map_err(|problem| problem.to_string())
+    let layer = file::parse(text, Path::new("trunkline.toml"));
+    layer.sound().map_err(|problem| problem.to_string())
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod changes;
 mod files;
+mod mistakes;
 mod places;
 mod processes;
 mod warnings;
