@@ -86,14 +86,23 @@ impl Node {
 
     /// Starts a server with these options and variables, and waits until it listens.
     pub(crate) fn start_with(dir: &Path, options: &[&str], variables: &[(&str, &str)]) -> Node {
-        let mut child = Command::new(BINARY)
+        Node::listening(dir, Node::spawn(dir, options, variables))
+    }
+
+    /// The process of a server that starts.
+    pub(crate) fn spawn(dir: &Path, options: &[&str], variables: &[(&str, &str)]) -> Child {
+        Command::new(BINARY)
             .args(["serve", dir.to_str().unwrap()])
             .args(options)
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            .unwrap()
+    }
+
+    /// Waits until it listens.
+    pub(crate) fn listening(dir: &Path, mut child: Child) -> Node {
         let mut stderr = child.stderr.take().unwrap();
         let log = std::thread::spawn(move || {
             let mut log = String::new();
@@ -149,15 +158,15 @@ impl Node {
 
     /// Sends it a signal, `-STOP` for example.
     pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([signal, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        send(&self.child, signal);
     }
+}
+
+/// Sends a process a signal.
+pub(crate) fn send(child: &Child, signal: &str) {
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
+    assert!(sent.success());
 }
 
 impl Drop for Node {

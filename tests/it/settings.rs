@@ -1,7 +1,8 @@
 //! Settings of a server: from files, variables and flags, over HTTP, and read again.
 
-use crate::node::{Node, ask, fails, ok};
+use crate::node::{Node, ask, fails, ok, send};
 use serde_json::json;
+use std::io::Write;
 use std::time::Duration;
 
 #[test]
@@ -113,6 +114,32 @@ async fn the_file_is_read_again_when_asked_or_signalled() {
     assert_eq!(ask("GET", &seconds, None).await, (200, json!("11")));
     std::fs::write(&file, "[lockout]\nseconds = 13\n").unwrap();
     node.signal("-HUP");
+    while ask("GET", &seconds, None).await.1 != "13" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    node.stop();
+}
+
+#[tokio::test]
+async fn a_signal_during_the_start_is_heeded_once_it_runs() {
+    let temp = tempfile::tempdir().unwrap();
+    // A file that is read when the test says so.
+    let pipe = temp.path().join("settings.pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let options = ["--listen", "127.0.0.1:0", "--config", pipe.to_str().unwrap()];
+    let child = Node::spawn(temp.path(), &options, &[]);
+    // Opened once the other end is: the server starts, and waits for its settings.
+    let mut settings = std::fs::File::options().write(true).open(&pipe).unwrap();
+    send(&child, "-HUP");
+    settings.write_all(b"[lockout]\nseconds = 11\n").unwrap();
+    drop(settings);
+    let node = Node::listening(temp.path(), child);
+    // Opened once it reads them again. Meanwhile it tells nobody what is set.
+    let mut settings = std::fs::File::options().write(true).open(&pipe).unwrap();
+    settings.write_all(b"[lockout]\nseconds = 13\n").unwrap();
+    drop(settings);
+    let seconds = format!("{}/_node/_local/_config/lockout/seconds", node.url);
     while ask("GET", &seconds, None).await.1 != "13" {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
