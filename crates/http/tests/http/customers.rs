@@ -150,6 +150,15 @@ async fn she_replicates_her_own() {
         .is(200, json!({ "ok": true }));
     assert_eq!(ids(&hers.get("/mine/_all_docs").await, "rows"), ["a1", "a2"]);
     assert_eq!(hers.get("/mine/a2/a.wav").await.text(), "said");
+    let mut later = once.clone();
+    later["attachments"] = json!("lazy");
+    let told = hers.post("/_replicate", later).await;
+    assert!(told.status >= 400, "{}", told.text());
+    assert!(
+        told.text().contains("`attachments` must not be `lazy`"),
+        "{}",
+        told.text()
+    );
     let sound = json!({ "content_type": "audio/wav", "data": "aGVhcmQ=" });
     for (id, account) in [("a4", "acme"), ("e4", "emca")] {
         let call = json!({ "account": account, "_attachments": { "b.wav": &sound } });

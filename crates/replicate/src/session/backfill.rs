@@ -3,12 +3,12 @@
 use super::batch::Lane;
 use super::contents::{Fate, Sought, bring};
 use super::{AttachmentMode, Run};
-use crate::peer::{PeerError, PeerErrorKind};
+use crate::peer::{Peer, PeerError, PeerErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::task::AbortOnDropHandle;
-use trunkline_core::attachment::{Content, ContentHash};
+use trunkline_core::attachment::{Content, ContentHash, Encoding};
 
 /// Contents asked of the target at once.
 const WALK_CONTENTS: usize = 100;
@@ -46,7 +46,7 @@ pub(super) async fn is_due(run: &Run) -> Result<bool, PeerError> {
     match (run.spec.attachments, absent) {
         (AttachmentMode::Eager, Ok(absent)) => Ok(!absent.is_empty()),
         (AttachmentMode::Eager, Err(error)) if error.kind == PeerErrorKind::Protocol => Ok(false),
-        (AttachmentMode::Lazy, Ok(_)) => Ok(true),
+        (AttachmentMode::Lazy, Ok(_)) => may_fetch_later(&*run.source).await.map(|()| true),
         (AttachmentMode::None, Ok(_)) => Ok(false),
         // What it does not know of nobody could bring it later.
         (_, Err(error)) if error.kind == PeerErrorKind::Protocol => Err(PeerError::new(
@@ -55,6 +55,26 @@ pub(super) async fn is_due(run: &Run) -> Result<bool, PeerError> {
             "the target cannot tell which attachments it waits for; run the replication where the target is",
         )),
         (_, Err(error)) => Err(error),
+    }
+}
+
+/// An error where the source reads contents only by documents that name them: of those that a target waits for, a hash
+/// is all that is known.
+async fn may_fetch_later(source: &dyn Peer) -> Result<(), PeerError> {
+    let nowhere = Content {
+        hash: [0; 32],
+        md5: [0; 16],
+        length: 0,
+        encoding: Encoding::Identity,
+    };
+    match source.content(&nowhere, None, 0).await {
+        Err(error) if error.kind == PeerErrorKind::Forbidden => Err(PeerError::new(
+            error.peer,
+            PeerErrorKind::Invalid,
+            "whoever asks there sees some of its documents only, and their attachments come with them, not behind them: \
+             `attachments` must not be `lazy`",
+        )),
+        _ => Ok(()),
     }
 }
 
