@@ -144,7 +144,7 @@ async fn a_document_before_its_attachments_takes_room_as_it_comes() {
     let mut endless = connect(&server).await;
     let head = head.replace("--b\r\n\r\n{", "");
     endless.write_all(head.as_bytes()).await.unwrap();
-    let _ = endless.write_all(&[b' '; 2_000_000]).await;
+    let _ = endless.write_all(&vec![b' '; 4_000_000]).await;
     let mut answer = [0; 12];
     endless.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 413");
