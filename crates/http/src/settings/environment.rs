@@ -1,4 +1,4 @@
-//! Settings in the environment: `TRUNKLINE_SECTION_KEY`.
+//! Settings in the environment: `TRUNKLINE_SECTION_KEY`, and `TRUNKLINE_SECTION__name` where the operator chooses names.
 
 use super::key::Holds;
 use super::layer::Layer;
@@ -39,6 +39,8 @@ pub(super) fn read(variables: &[(String, String)]) -> (Layer, Vec<String>) {
     for (variable, text) in &ours {
         if let Some((section, key)) = names.get(*variable) {
             take(&mut layer, variable, (section, key), text);
+        } else if let Some((section, name)) = chosen(variable) {
+            take(&mut layer, variable, (section, &name), text);
         } else if !is_other(variable) && !is_service_link(variable, text) {
             let all = names
                 .keys()
@@ -52,7 +54,11 @@ pub(super) fn read(variables: &[(String, String)]) -> (Layer, Vec<String>) {
             {
                 layer.mistake(match section.holds {
                     Holds::Keys(_) => unknown,
-                    Holds::Names(_) => format!("{variable}: [{}] is set in the file alone", section.name),
+                    Holds::Names(_) => format!(
+                        "{variable}: a name in [{}] stands behind two underscores, {}name",
+                        section.name,
+                        name(section.name, "_")
+                    ),
                 });
             } else {
                 warnings.push(unknown);
@@ -83,6 +89,22 @@ fn names() -> BTreeMap<String, (&'static str, &'static str)> {
         }
     }
     names
+}
+
+/// The section and the name in it that a variable of the operator's choice sets. A `:` cannot be in a variable's name
+/// everywhere: the two underscores behind the family of a key of tokens are one, too.
+fn chosen(variable: &str) -> Option<(&'static str, String)> {
+    let mut free = keys::SECTIONS
+        .iter()
+        .filter(|section| matches!(section.holds, Holds::Names(_)));
+    free.find_map(|section| {
+        let name = variable.strip_prefix(&name(section.name, "_"))?;
+        let name = match section.name {
+            "jwt_keys" if !name.contains(':') => name.replacen("__", ":", 1),
+            _ => name.to_owned(),
+        };
+        Some((section.name, name))
+    })
 }
 
 /// The variable of a key.

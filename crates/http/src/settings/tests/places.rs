@@ -75,7 +75,18 @@ fn variables_that_are_wrong_are_told() {
         (
             "TRUNKLINE_ADMINS_ANNA",
             "secret",
-            "TRUNKLINE_ADMINS_ANNA: [admins] is set in the file alone",
+            "TRUNKLINE_ADMINS_ANNA: a name in [admins] stands behind two underscores, TRUNKLINE_ADMINS__name",
+        ),
+        (
+            "TRUNKLINE_JWT_KEYS__hs___default",
+            "c2VjcmV0",
+            "`hs:_default` in [jwt_keys] must be called hmac:ID (base64), rsa:ID, ec:ID or eddsa:ID (PEM of a public key), and \
+             be one",
+        ),
+        (
+            "TRUNKLINE_ADMINS__",
+            "secret",
+            "TRUNKLINE_ADMINS__: unknown key `` in [admins]",
         ),
         (
             "TRUNKLINE_USER",
@@ -91,6 +102,38 @@ fn variables_that_are_wrong_are_told() {
         let problem = Live::open(sources(dir.path(), &[(name, value)])).unwrap_err();
         assert_eq!(problem.to_string(), told);
     }
+}
+
+#[test]
+fn names_of_the_operators_choice_come_as_they_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (live, warnings) = Live::open(sources(
+        dir.path(),
+        &[
+            ("TRUNKLINE_PASSWORDS_ITERATIONS", "1"),
+            ("TRUNKLINE_ADMINS__Anna__B", "quite secret"),
+            ("TRUNKLINE_ADMINS__otto", "also secret"),
+            ("TRUNKLINE_JWT_KEYS__hmac___default", "c2VjcmV0"),
+            ("TRUNKLINE_JWT_KEYS__hmac__a__b", "c2VjcmV0"),
+            ("TRUNKLINE_JWT_KEYS__hmac:c__d", "c2VjcmV0"),
+            ("TRUNKLINE_CERTIFICATES__node-1.example", "replicator, reader"),
+            ("TRUNKLINE_PASSWORD_RULES__A password has a digit.", "[0-9]"),
+        ],
+    ))
+    .unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let now = live.now();
+    assert_eq!(now.admins.keys().collect::<Vec<_>>(), ["Anna__B", "otto"]);
+    assert!(now.admins["otto"].reveal().starts_with("-pbkdf2:"));
+    let authentication = &now.authentication;
+    let ids: Vec<_> = authentication.jwt.keys.keys().collect();
+    assert_eq!(ids, ["hmac:_default", "hmac:a__b", "hmac:c__d"]);
+    assert_eq!(
+        authentication.certificates.roles["node-1.example"],
+        ["replicator", "reader"]
+    );
+    assert_eq!(authentication.passwords.patterns[0].1, "A password has a digit.");
+    assert_eq!(live.list()["admins"]["otto"].origin, Some(Origin::Environment));
 }
 
 #[test]
