@@ -131,8 +131,27 @@ fn read(app: &App, name: &str) -> Result<Option<(Moment, Account)>> {
     let leaf = moment.db.get(&id, None)?;
     let account = leaf
         .filter(|leaf| !leaf.deleted && leaf.body.as_str().len() <= USER_DOC_BYTES_MAX)
-        .and_then(|leaf| account(name, &user_doc::read(leaf.body.as_str())?));
+        .and_then(|leaf| user_doc::read(leaf.body.as_str()))
+        .and_then(|doc| {
+            if let Some(prf) = unknown_hash(&doc) {
+                tracing::warn!(
+                    name,
+                    prf,
+                    "nobody logs in by a hash that is not known here: set another password"
+                );
+            }
+            account(name, &doc)
+        });
     Ok(account.map(|account| (moment, account)))
+}
+
+/// What a password was derived with, if it is nothing that is known here.
+fn unknown_hash(doc: &UserDoc) -> Option<&str> {
+    let of = doc
+        .pbkdf2_prf
+        .as_deref()
+        .filter(|name| Hash::named(name).is_none());
+    of.filter(|_| doc.password_scheme.as_deref() == Some("pbkdf2"))
 }
 
 /// What a document makes of its user; `None` when nobody can log in with it. System roles come from settings alone,

@@ -42,6 +42,16 @@ fn who_may_not() {
 }
 
 #[test]
+fn a_hash_that_is_not_known_is_told() {
+    let told = |hash: &str| {
+        let doc = format!(r#"{{"name":"anna","password_scheme":"pbkdf2","pbkdf2_prf":"{hash}"}}"#);
+        unknown_hash(&user_doc::read(&doc).unwrap()).map(str::to_owned)
+    };
+    assert_eq!(told("sha224").as_deref(), Some("sha224"));
+    assert_eq!(told("sha256"), None);
+}
+
+#[test]
 fn documents_make_no_administrators() {
     assert_eq!(
         pbkdf2(r#","roles":["_admin","b","_replicator"]"#).unwrap().roles,

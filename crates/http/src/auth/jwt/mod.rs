@@ -31,6 +31,11 @@ pub(super) fn user(token: &str, settings: &Jwt, now: u64) -> Result<User> {
         .map(|name| name.as_str().and_then(Algorithm::named))
     {
         None => return Err(Error::bad("Missing alg header parameter")),
+        Some(None) if header.get("alg").and_then(Value::as_str) == Some("ES512") => {
+            return Err(Error::bad(
+                "ES512 is not known here: sign with ES256, ES384 or EdDSA",
+            ));
+        }
         Some(None) => return Err(Error::bad("Invalid alg header parameter")),
         Some(Some(algorithm)) => algorithm,
     };

@@ -168,6 +168,11 @@ fn curves() {
 fn no_algorithm_that_the_key_is_not_for() {
     let none = token(&json!({ "alg": "none" }), &claims(), |_| Vec::new());
     refused(user(&none, &hmac_settings(), NOW), "Invalid alg header parameter");
+    let es512 = by_hmac(SECRET, &json!({ "alg": "ES512" }), &claims());
+    refused(
+        user(&es512, &hmac_settings(), NOW),
+        "ES512 is not known here: sign with ES256, ES384 or EdDSA",
+    );
     refused(
         user(&by_hmac(SECRET, &json!({}), &claims()), &hmac_settings(), NOW),
         "Missing alg header parameter",
