@@ -19,13 +19,13 @@ pub fn parse(text: &str) -> Result<Security, Invalid> {
         return Err(Invalid::bad_request("Request body must be a JSON object"));
     }
     let (mut admins, mut members, mut readers) = (Group::default(), None, None);
-    let mut grants = Vec::new();
+    let mut grants = None;
     json::members(text, |name, value| {
         match &*name {
             "admins" => admins = group(value)?,
             "members" => members = Some(group(value)?),
             "readers" => readers = Some(group(value)?),
-            "grants" => grants = self::grants(value)?,
+            "grants" => grants = Some(self::grants(value)?),
             // Without members a database is everybody's: what was meant for one of these must not be passed over.
             name => {
                 let known = ["admin", "member", "reader", "grant"];
@@ -49,10 +49,21 @@ pub fn parse(text: &str) -> Result<Security, Invalid> {
 
 fn group(value: &str) -> Result<Group, Invalid> {
     if !value.starts_with('{') {
-        return Err(Invalid::bad_request("must be a JSON object"));
+        return Err(Invalid::bad_request(
+            "admins and members of _security must be JSON objects",
+        ));
     }
     let mut group = Group::default();
-    json::members(value, |name, value| note(&mut group, &name, value).map(|_| ()))?;
+    json::members(value, |name, value| {
+        let lower = name.to_ascii_lowercase();
+        match note(&mut group, &name, value)? {
+            // Nobody is named then, and a group of nobody may mean everybody.
+            false if lower.starts_with("name") || lower.starts_with("role") => Err(Invalid::bad_request(
+                format!("there is no `{name}` in a group of _security; did you mean `names` or `roles`?"),
+            )),
+            _ => Ok(()),
+        }
+    })?;
     Ok(group)
 }
 
@@ -182,7 +193,7 @@ mod tests {
         assert_eq!(security.admins, Security::closed().admins);
         assert_eq!(security.members, Security::closed().members);
         let open = parse(r#"{"cloudant":{"x":["_reader"]}}"#).unwrap();
-        assert!(open.members.is_empty() && open.grants.is_empty());
+        assert!(open.members.is_empty() && open.grants.is_none());
         let old = parse(r#"{"readers":{"names":["a"],"roles":[]}}"#).unwrap();
         assert_eq!(old.members.names, ["a"]);
     }
@@ -191,11 +202,12 @@ mod tests {
     fn reads_grants() {
         let text = r#"{"grants":[{"roles":["acme"],"may":["read","replicate-out"],"selector":{"a":1}},
             {"names":["r"],"may":["write"],"feed":"d/n"},{"names":["c"],"may":["configure"]}]}"#;
-        let grants = parse(text).unwrap().grants;
+        let grants = parse(text).unwrap().grants.unwrap();
         assert_eq!(grants[0].rights, Rights::READ | Rights::REPLICATE_OUT);
         assert!(matches!(grants[0].only, Some(Only::Selector(_))));
         assert!(matches!(&grants[1].only, Some(Only::Feed(name)) if name == "d/n"));
         assert!(grants[2].only.is_none());
+        assert_eq!(parse(r#"{"grants":[]}"#).unwrap().grants, Some(vec![]));
     }
 
     #[test]
@@ -205,6 +217,8 @@ mod tests {
             r#"{"admins":[]}"#,
             r#"{"members":{"names":"x"}}"#,
             r#"{"members":{"roles":[1]}}"#,
+            r#"{"members":{"name":["a"]}}"#,
+            r#"{"admins":{"Roles":["a"]}}"#,
             r#"{"grants":{}}"#,
             r#"{"grant":[]}"#,
             r#"{"Members":{"names":["a"]}}"#,

@@ -162,10 +162,10 @@ pub struct Grant {
 pub struct Security {
     /// Have all rights.
     pub admins: Group,
-    /// Have [`Rights::MEMBER`]. Nobody in it means everybody, as in CouchDB, unless there are grants.
+    /// Have [`Rights::MEMBER`]. Nobody in it means everybody, as in CouchDB, unless `grants` are given.
     pub members: Group,
-    /// Beside them.
-    pub grants: Vec<Grant>,
+    /// Beside them. An empty list is one all the same: who takes the last grant away does not let everybody in.
+    pub grants: Option<Vec<Grant>>,
 }
 
 /// What someone may do in a database.
@@ -196,7 +196,7 @@ impl Security {
         Security {
             admins: admins(),
             members: admins(),
-            grants: Vec::new(),
+            grants: None,
         }
     }
 
@@ -208,12 +208,12 @@ impl Security {
                 parts: Vec::new(),
             };
         }
-        let is_public = self.members.is_empty() && self.grants.is_empty();
+        let is_public = self.members.is_empty() && self.grants.is_none();
         let mut whole = match is_public || self.members.has(who) {
             true => Rights::MEMBER,
             false => Rights::NONE,
         };
-        let granted = || self.grants.iter().filter(|grant| grant.to.has(who));
+        let granted = || self.grants.iter().flatten().filter(|grant| grant.to.has(who));
         for grant in granted().filter(|grant| grant.only.is_none()) {
             whole = whole | grant.rights;
         }
