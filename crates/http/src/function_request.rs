@@ -48,7 +48,11 @@ impl FunctionRequest {
         let path: Vec<Value> = self.uri.path().split('/').skip(1).map(segment).collect();
         let name = db.name().as_str();
         let security = db.security()?;
-        let security = security.as_deref().unwrap_or(DEFAULT_SECURITY);
+        // Who sees some documents only is not told who sees the others.
+        let security = match db.is_whole() {
+            true => security.as_deref().unwrap_or(DEFAULT_SECURITY),
+            false => "{}",
+        };
         let request = json!({
             "info": {
                 "db_name": name,

@@ -19,6 +19,9 @@ pub struct Asker {
     /// Named feeds, `design/name`: of documents in them tombstones are seen that `sees` does not show, as revisions without
     /// members. So who follows documents that he sees hears of their end.
     pub tombstones_of: Vec<Box<str>>,
+    /// The local documents are its own, few and short: by its name, and by this text, which is short. `None` has those of
+    /// everybody.
+    pub own_locals: Option<Box<str>>,
     /// Asked about every edit before any guard, about those of design documents too; `None` takes all.
     ///
     /// It is asked once with the document's winner as `old`, a tombstone too, and once more with the leaf that the edit goes
@@ -34,6 +37,7 @@ impl fmt::Debug for Asker {
             .field("user", &self.user)
             .field("sees_all", &self.sees.is_none())
             .field("tombstones_of", &self.tombstones_of)
+            .field("own_locals", &self.own_locals)
             .field("takes_all", &self.takes.is_none())
             .finish()
     }

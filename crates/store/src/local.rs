@@ -9,18 +9,18 @@ use trunkline_core::doc_id::LocalId;
 use trunkline_core::limits::{LOCAL_DOC_OF_ASKER_BYTES_MAX, LOCAL_DOCS_OF_ASKER_MAX};
 
 impl Database {
-    /// The id under which a local document is kept. Each who does not see all of the database has local documents of
-    /// its own, and who has no name none.
+    /// The id under which a local document is kept. Some have local documents of their own, and who of them has no name
+    /// none.
     pub(crate) fn local_key(&self, id: &LocalId) -> Option<LocalId> {
-        match self.asker().filter(|asker| asker.sees.is_some()) {
+        match self.asker().filter(|asker| asker.own_locals.is_some()) {
             None => Some(id.clone()),
             Some(asker) => LocalId::parse(&(own_prefix(asker)? + id.as_str())).ok(),
         }
     }
 
-    /// Whether a local document may be written: of one who does not see all of the database, not too much is kept.
+    /// Whether a local document may be written: of one who has its own, not too much is kept.
     pub(crate) fn may_put_local(&self, id: &LocalId, body: &str) -> Result<Result<(), Refused>, Error> {
-        let Some(asker) = self.asker().filter(|asker| asker.sees.is_some()) else {
+        let Some(asker) = self.asker().filter(|asker| asker.own_locals.is_some()) else {
             return Ok(Ok(()));
         };
         let Some(prefix) = own_prefix(asker) else {
@@ -88,24 +88,34 @@ impl Database {
         Ok(Some((number, json.to_owned())))
     }
 
-    /// Local documents in id order from `start` on: (id, number, JSON text).
+    /// Local documents in id order from `start` on: (id, number, JSON text). Of one who has its own, those.
     pub fn locals(&self, start: &str, limit: usize) -> Result<Vec<(String, u64, String)>, Error> {
         self.check_whole()?;
         let file = self.file()?;
         let table = file.redb.begin_read()?.open_table(tables::LOCAL)?;
-        let from = (Bound::Included(start.as_bytes()), Bound::Unbounded);
-        let rows = table.range::<&[u8]>(from)?.take(limit).map(|row| {
+        let own = self.asker().filter(|asker| asker.own_locals.is_some());
+        let Some(prefix) = own.map_or(Some(String::new()), |asker| own_prefix(asker)) else {
+            return Ok(Vec::new());
+        };
+        let first = format!("{prefix}{start}");
+        let from = (Bound::Included(first.as_bytes()), Bound::Unbounded);
+        let mut rows = Vec::new();
+        for row in table.range::<&[u8]>(from)?.take(limit) {
             let (key, value) = row?;
-            let (number, json) = decode_local(value.value())?;
             let id = std::str::from_utf8(key.value()).map_err(tables::bytes::Malformed::from)?;
-            Ok((id.to_owned(), number, json.to_owned()))
-        });
-        rows.collect()
+            let Some(id) = id.strip_prefix(&prefix) else {
+                break;
+            };
+            let (number, json) = decode_local(value.value())?;
+            rows.push((id.to_owned(), number, json.to_owned()));
+        }
+        Ok(rows)
     }
 }
 
-/// Begins the ids of the local documents of somebody with a name; with its length, so that none begins another's.
+/// Begins the ids of the local documents of somebody with a name; with lengths, so that none begins another's.
 fn own_prefix(asker: &Asker) -> Option<String> {
     let name = asker.user.name()?;
-    Some(format!("of:{}:{name}:", name.len()))
+    let by = asker.own_locals.as_deref().unwrap_or_default();
+    Some(format!("of:{}:{name}:{}:{by}:", name.len(), by.len()))
 }

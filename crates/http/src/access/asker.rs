@@ -40,6 +40,7 @@ pub(super) fn of_users(db: &Database, user: &Arc<User>, is_admin: bool, iteratio
     db.on_behalf(Arc::new(Asker {
         user: named(user),
         sees,
+        own_locals: (!is_admin).then(Box::default),
         takes: Some(takes),
         ..Asker::default()
     }))
@@ -62,8 +63,36 @@ pub(super) fn of(db: &Database, user: &User, access: &Access<'_>, shows: Rights,
         user: named(user),
         sees,
         tombstones_of,
+        own_locals: own_locals(access),
         takes,
     }))
+}
+
+/// By what the local documents are told from others of the same user, the same on every route; `None` of who writes all
+/// documents, who may write checkpoints of others as well. Who is bound to other documents than before has other
+/// checkpoints: what went through so far went by the former bounds. A named feed brings the difference itself.
+fn own_locals(access: &Access<'_>) -> Option<Box<str>> {
+    if access.whole.any_of(Rights::WRITE) {
+        return None;
+    }
+    let mut bounds = blake3::Hasher::new();
+    for (rights, only) in &access.parts {
+        let text = match only {
+            Only::Selector(selector) => selector.canonical(),
+            Only::Feed(name) => name.clone(),
+        };
+        bounds.update(format!("{rights:?} {} {text} ", text.len()).as_bytes());
+    }
+    Some(match access.parts.is_empty() {
+        true => Box::default(),
+        false => bounds
+            .finalize()
+            .to_hex()
+            .as_str()
+            .get(..16)
+            .unwrap_or_default()
+            .into(),
+    })
 }
 
 /// What some rights are bound to.
@@ -166,8 +195,13 @@ impl Writer {
         if old == Some(false) {
             return Err(self.refused(NOT_YOURS.to_owned()));
         }
-        // A tombstone of what was one's own needs no members.
-        let ends_own = candidate.deleted && old.is_some();
+        // A tombstone of what was one's own needs no members; with those of others it would be theirs.
+        let is_bare = |body: &str, attachments: &[Attachment]| body == NO_MEMBERS && attachments.is_empty();
+        let is_own = candidate.old.is_some_and(|old| {
+            let (body, attachments) = (old.body.as_str(), &old.attachments[..]);
+            !old.deleted || is_bare(body, attachments) || matches(&old.rev, true, body, attachments)
+        });
+        let ends_own = candidate.deleted && is_own && is_bare(candidate.body, candidate.attachments);
         if ends_own
             || matches(
                 candidate.rev,
@@ -189,6 +223,8 @@ impl Writer {
     }
 }
 
+/// The body of a tombstone that nothing was said about.
+const NO_MEMBERS: &str = "{}";
 const NOT_YOURS: &str = "You may not change this document.";
 const NOT_TO_BE_YOURS: &str =
     "You may not write a document like this: it is none of those that your role is bound to.";

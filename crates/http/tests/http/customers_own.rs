@@ -3,9 +3,9 @@
 use crate::customers::{ann, server};
 use crate::exchange::{content, naming};
 use crate::harness::{Answer, Server};
-use serde_json::json;
+use serde_json::{Value, json};
 use trunkline_http::Config;
-use trunkline_wire::exchange::{Frame, Reader};
+use trunkline_wire::exchange::{CONTENT_TYPE, Frame, Reader};
 
 const HERS: &str = r#"{"account":"acme"}"#;
 
@@ -13,7 +13,12 @@ async fn send(server: &Server, method: &str, path: &str, body: Vec<u8>) -> Answe
     let url = format!("{}/calls{path}", server.url);
     let request = server.client.request(method.parse().unwrap(), url);
     server
-        .send(request.basic_auth("ann", Some("one")).body(body))
+        .send(
+            request
+                .basic_auth("ann", Some("one"))
+                .header("content-type", CONTENT_TYPE)
+                .body(body),
+        )
         .await
 }
 
@@ -122,6 +127,88 @@ async fn she_hears_of_the_end_of_what_was_in_her_feed() {
             .await
             .fails(404, "not_found", reason);
     }
+}
+
+#[tokio::test]
+async fn her_replication_goes_back_for_what_she_may_see_now() {
+    let server = server().await;
+    let hers = Server::with(Config::default()).await;
+    let remote = server.url.replace("http://", "http://ann:one@") + "/calls";
+    let pull = json!({ "source": remote, "target": "mine", "create_target": true });
+    for (accounts, count) in [(json!(["acme"]), 2), (json!(["acme", "emca"]), 4)] {
+        let selector = json!({ "account": { "$in": accounts } });
+        let grant = json!({ "roles": ["acme"], "may": ["replicate-out"], "selector": selector });
+        server
+            .put("/calls/_security", Some(json!({ "grants": [grant] })))
+            .await
+            .is(200, json!({}));
+        hers.post("/_replicate", pull.clone())
+            .await
+            .is(200, json!({ "ok": true }));
+        hers.get("/mine").await.is(200, json!({ "doc_count": count }));
+    }
+}
+
+#[tokio::test]
+async fn her_tombstones_are_not_those_of_others() {
+    let server = server().await;
+    let end = async |id: &str, account: &str| {
+        let rev = server.get(&format!("/calls/{id}")).await.rev_of_doc();
+        let doc = json!({ "_rev": rev, "_deleted": true, "account": account });
+        ann(&server, "PUT", &format!("/calls/{id}"), Some(doc))
+            .await
+            .status
+    };
+    assert_eq!(end("a1", "emca").await, 403);
+    assert_eq!(end("a1", "acme").await, 200);
+    let rev = server.get("/calls/a2").await.rev_of_doc();
+    let path = format!("/calls/a2?rev={rev}");
+    ann(&server, "DELETE", &path, None).await.is(200, json!({}));
+    // What others deleted stays as they left it.
+    let rev = server.get("/calls/e1").await.rev_of_doc();
+    let end = json!({ "_rev": rev, "_deleted": true, "account": "emca" });
+    let ended = server.put("/calls/e1", Some(end)).await.json()["rev"].clone();
+    let ids = [
+        json!("9"),
+        ended.as_str().unwrap().split_once('-').unwrap().1.into(),
+    ];
+    let bare = json!({ "_id": "e1", "_deleted": true, "_revisions": { "start": 3, "ids": ids } });
+    let docs = json!({ "new_edits": false, "docs": [bare] });
+    let refused = ann(&server, "POST", "/calls/_bulk_docs", Some(docs)).await.json();
+    assert_eq!(refused[0]["error"], "forbidden", "{refused}");
+}
+
+#[tokio::test]
+async fn her_stubs_stand_for_what_she_sees() {
+    let server = server().await;
+    let sound = json!({ "content_type": "audio/wav", "data": "c2VjcmV0" });
+    let call = |more: Value| {
+        let mut call = json!({ "account": "emca", "_attachments": { "a": sound } });
+        call.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        call
+    };
+    // A deleted document's, and those of a branch that lost.
+    server
+        .put("/calls/e8", Some(call(json!({ "_deleted": true }))))
+        .await
+        .is(200, json!({}));
+    let hers = json!({ "_id": "a8", "_rev": "2-b", "account": "acme" });
+    let hidden = call(json!({ "_id": "a8", "_rev": "1-c" }));
+    let docs = json!({ "new_edits": false, "docs": [hers, hidden] });
+    assert_eq!(server.post("/calls/_bulk_docs", docs).await.status, 201);
+    let stub = json!({ "account": "acme", "_attachments": { "a": { "stub": true } } });
+    let put = ann(&server, "PUT", "/calls/e8", Some(stub.clone())).await;
+    put.is(412, json!({ "error": "missing_stub" }));
+    let mut brought = stub;
+    brought["_id"] = "a8".into();
+    brought["_revisions"] = json!({ "start": 3, "ids": ["d", "b"] });
+    brought["_attachments"]["a"]["digest"] = "md5-Xr4ilOzQ4PCOq3aQ0qbuaQ==".into();
+    let docs = json!({ "new_edits": false, "docs": [brought] });
+    ann(&server, "POST", "/calls/_bulk_docs", Some(docs)).await;
+    assert_eq!(ann(&server, "GET", "/calls/a8/a", None).await.status, 404);
+    assert_eq!(ann(&server, "GET", "/calls/e8/a", None).await.status, 404);
 }
 
 #[tokio::test]

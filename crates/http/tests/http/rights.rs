@@ -87,6 +87,42 @@ async fn members_and_admins() {
 }
 
 #[tokio::test]
+async fn the_last_grant_leaves_nobody_behind() {
+    let closed = anna(with_security(json!({ "grants": [] })).await);
+    closed.get("/db/mine").await.fails(403, "forbidden", NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn who_writes_no_documents_has_checkpoints_of_its_own() {
+    for may in ["replicate-in", "replicate-out"] {
+        let mut server = with_security(json!({ "grants": [{ "names": ["anna"], "may": [may] }] })).await;
+        let path = "/db/_local/run";
+        server
+            .put(path, Some(json!({ "of": "root" })))
+            .await
+            .is(201, json!({}));
+        server = anna(server);
+        assert_eq!(server.get(path).await.status, 404);
+        server
+            .put(path, Some(json!({ "of": "anna" })))
+            .await
+            .is(201, json!({}));
+        server.get(path).await.is(200, json!({ "of": "anna" }));
+        if may == "replicate-out" {
+            let all = server.get("/db/_local_docs?include_docs=true").await.json();
+            let rows = all["rows"].as_array().unwrap();
+            assert_eq!(rows.len(), 1, "{all}");
+            assert_eq!(
+                (&rows[0]["id"], &rows[0]["doc"]["of"]),
+                (&json!("_local/run"), &json!("anna"))
+            );
+        }
+        server.user = Some(ADMIN);
+        server.get(path).await.is(200, json!({ "of": "root" }));
+    }
+}
+
+#[tokio::test]
 async fn rights_one_by_one() {
     let granted = |may: Value| json!({ "grants": [{ "roles": ["clerk"], "may": may }] });
     let reader = anna(with_security(granted(json!(["read"]))).await);

@@ -139,10 +139,16 @@ impl Commit<'_, '_> {
                     }));
                 }
             }
-            match find(edit, &edit.source) {
-                Some(attachment) => attachments.push(attachment),
-                None => return Ok(Err(Refused::MissingStub(edit.name.as_ref().into()))),
+            let missing = || Ok(Err(Refused::MissingStub(edit.name.as_ref().into())));
+            let Some(attachment) = find(edit, &edit.source) else {
+                return missing();
+            };
+            // A tombstone or a side branch that is not seen has bytes of others.
+            let is_stub = matches!(edit.source, AttachmentSource::Stub { .. });
+            if is_stub && !self.shows(index, &attachment.content)? {
+                return missing();
             }
+            attachments.push(attachment);
         }
         Ok(Ok(attachments))
     }
