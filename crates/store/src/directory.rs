@@ -71,8 +71,9 @@ impl Store {
     /// Opens with other settings than the defaults.
     pub fn open_with(dir: impl AsRef<Path>, options: StoreOptions) -> Result<Store, Error> {
         let dir = dir.as_ref().to_owned();
-        for part in [&dir, &dir.join(DATABASES), &dir.join(TMP)] {
-            fs::create_dir_all(part).map_err(Error::io("making the store directory"))?;
+        fs::create_dir_all(&dir).map_err(Error::io("making the store directory"))?;
+        for part in [DATABASES, TMP] {
+            make_own(&dir.join(part)).map_err(Error::io("making the store directory"))?;
         }
         let (lock, uuid) = open_store_file(&dir)?;
         let databases = list_databases(&dir.join(DATABASES)).map_err(Error::io("listing databases"))?;
@@ -365,4 +366,13 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
 pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Makes a directory that is for its owner alone: documents may hold what other users of the machine may not read.
+fn make_own(dir: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
 }
