@@ -9,9 +9,11 @@ use super::{basic, cookie, is_open, jwt, now, open, proxy};
 use crate::app::App;
 use crate::config::{Authentication, Config};
 use crate::connection::Peer;
+use crate::cors;
 use crate::error::{Error, Result};
+use crate::request::header_text;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::sync::Arc;
 
 /// Finds out whose request it is, and puts that among its extensions, as [`Arc<User>`]; or refuses it. Answers the cookie
@@ -24,6 +26,11 @@ pub(crate) async fn admit(app: &App, request: &mut Request) -> Result<Option<Hea
     // No page finds its way through a unix socket.
     if is_open && peer.is_none_or(|peer| peer.address.is_some()) {
         open::check(request.headers(), &config.cors).inspect_err(|error| asked.note(error))?;
+    }
+    if is_of_others_page(request, &config) {
+        let error = Error::Forbidden(OF_OTHERS_PAGE.to_owned());
+        asked.note(&error);
+        return Err(error);
     }
     let is_session = request.uri().path() == "/_session";
     let session = match cookie::given(request.headers()) {
@@ -57,6 +64,18 @@ pub(crate) async fn admit(app: &App, request: &mut Request) -> Result<Option<Hea
     }
     request.extensions_mut().insert(Arc::new(user));
     Ok(renewed)
+}
+
+const OF_OTHERS_PAGE: &str =
+    "Pages of other origins may not change anything here: list the origin in the CORS settings.";
+
+/// Whether a browser says that a page of somebody else's has it send this: it adds what it knows of its user, and asks first
+/// only about what no form could send.
+fn is_of_others_page(request: &Request, config: &Config) -> bool {
+    let site = header_text(request.headers(), HeaderName::from_static("sec-fetch-site"));
+    matches!(site, Some("cross-site" | "same-site"))
+        && !request.method().is_safe()
+        && cors::allowed(&config.cors, request.headers()).is_none()
 }
 
 /// Whom the headers name.

@@ -193,3 +193,34 @@ async fn what_users_store_runs_nothing_in_the_name_of_the_server() {
         assert_eq!(answer.header("referrer-policy"), "same-origin");
     }
 }
+
+#[tokio::test]
+async fn pages_of_others_change_nothing_in_the_name_of_their_reader() {
+    let server = server(app_example()).await;
+    let basic = ("authorization", "Basic YW5uYTpzZWNyZXQ=");
+    let evil = ("origin", "https://evil.example");
+    for (headers, status) in [
+        (vec![("sec-fetch-site", "cross-site"), evil], 403),
+        (vec![("sec-fetch-site", "same-site"), evil], 403),
+        (vec![("sec-fetch-site", "cross-site")], 403),
+        (
+            vec![
+                ("sec-fetch-site", "cross-site"),
+                ("origin", "https://app.example"),
+            ],
+            201,
+        ),
+        (
+            vec![("sec-fetch-site", "same-origin"), ("origin", &server.url)],
+            201,
+        ),
+        (vec![], 201),
+    ] {
+        let headers: Vec<_> = headers.into_iter().chain([basic]).collect();
+        assert_eq!(ask(&server, "PUT", &headers).await.status, status, "{headers:?}");
+        // A link of theirs may be followed.
+        let read = ask(&server, "GET", &headers).await.status;
+        assert_eq!(read, if status == 201 { 200 } else { 404 }, "{headers:?}");
+        ask(&server, "DELETE", &[basic]).await;
+    }
+}

@@ -205,6 +205,7 @@ pub(crate) fn path(revs: &[&str]) -> RevPath {
 
 async fn send(server: &Server, body: Vec<u8>) -> Answer {
     let request = server.request("POST", "/db/_exchange/docs");
+    let request = request.header("content-type", exchange::CONTENT_TYPE);
     server.send(request.body(body)).await
 }
 
@@ -222,7 +223,9 @@ async fn documents_may_come_compressed() {
     let compressed = zstd::bulk::compress(&body, 1).unwrap();
     assert!(compressed.len() < body.len() / 2);
     let request = server.request("POST", "/db/_exchange/docs");
-    let request = request.header("content-encoding", "zstd");
+    let request = request
+        .header("content-type", exchange::CONTENT_TYPE)
+        .header("content-encoding", "zstd");
     let answer = request.body(compressed).send().await.unwrap();
     assert_eq!(answer.status(), 201);
     assert_eq!(server.get("/db").await.json()["doc_count"], 100);

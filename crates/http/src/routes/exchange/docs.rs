@@ -3,12 +3,12 @@
 use crate::app::{App, blocking, update};
 use crate::body::Whole;
 use crate::error::{Error, Result};
-use crate::request::Db;
+use crate::request::{Db, header_text};
 use crate::respond;
 use crate::routes::database::instance_start_time;
 use crate::routes::local::local_id;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use trunkline_core::doc::Edit;
 use trunkline_core::doc_id::DocId;
@@ -18,11 +18,18 @@ use trunkline_store::{Batch, Durability, LocalWrite, Outcome};
 use trunkline_wire::bulk_docs::write_error;
 use trunkline_wire::exchange::{self, Frame, Reader};
 
+const NOT_OF_EXCHANGE: &str = "Content-Type must be application/vnd.trunkline.exchange";
+
 pub(in crate::routes) async fn write(
     State(app): State<App>,
     Db(db): Db,
+    headers: HeaderMap,
     Whole(body, room): Whole,
 ) -> Result<Response> {
+    // What a page of another site sends in its reader's name has to be asked for first, unless it goes by as a form or text.
+    if header_text(&headers, header::CONTENT_TYPE) != Some(exchange::CONTENT_TYPE) {
+        return Err(Error::BadContentType(NOT_OF_EXCHANGE));
+    }
     let document_bytes_max = app.config().document_bytes_max;
     let asked = blocking(move || Asked::read(&body, document_bytes_max)).await?;
     let log_number = asked.log.as_ref().map(LocalWrite::new_number);
