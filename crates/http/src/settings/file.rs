@@ -25,10 +25,18 @@ fn text(path: &Path) -> Result<String, Problem> {
             )));
         }
         Ok(_) => {}
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(cause) if is_absent(&cause) => return Ok(String::new()),
         Err(cause) => return Err(wrong(cause)),
     }
     std::fs::read_to_string(path).map_err(wrong)
+}
+
+/// Whether there is no such file. What else is wrong with its place is told once, by who opens the store.
+fn is_absent(cause: &io::Error) -> bool {
+    matches!(
+        cause.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// What the text of a file sets, and its mistakes. Of text that is not TOML the first.
