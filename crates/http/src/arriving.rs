@@ -73,21 +73,3 @@ impl fmt::Display for TooSlow {
 }
 
 impl Error for TooSlow {}
-
-impl TooSlow {
-    /// Whether this is why a body broke off, whatever decodes it.
-    pub(crate) fn is_cause_of(error: &(dyn Error + 'static)) -> bool {
-        let mut cause = Some(error);
-        while let Some(error) = cause {
-            // An I/O error does not name what it wraps as its source.
-            let wrapped = error
-                .downcast_ref::<std::io::Error>()
-                .and_then(|error| error.get_ref());
-            if error.is::<TooSlow>() || wrapped.is_some_and(|wrapped| TooSlow::is_cause_of(wrapped)) {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
-    }
-}

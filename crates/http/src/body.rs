@@ -1,5 +1,6 @@
 //! Request bodies: held in memory up to a bound, or passed on as they come.
 
+use crate::access::RightsEnded;
 use crate::app::App;
 use crate::arriving::TooSlow;
 use crate::encoding;
@@ -116,7 +117,9 @@ pub(crate) async fn next(body: &mut Body) -> Result<Option<Bytes>> {
             }
             Err(error) => {
                 tracing::debug!(%error, "a request body ended early");
-                return Err(if TooSlow::is_cause_of(&error) {
+                return Err(if let Some(RightsEnded(error)) = cause(&error) {
+                    error.clone()
+                } else if cause::<TooSlow>(&error).is_some() {
                     Error::TooSlow
                 } else if is_badly_coded(&error) {
                     Error::bad("Request body is not properly gzipped.")
@@ -127,6 +130,23 @@ pub(crate) async fn next(body: &mut Body) -> Result<Option<Bytes>> {
         }
     }
     Ok(None)
+}
+
+/// What of this kind made a body break off, whatever decodes it.
+fn cause<'a, T: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // An I/O error does not name what it wraps as its source.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let found = error
+            .downcast_ref::<T>()
+            .or_else(|| wrapped.and_then(|wrapped| cause(wrapped)));
+        if found.is_some() {
+            return found;
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// Whether a decoder gave up, and not the client.

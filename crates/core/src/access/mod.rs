@@ -169,7 +169,7 @@ pub struct Security {
 }
 
 /// What someone may do in a database.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Access<'a> {
     /// With all documents.
     pub whole: Rights,

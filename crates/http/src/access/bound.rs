@@ -10,7 +10,7 @@ use trunkline_store::Database;
 use trunkline_wire::feeds;
 
 /// Selectors by `design/name`. A feed that is not there (any more) takes nothing.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Bound {
     selectors: BTreeMap<String, Option<Arc<Selector>>>,
     /// [`Database::design_edits`], before they were read.

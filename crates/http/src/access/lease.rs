@@ -1,4 +1,4 @@
-//! For how long an answer may go on: a feed that lives for days ends when what it was let in by is not so any more.
+//! For how long an answer, or a body, may go on: a feed that lives for days ends when what it was let in by is not so any more.
 
 use super::bound::Bound;
 use crate::admission::Lasting;
@@ -15,6 +15,7 @@ use trunkline_core::access::Security;
 use trunkline_store::Database;
 
 /// By what a request was let in.
+#[derive(Clone)]
 pub(super) struct Lease {
     app: App,
     user: Arc<User>,
@@ -63,8 +64,20 @@ impl Lease {
         })
     }
 
-    /// Whether the database is under the same rules.
-    fn rules_hold(&mut self) -> bool {
+    /// Whose it is.
+    pub(super) fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Goes on with what a check has read again.
+    pub(super) fn renew(&mut self, bound: Option<(Database, Bound)>) {
+        if bound.is_some() {
+            self.bound = bound;
+        }
+    }
+
+    /// Whether the database's rules give the user the same.
+    pub(super) fn rules_hold(&mut self) -> bool {
         let Some((db, rules)) = &mut self.rules else {
             return true;
         };
@@ -72,15 +85,15 @@ impl Lease {
         let Some(now) = db.rules_at_hand() else {
             return true;
         };
-        // Read again, when the file was opened again.
-        let same = Arc::ptr_eq(&now, rules) || *now == **rules;
+        let who = self.user.identity();
+        let same = Arc::ptr_eq(&now, rules) || now.access(who) == rules.access(who);
         *rules = now;
         same
     }
 
     /// What is to be found out before anything more is sent: `None` while nothing has changed. The first time is before
     /// anything is sent: something may have changed since the user was found out.
-    fn check(&mut self) -> Option<Checking> {
+    pub(super) fn check(&mut self) -> Option<Checking> {
         let now = Epoch::now(&self.app);
         let user = (self.epoch.as_ref() != Some(&now)).then(|| (self.app.clone(), self.user.clone()));
         self.epoch = Some(now);
@@ -107,7 +120,7 @@ impl Lease {
 }
 
 /// `None` when the lease ends; else what was read again.
-type Checking = Pin<Box<dyn Future<Output = Option<Option<(Database, Bound)>>> + Send>>;
+pub(super) type Checking = Pin<Box<dyn Future<Output = Option<Option<(Database, Bound)>>> + Send>>;
 
 type Data = Option<Result<Frame<Bytes>, axum::Error>>;
 
@@ -150,8 +163,7 @@ impl hyper::body::Body for Leased {
                     self.held = None;
                     return ended();
                 }
-                Some(None) => {}
-                Some(bound) => self.lease.bound = bound,
+                Some(bound) => self.lease.renew(bound),
             }
         }
         let data = self.held.take().flatten();

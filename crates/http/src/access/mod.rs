@@ -7,10 +7,12 @@
 
 mod asker;
 mod bound;
+mod brought;
 mod lease;
 pub(crate) mod needs;
 mod refusal;
 
+pub(crate) use brought::RightsEnded;
 pub(crate) use needs::Needs;
 
 use bound::Bound;
@@ -50,6 +52,10 @@ pub(crate) async fn enforce(
             refusal::note(&parts, &error);
             return error.into_response();
         }
+    };
+    let body = match &lease {
+        Some(lease) => brought::bind(lease, body),
+        None => body,
     };
     request = Request::from_parts(parts, body);
     let answer = next.run(request).await;

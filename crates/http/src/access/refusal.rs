@@ -38,6 +38,11 @@ pub(super) fn of_rights(user: &User, had: Rights, needed: Rights) -> Error {
 /// CouchDB's words for who may not change design documents and settings.
 pub(super) const NOT_CONFIGURE: &str = "You are not a db or server admin.";
 
+/// Puts down whose body was cut off.
+pub(super) fn note_late(user: &User, reason: &str) {
+    tracing::warn!(target: crate::audit::TARGET, user = user.name.as_deref(), reason, "refused");
+}
+
 /// Puts down who was refused what. The query string stays out: it may hold keys of documents.
 pub(super) fn note(parts: &Parts, error: &Error) {
     let (Error::Unauthorized(reason) | Error::Forbidden(reason)) = error else {

@@ -37,6 +37,7 @@ mod formats;
 mod forms;
 mod harness;
 mod hostile;
+mod late_bodies;
 mod listeners;
 mod live_feeds;
 mod local;
