@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_rustls::TlsAcceptor;
+use trunkline_replicate::pem;
 
 pub(crate) use names::names_of;
 
@@ -172,10 +173,9 @@ fn config(tls: &Tls) -> Result<ServerConfig, TlsError> {
         }
     };
     let (chain, key) = (files::chain(&tls.certificate)?, files::key(&tls.key)?);
-    let mut config = builder.with_single_cert(chain, key).map_err(|error| {
-        let (certificate, key) = (tls.certificate.display(), tls.key.display());
-        TlsError::new(format!("{certificate} with {key}: {error}"))
-    })?;
+    let mut config = builder
+        .with_single_cert(chain, key)
+        .map_err(|cause| TlsError::new(pem::unfit(&tls.certificate, &tls.key, &cause)))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -10,6 +10,7 @@ mod http;
 mod local;
 mod pace;
 pub mod peer;
+pub mod pem;
 mod scheduler;
 mod session;
 mod snapshot;

@@ -3,11 +3,11 @@
 use super::TlsError;
 use crate::config::Tls;
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
+use trunkline_replicate::pem;
 
 /// What tells that files changed.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,28 +30,20 @@ impl Stamps {
 
 /// A certificate with those between it and its authority.
 pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    all(path, "there is no certificate in it")
+    let pem = pem::read(path).map_err(TlsError::new)?;
+    pem::chain(path, &pem).map_err(TlsError::new)
 }
 
 /// Lists of certificates that were revoked.
 pub(super) fn revoked(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
-    all(path, "there is no list of revoked certificates in it")
-}
-
-/// Whatever is of that kind in a file; `none`, if nothing is.
-fn all<T: PemObject>(path: &Path, none: &str) -> Result<Vec<T>, TlsError> {
-    let bad = |error: &dyn std::fmt::Display| TlsError::new(format!("{}: {error}", path.display()));
-    let items = T::pem_file_iter(path).map_err(|error| bad(&error))?;
-    let items: Vec<T> = items.collect::<Result<_, _>>().map_err(|error| bad(&error))?;
-    match items.is_empty() {
-        true => Err(bad(&none)),
-        false => Ok(items),
-    }
+    let pem = pem::read(path).map_err(TlsError::new)?;
+    pem::all(path, &pem, "there is no list of revoked certificates in it").map_err(TlsError::new)
 }
 
 /// A private key.
 pub(super) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| TlsError::new(format!("{}: {error}", path.display())))
+    let pem = pem::read(path).map_err(TlsError::new)?;
+    pem::key(path, &pem).map_err(TlsError::new)
 }
 
 /// Authorities, all of which can be used.

@@ -4,6 +4,7 @@
 use super::address::Address;
 use super::{ConnectOptions, HttpOptions};
 use crate::peer::{PeerError, PeerErrorKind};
+use crate::pem;
 use parking_lot::Mutex;
 use reqwest::header::HeaderMap;
 use reqwest::{Certificate, ClientBuilder, Identity, Proxy, Version};
@@ -50,7 +51,7 @@ struct Key {
 struct Files {
     ca: Option<Vec<u8>>,
     /// Certificate and key.
-    identity: Option<Vec<u8>>,
+    identity: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// A server, with connections to it.
@@ -196,20 +197,14 @@ impl Origin {
 
 impl Files {
     fn read(options: &ConnectOptions) -> Result<Files, String> {
-        let read = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
         let identity = match (&options.client_cert, &options.client_key) {
-            (Some(cert), Some(key)) => {
-                let mut pem = read(cert)?;
-                pem.push(b'\n');
-                pem.extend(read(key)?);
-                Some(pem)
-            }
+            (Some(cert), Some(key)) => Some((pem::read(cert)?, pem::read(key)?)),
             (None, None) => None,
             (Some(_), None) => return Err("a client certificate needs its key".to_owned()),
             (None, Some(_)) => return Err("a client's key needs its certificate".to_owned()),
         };
         Ok(Files {
-            ca: options.ca_file.as_deref().map(read).transpose()?,
+            ca: options.ca_file.as_deref().map(pem::read).transpose()?,
             identity,
         })
     }
@@ -228,12 +223,18 @@ impl Way {
                 return Err(format!("{name} holds no certificate in PEM form"));
             }
         }
-        let identity = files.identity.as_deref().map(Identity::from_pem).transpose();
-        let identity = identity.map_err(|_| {
-            let cert = named(&options.client_cert).unwrap_or_default();
-            let key = named(&options.client_key).unwrap_or_default();
-            format!("{cert} and {key} are no certificate and key in PEM form")
-        })?;
+        let identity = match (&files.identity, &options.client_cert, &options.client_key) {
+            (Some((cert_pem, key_pem)), Some(cert), Some(key)) => {
+                pem::fit((cert, cert_pem), (key, key_pem))?;
+                let both = [&cert_pem[..], &key_pem[..]].join(&b'\n');
+                let identity = Identity::from_pem(&both);
+                Some(
+                    identity
+                        .map_err(|error| format!("{} with {}: {error}", cert.display(), key.display()))?,
+                )
+            }
+            _ => None,
+        };
         let proxy = options.proxy.as_deref().map(proxy).transpose()?;
         let tls_to_proxy = options
             .proxy

@@ -98,3 +98,47 @@ async fn what_is_wrong_with_this_ends_certificate() {
         }
     }
 }
+
+#[test]
+fn what_is_wrong_with_the_files_of_this_ends_certificate() {
+    let authority = Authority::new();
+    let (cert, key) = authority.sign_for("node", |_| {});
+    let node = authority.file("node.pem", "CERTIFICATE", &cert);
+    let good = authority.file("node.key", "PRIVATE KEY", &key.serialize_der());
+    let other = KeyPair::generate().unwrap().serialize_der();
+    let other = authority.file("other.key", "PRIVATE KEY", &other);
+    let encrypted = authority.file("enc.key", "ENCRYPTED PRIVATE KEY", &[48, 0]);
+    let old = encrypted.with_file_name("old.key");
+    let text = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMAA=\n-----END RSA PRIVATE KEY-----\n";
+    std::fs::write(&old, text).unwrap();
+    let gone = encrypted.with_file_name("gone.key");
+    for (cert, key, words) in [
+        (
+            &node,
+            &other,
+            "other.key: it is not the key of this certificate, ",
+        ),
+        (
+            &node,
+            &encrypted,
+            "enc.key: the key is encrypted: decrypt it with `openssl pkey`",
+        ),
+        (
+            &node,
+            &old,
+            "old.key: the key is encrypted: decrypt it with `openssl pkey`",
+        ),
+        (&node, &node, "node.pem: there is no private key in it"),
+        (&good, &good, "node.key: there is no certificate in it"),
+        (&node, &gone, "gone.key: there is no such file"),
+    ] {
+        let mut options = ConnectOptions::default();
+        options.complete(&Tls {
+            authorities: None,
+            certificate: Some(cert.clone()),
+            key: Some(key.clone()),
+        });
+        let error = connecting("https://localhost:1/db", options).err().unwrap();
+        assert!(error.reason.contains(words), "{error}");
+    }
+}
