@@ -6,6 +6,8 @@ use std::time::Duration;
 const FIRST_MS: u64 = 250;
 /// The longest wait that doubling reaches: a peer that comes back is found within half a minute.
 const LONGEST_MS: u64 = 30_000;
+/// From so many on, doubling changes nothing.
+const DOUBLINGS_MAX: u32 = 16;
 /// The longest wait a peer may ask for; more would look like a replication that died.
 const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(300);
 
@@ -13,22 +15,25 @@ const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(300);
 #[derive(Clone, Debug, Default)]
 pub struct Backoff {
     failures: u32,
+    /// How often the wait was doubled: no fewer times than attempts failed.
+    doublings: u32,
 }
 
 impl Backoff {
     /// Counts a failure and answers how long to wait. `jitter` (0 to 1) spreads peers that lost the same server.
     pub fn next_wait(&mut self, jitter: f64, retry_after: Option<Duration>) -> Duration {
-        let doubled = FIRST_MS << self.failures.min(16);
+        let doubled = FIRST_MS << self.doublings.min(DOUBLINGS_MAX);
         self.failures = self.failures.saturating_add(1);
+        self.doublings = self.doublings.saturating_add(1);
         let most = doubled.min(LONGEST_MS) as f64;
         let wait = Duration::from_millis((most * (0.5 + 0.5 * jitter.clamp(0.0, 1.0))) as u64);
         wait.max(retry_after.unwrap_or_default().min(RETRY_AFTER_LONGEST))
     }
 
     /// Waits as long as waits get: for failures that time rarely heals, such as a missing database.
-    pub fn longest_wait(&mut self, jitter: f64) -> Duration {
-        self.failures = self.failures.max(16);
-        self.next_wait(jitter, None)
+    pub fn longest_wait(&mut self, jitter: f64, retry_after: Option<Duration>) -> Duration {
+        self.doublings = self.doublings.max(DOUBLINGS_MAX);
+        self.next_wait(jitter, retry_after)
     }
 
     /// Attempts that failed since the last success.
@@ -38,7 +43,7 @@ impl Backoff {
 
     /// Forgets failures, since something worked.
     pub fn succeeded(&mut self) {
-        self.failures = 0;
+        *self = Backoff::default();
     }
 }
 
@@ -69,13 +74,25 @@ mod tests {
             backoff.next_wait(1.0, Some(Duration::from_secs(9999))),
             RETRY_AFTER_LONGEST
         );
-        assert_eq!(backoff.longest_wait(1.0), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn the_longest_wait_is_one_failure_and_no_shorter_than_the_peer_asks() {
+        let mut backoff = Backoff::default();
+        assert_eq!(backoff.longest_wait(1.0, None), Duration::from_secs(30));
+        assert_eq!(backoff.failures(), 1);
+        let asked = Some(Duration::from_secs(300));
+        assert_eq!(backoff.longest_wait(1.0, asked), Duration::from_secs(300));
+        assert_eq!(backoff.failures(), 2);
+        backoff.succeeded();
+        assert_eq!(backoff.next_wait(1.0, None).as_millis(), 250);
     }
 
     #[test]
     fn never_overflows() {
         let mut backoff = Backoff {
             failures: u32::MAX - 1,
+            doublings: u32::MAX - 1,
         };
         for _ in 0..5 {
             assert!(backoff.next_wait(0.5, None) <= Duration::from_secs(30));

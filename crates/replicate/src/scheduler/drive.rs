@@ -29,7 +29,7 @@ pub(super) async fn drive(node: &Arc<Node>, job: &Arc<Entry>) -> Result<Box<Repo
         let jitter = rand::random();
         let wait = match error.kind {
             PeerErrorKind::DatabaseMissing | PeerErrorKind::Forbidden | PeerErrorKind::Untrusted => {
-                backoff.longest_wait(jitter)
+                backoff.longest_wait(jitter, error.retry_after)
             }
             _ => backoff.next_wait(jitter, error.retry_after),
         };

@@ -309,7 +309,7 @@ impl Run {
                 if !self.spec.continuous {
                     return Err(error.clone());
                 }
-                return Ok(backoff.longest_wait(jitter));
+                return Ok(backoff.longest_wait(jitter, error.retry_after));
             }
             PeerErrorKind::Recreated => {
                 self.resume = None;
