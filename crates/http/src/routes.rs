@@ -199,7 +199,10 @@ fn database_level(table: Table) -> Table {
         )
         .at("/{db}/_exchange/docs", [post(BRING, exchange::docs)])
         .at("/{db}/_exchange/lacking", [post(BRING, exchange::lacking)])
-        .at("/{db}/_feed/{design}/{name}", [get(READ_WHOLE, named_feed::show)])
+        .at(
+            "/{db}/_feed/{design}/{name}",
+            [get(READ_OR_TAKE, named_feed::show)],
+        )
         .at("/{db}/_missing_revs", [post(MEMBER, revs_diff::missing_revs)])
         .at("/{db}/_purge", [post(CONFIGURE, purge::purge)])
         .at("/{db}/_purged_infos", [get(READ_WHOLE, purge::infos)])

@@ -62,44 +62,46 @@ fn selected(name: &str, value: &str) -> Result<Selected, Invalid> {
 pub struct FeedInfo<'a> {
     /// `design/name`
     pub name: &'a str,
-    /// JSON text.
-    pub selector: &'a str,
+    /// JSON text, where that is told.
+    pub selector: Option<&'a str>,
     /// Documents in it, deleted ones too, where that is told.
     pub rows: Option<u64>,
     /// Whether it holds everything that it should.
     pub built: bool,
-    /// Places in the order of changes that it is still to be built from.
-    pub pending: u64,
+    /// Places in the order of changes that it is still to be built from, where that is told.
+    pub pending: Option<u64>,
 }
 
 /// Appends it as JSON.
 pub fn write(out: &mut Vec<u8>, feed: &FeedInfo<'_>) {
     out.extend_from_slice(b"{\"name\":");
     json::quote(feed.name, out);
-    let FeedInfo {
-        selector,
-        rows,
-        built,
-        pending,
-        ..
-    } = feed;
-    let rows = rows.map_or_else(String::new, |rows| format!(",\"rows\":{rows}"));
-    let rest = format!(",\"selector\":{selector}{rows},\"built\":{built},\"pending\":{pending}}}\n");
-    out.extend_from_slice(rest.as_bytes());
+    if let Some(selector) = feed.selector {
+        out.extend_from_slice(b",\"selector\":");
+        out.extend_from_slice(selector.as_bytes());
+    }
+    if let Some(rows) = feed.rows {
+        out.extend_from_slice(format!(",\"rows\":{rows}").as_bytes());
+    }
+    out.extend_from_slice(format!(",\"built\":{}", feed.built).as_bytes());
+    if let Some(pending) = feed.pending {
+        out.extend_from_slice(format!(",\"pending\":{pending}").as_bytes());
+    }
+    out.extend_from_slice(b"}\n");
 }
 
 /// Whether an answer tells of the feed of that name, as [`write()`] does.
 pub fn tells_of(answer: &str, name: &str) -> Result<bool, BadAnswer> {
-    let (mut named, mut selected) = (false, false);
+    let (mut named, mut is_feed) = (false, false);
     json::members(answer, |member, value| {
         match &*member {
             "name" => named = json::string(value).is_some_and(|value| value == name),
-            "selector" => selected = true,
+            "built" => is_feed = true,
             _ => {}
         }
         Ok::<_, BadAnswer>(())
     })?;
-    Ok(named && selected)
+    Ok(named && is_feed)
 }
 
 /// The reason of the 404 for a feed that nobody declared.
@@ -133,18 +135,28 @@ mod tests {
         let mut out = Vec::new();
         let feed = FeedInfo {
             name: "billing/acme",
-            selector: "{}",
+            selector: Some("{}"),
             rows: Some(7),
             built: false,
-            pending: 2,
+            pending: Some(2),
         };
         write(&mut out, &feed);
-        let text = String::from_utf8(out).unwrap();
+        let text = String::from_utf8(out.clone()).unwrap();
         let expected =
             "{\"name\":\"billing/acme\",\"selector\":{},\"rows\":7,\"built\":false,\"pending\":2}\n";
         assert_eq!(text, expected);
         assert!(tells_of(&text, "billing/acme").unwrap());
         assert!(!tells_of(&text, "billing/other").unwrap());
         assert!(!tells_of(r#"{"_id":"x"}"#, "x").unwrap());
+        let less = FeedInfo {
+            selector: None,
+            rows: None,
+            pending: None,
+            ..feed
+        };
+        out.clear();
+        write(&mut out, &less);
+        assert_eq!(out, b"{\"name\":\"billing/acme\",\"built\":false}\n");
+        assert!(tells_of(std::str::from_utf8(&out).unwrap(), "billing/acme").unwrap());
     }
 }

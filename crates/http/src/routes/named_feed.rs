@@ -27,12 +27,15 @@ pub(super) async fn show(
             state => state?,
         };
         let mut out = Vec::new();
+        // Whoever sees some documents only learns that it is there: numbers and words may be about the others.
+        let whole = db.is_whole();
+        let rows = whole.then(|| db.count_feed(&feed, 0)).transpose()?;
         let info = FeedInfo {
             name: &feed,
-            selector: &selector,
-            rows: Some(db.count_feed(&feed, 0)?),
+            selector: whole.then_some(&*selector),
+            rows,
             built,
-            pending,
+            pending: whole.then_some(pending),
         };
         feeds::write(&mut out, &info);
         Ok(respond::json(StatusCode::OK, out))

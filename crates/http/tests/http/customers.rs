@@ -57,7 +57,7 @@ pub(crate) async fn ann(server: &Server, method: &str, path: &str, body: Option<
     server.send(request).await
 }
 
-fn ids(answer: &Answer, rows: &str) -> Vec<String> {
+pub(crate) fn ids(answer: &Answer, rows: &str) -> Vec<String> {
     let json = answer.json();
     let rows = json[rows].as_array().unwrap_or_else(|| panic!("{json}"));
     let id = |row: &Value| {

@@ -1,6 +1,6 @@
 //! What a customer's peer leaves in a database, and what it learns of the rest by naming it.
 
-use crate::customers::{ann, server};
+use crate::customers::{ann, ids, server};
 use crate::exchange::{content, naming};
 use crate::harness::{Answer, Server};
 use serde_json::{Value, json};
@@ -147,6 +147,42 @@ async fn her_replication_goes_back_for_what_she_may_see_now() {
             .is(200, json!({ "ok": true }));
         hers.get("/mine").await.is(200, json!({ "doc_count": count }));
     }
+}
+
+#[tokio::test]
+async fn her_replication_reads_the_feed_that_she_is_bound_to() {
+    let server = server().await;
+    let design =
+        json!({ "feeds": { "acme": { "selector": { "account": "acme" } }, "all": { "selector": {} } } });
+    server
+        .put("/calls/_design/feeds", Some(design))
+        .await
+        .is(201, json!({}));
+    let grant = json!({ "roles": ["acme"], "may": ["replicate-out"], "feed": "feeds/acme" });
+    server
+        .put("/calls/_security", Some(json!({ "grants": [grant] })))
+        .await
+        .is(200, json!({}));
+    let hers = Server::with(Config::default()).await;
+    let remote = server.url.replace("http://", "http://ann:one@") + "/calls";
+    for (target, feed) in [("mine", "feeds/acme"), ("more", "feeds/all")] {
+        let pull = json!({ "source": remote, "target": target, "create_target": true, "feed_name": feed });
+        let told = hers.post("/_replicate", pull).await;
+        assert_eq!(told.status, 200, "{}", told.text());
+        assert_eq!(
+            ids(&hers.get(&format!("/{target}/_all_docs")).await, "rows"),
+            ["a1", "a2"]
+        );
+    }
+    // That it is there she is told, and nothing that is about documents of others.
+    let told = ann(&server, "GET", "/calls/_feed/feeds/all", None).await.json();
+    assert_eq!(told, json!({ "name": "feeds/all", "built": true }));
+    let whole = server.get("/calls/_feed/feeds/all").await.json();
+    assert_eq!((&whole["selector"], &whole["pending"]), (&json!({}), &json!(0)));
+    let none = "/calls/_feed/feeds/none";
+    ann(&server, "GET", none, None)
+        .await
+        .fails(404, "not_found", "missing_named_feed");
 }
 
 #[tokio::test]
