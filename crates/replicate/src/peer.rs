@@ -130,7 +130,7 @@ pub enum Oldest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerInfo {
     /// Names the database wherever it is reached from: server uuid, database name and incarnation where known, else
-    /// the normalised URL. No credentials.
+    /// the normalised URL; and, for who is bound to some of its documents, to which. No credentials.
     pub identity: String,
     /// `instance_start_time`; `"0"` when unknown.
     pub instance_start_time: Box<str>,

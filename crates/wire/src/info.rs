@@ -26,6 +26,9 @@ pub struct DbInfo {
     pub instance_start_time: Box<str>,
     /// `doc_count`.
     pub doc_count: Option<u64>,
+    /// Tells the documents that the asker is bound to from others that it may be bound to later; `None` where all are
+    /// seen, or the peer tells none.
+    pub bounds: Option<Box<str>>,
 }
 
 /// Reads the answer to `GET /`.
@@ -60,11 +63,13 @@ pub fn parse_db(text: &[u8]) -> Result<DbInfo, BadAnswer> {
     let mut update_seq = None;
     let mut instance_start_time = None;
     let mut doc_count = None;
+    let mut bounds = None;
     json::members(utf8(text)?, |key, value| {
         match &*key {
             "update_seq" => update_seq = Some(value.into()),
             "instance_start_time" => instance_start_time = Some(start_time(value)),
             "doc_count" => doc_count = value.parse().ok(),
+            "bounds" => bounds = json::string(value).map(Box::from),
             _ => {}
         }
         Ok::<_, BadAnswer>(())
@@ -73,6 +78,7 @@ pub fn parse_db(text: &[u8]) -> Result<DbInfo, BadAnswer> {
         update_seq: update_seq.ok_or_else(|| BadAnswer("the database tells no update_seq".into()))?,
         instance_start_time: instance_start_time.unwrap_or_else(|| "0".into()),
         doc_count,
+        bounds,
     })
 }
 

@@ -95,6 +95,11 @@ pub(super) fn info(db: &Database) -> Result<Value> {
             members.remove(member);
         }
     }
+    let bounds = db.asker().and_then(|asker| asker.own_locals.as_deref());
+    if let Some(bounds) = bounds.filter(|bounds| !bounds.is_empty()) {
+        // Under other bounds, a replication is another one, and begins anew.
+        told["bounds"] = bounds.into();
+    }
     Ok(told)
 }
 

@@ -186,6 +186,43 @@ async fn her_replication_reads_the_feed_that_she_is_bound_to() {
 }
 
 #[tokio::test]
+async fn her_replication_goes_back_while_it_runs() {
+    let server = server().await;
+    let hers = Server::with(Config::default()).await;
+    let remote = server.url.replace("http://", "http://ann:one@") + "/calls";
+    let pull = json!({ "source": remote, "target": "mine", "create_target": true, "continuous": true });
+    hers.post("/_replicate", pull)
+        .await
+        .is(202, json!({ "ok": true }));
+    let comes = async |id: &str| {
+        let path = format!("/mine/{id}");
+        for _ in 0..1000 {
+            if hers.get(&path).await.status == 200 {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!(
+            "{id} does not come: {}",
+            hers.get("/_scheduler/jobs").await.text()
+        );
+    };
+    comes("a2").await;
+    // No checkpoint was written yet: the last one of what she was bound to before must not count for what she sees now.
+    let grant =
+        json!({ "roles": ["acme"], "may": ["replicate-out"], "selector": { "account": { "$gt": null } } });
+    server
+        .put("/calls/_security", Some(json!({ "grants": [grant] })))
+        .await
+        .is(200, json!({}));
+    let call = json!({ "account": "emca" });
+    server.put("/calls/e3", Some(call)).await.is(201, json!({}));
+    for id in ["e3", "e2", "e1"] {
+        comes(id).await;
+    }
+}
+
+#[tokio::test]
 async fn her_tombstones_are_not_those_of_others() {
     let server = server().await;
     let end = async |id: &str, account: &str| {

@@ -244,10 +244,14 @@ impl Peer for HttpPeer {
             _ if kind == PeerKind::PouchDbServer => "",
             time => time,
         };
-        let identity = match uuid {
+        let mut identity = match uuid {
             Some(uuid) => format!("{uuid}/{}/{incarnation}", client.address.name),
             None => format!("{}/{incarnation}", client.address.database()),
         };
+        if let Some(bounds) = &looked.bounds {
+            // What was read under others lacks what these show: no checkpoint of one counts for the other.
+            identity.push_str(&format!("/{bounds}"));
+        }
         Ok(PeerInfo {
             identity,
             kind,
