@@ -1,5 +1,6 @@
 //! What is known of a name: an administrator of the settings, or a user of the database `_users`.
 
+use super::asked::note_failure;
 use super::password::{Hash, Kept};
 use super::user::{ADMIN, Method, User};
 use super::users_db;
@@ -14,6 +15,10 @@ use trunkline_core::db_name::DbName;
 use trunkline_core::limits::{ACCOUNTS_MAX, USER_DOC_BYTES_MAX};
 use trunkline_store::{self as store, Database};
 use trunkline_wire::user_doc::{self, UserDoc};
+
+/// CouchDB's words.
+const CONFLICT: &str =
+    "User document conflict must be resolved before the document is used for authentication purposes.";
 
 /// Who may log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +133,19 @@ fn read(app: &App, name: &str) -> Result<Option<(Moment, Account)>> {
     };
     let moment = Moment::now(db)?;
     let id = format!("{}{name}", user_doc::ID_PREFIX);
+    // Who takes a role away changes one leaf: the other may have it still, and be the one that counts some day.
+    if let Some(tree) = moment.db.tree(&id)?
+        && tree
+            .revs
+            .leaves()
+            .iter()
+            .filter(|(_, leaf)| !leaf.deleted)
+            .count()
+            > 1
+    {
+        note_failure(name, None, CONFLICT);
+        return Ok(None);
+    }
     let leaf = moment.db.get(&id, None)?;
     let account = leaf
         .filter(|leaf| !leaf.deleted && leaf.body.as_str().len() <= USER_DOC_BYTES_MAX)

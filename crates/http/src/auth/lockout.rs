@@ -38,8 +38,9 @@ struct Failed {
 }
 
 impl Guesser {
+    /// Of a name, with the fingerprint of its password, if it has one: guesses of a former password do not count.
     /// Whoever has one IPv6 address has the other 2^64 of its network, too.
-    pub(super) fn new(name: &str, address: Option<IpAddr>) -> Guesser {
+    pub(super) fn new(name: &str, kept: Option<&blake3::Hash>, address: Option<IpAddr>) -> Guesser {
         let mut hasher = blake3::Hasher::new();
         let address = address.map(|address| address.to_canonical());
         match address {
@@ -53,6 +54,10 @@ impl Guesser {
         }
         let whole = address.filter(|address| !address.is_loopback());
         let address = whole.map(|_| *hasher.finalize().as_bytes());
+        hasher.update(b"/");
+        if let Some(kept) = kept {
+            hasher.update(kept.as_bytes());
+        }
         hasher.update(b"/");
         hasher.update(name.as_bytes());
         Guesser {

@@ -20,7 +20,9 @@ pub(super) async fn log_in(
     given: &Credentials,
 ) -> Result<Arc<Account>> {
     let (auth, settings) = (&app.auth, &config.authentication);
-    let guesser = Guesser::new(&given.name, address);
+    let account = auth.accounts.find(app, config, &given.name).await?;
+    let kept = account.as_ref().map(|account| &account.fingerprint);
+    let guesser = Guesser::new(&given.name, kept, address);
     let is_let_try = || {
         let refused = |_: &Error| note_failure(&given.name, address, "locked out");
         auth.failures
@@ -28,7 +30,6 @@ pub(super) async fn log_in(
             .inspect_err(refused)
     };
     is_let_try()?;
-    let account = auth.accounts.find(app, config, &given.name).await?;
     let mark = auth.verified.mark(&given.name, &given.password);
     let known = || {
         let account = account.as_ref();

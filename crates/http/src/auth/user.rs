@@ -66,6 +66,13 @@ impl User {
         }
     }
 
+    /// The name, if it was shown by the password that `_users` has: a token, a proxy or a certificate names whom it likes,
+    /// and the user of that name there may be another one.
+    pub(crate) fn of_password(&self) -> Option<&str> {
+        let by = matches!(self.by, Some(Method::Basic | Method::Cookie));
+        self.name.as_deref().filter(|_| by)
+    }
+
     /// Whether it may do everything everywhere.
     pub(crate) fn is_admin(&self) -> bool {
         self.has_role(ADMIN)

@@ -102,6 +102,45 @@ async fn guessing_ends() {
 }
 
 #[tokio::test]
+async fn a_new_password_lifts_the_lock() {
+    let server = with(Authentication {
+        lockout: Lockout {
+            failures: 3,
+            seconds: 1000,
+            ..Lockout::default()
+        },
+        ..Authentication::default()
+    })
+    .await;
+    let path = "/_users/org.couchdb.user:anna";
+    let put = async |doc: serde_json::Value| {
+        let put = server
+            .request("PUT", path)
+            .basic_auth("root", Some("toor"))
+            .header("content-type", "application/json")
+            .body(doc.to_string());
+        let answer = server.send(put).await;
+        answer.is(201, json!({}));
+        answer.rev()
+    };
+    put(json!({ "type": "user", "name": "anna", "roles": [], "password": "one" })).await;
+    for _ in 0..3 {
+        get_as(&server, "/", "anna", "wrong")
+            .await
+            .fails(401, "unauthorized", WRONG);
+    }
+    assert_eq!(get_as(&server, "/", "anna", "one").await.status, 403);
+    // Nothing else of the document lifts it.
+    let mut doc = get_as(&server, path, "root", "toor").await.json();
+    doc["roles"] = json!(["r"]);
+    doc["_rev"] = put(doc.clone()).await.into();
+    assert_eq!(get_as(&server, "/", "anna", "one").await.status, 403);
+    doc["password"] = "two".into();
+    put(doc).await;
+    assert_eq!(get_as(&server, "/", "anna", "two").await.status, 200);
+}
+
+#[tokio::test]
 async fn pages_do_not_ask_an_open_server() {
     let server = Server::start().await;
     server

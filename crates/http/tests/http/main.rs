@@ -67,6 +67,7 @@ mod tls;
 mod unstaged;
 mod updates;
 mod users;
+mod users_named;
 mod users_own;
 mod validate;
 mod views;

@@ -9,7 +9,7 @@ const SETTINGS: Lockout = Lockout {
 };
 
 fn at(name: &str, address: &str) -> Guesser {
-    Guesser::new(name, Some(address.parse().unwrap()))
+    Guesser::new(name, None, Some(address.parse().unwrap()))
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn networks_of_ipv6_count_as_one() {
     assert_eq!(at("anna", "2001:db8::1"), at("anna", "2001:db8::ffff:1"));
     assert_ne!(at("anna", "2001:db8::1"), at("anna", "2001:db8:0:1::1"));
     assert_eq!(at("anna", "::ffff:10.0.0.1"), at("anna", "10.0.0.1"));
-    assert_ne!(at("anna", "10.0.0.1"), Guesser::new("anna", None));
+    assert_ne!(at("anna", "10.0.0.1"), Guesser::new("anna", None, None));
 }
 
 #[test]
@@ -113,7 +113,13 @@ fn this_machine_has_no_budget() {
         address_failures: 2,
         ..SETTINGS
     };
-    let here = |name: &str| [at(name, "127.0.0.1"), at(name, "::1"), Guesser::new(name, None)];
+    let here = |name: &str| {
+        [
+            at(name, "127.0.0.1"),
+            at(name, "::1"),
+            Guesser::new(name, None, None),
+        ]
+    };
     for number in 0..9 {
         for guesser in here(&number.to_string()) {
             assert!(!failures.add(guesser, &settings));

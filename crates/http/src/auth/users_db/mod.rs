@@ -14,7 +14,8 @@ use rules::Change;
 use std::sync::Arc;
 use trunkline_core::db_name::DbName;
 use trunkline_core::doc::{Body, Edit, InteractiveEdit, ReplicatedEdit};
-use trunkline_store::{Database, Leaf, Refused, Sees, Store, Takes};
+use trunkline_core::rev::Rev;
+use trunkline_store::{Database, Leaf, Refused, Seen, Sees, Store, Takes};
 use trunkline_wire::user_doc;
 
 /// Its name.
@@ -44,8 +45,7 @@ pub(crate) fn is(db: &Database) -> bool {
 /// their own document. Which documents are taken at all is the same for everyone, but for the rounds of a password.
 pub(crate) fn asker_parts(user: &Arc<User>, is_admin: bool, iterations_max: u32) -> (Option<Sees>, Takes) {
     let own = user
-        .name
-        .as_ref()
+        .of_password()
         .map(|name| format!("{}{name}", user_doc::ID_PREFIX));
     let sees: Option<Sees> = match is_admin {
         true => None,
@@ -62,17 +62,20 @@ pub(crate) fn asker_parts(user: &Arc<User>, is_admin: bool, iterations_max: u32)
 /// are refused before anything is looked up: whether a revision is there would tell whether a user is.
 pub(crate) fn others(db: &Database, edits: &[Edit]) -> Option<Vec<bool>> {
     let asker = db.asker().filter(|_| is(db) && !db.is_whole())?;
-    let name = asker.user.name();
-    let others: Vec<_> =
-        edits
-            .iter()
-            .map(|edit| {
-                let (Edit::Interactive(InteractiveEdit { id, .. })
-                | Edit::Replicated(ReplicatedEdit { id, .. })) = edit;
-                let own = id.as_str().strip_prefix(user_doc::ID_PREFIX);
-                own.is_none() || own != name
-            })
-            .collect();
+    let (sees, rev) = (asker.sees.as_ref()?, Rev::parse("1-0").ok()?);
+    // The own document is the one that is seen, whatever is in it.
+    let is_other = |edit: &Edit| {
+        let (Edit::Interactive(InteractiveEdit { id, .. }) | Edit::Replicated(ReplicatedEdit { id, .. })) =
+            edit;
+        !sees(&Seen {
+            id: id.as_str(),
+            rev: &rev,
+            deleted: false,
+            body: "{}",
+            attachments: &[],
+        })
+    };
+    let others: Vec<_> = edits.iter().map(is_other).collect();
     others.contains(&true).then_some(others)
 }
 

@@ -11,6 +11,8 @@ pub(super) struct Change<'a> {
     pub(super) body: &'a str,
     /// The body of the live leaf that it follows.
     pub(super) old: Option<&'a str>,
+    /// Whether it goes on from that leaf, where there is one.
+    pub(super) follows: bool,
     /// Rounds that who is no administrator may give the own password.
     pub(super) iterations_max: u32,
 }
@@ -23,6 +25,7 @@ impl<'a> Change<'a> {
             deleted: candidate.deleted,
             body: candidate.body,
             old: old.map(|old| old.body.as_str()),
+            follows: old.is_none_or(|old| candidate.path.revs().any(|rev| rev == old.rev)),
             iterations_max,
         }
     }
@@ -34,10 +37,10 @@ pub(super) fn forbidden(reason: &'static str) -> Refused {
 
 pub(super) const NOT_YOURS: &str = "You may only update your own user document.";
 
-/// Whether a document is that of somebody.
+/// Whether a document is that of somebody, who has shown its password.
 pub(super) fn is_own(user: &User, id: &str) -> bool {
     let own = id.strip_prefix(user_doc::ID_PREFIX);
-    own.is_some() && own == user.name.as_deref()
+    own.is_some() && own == user.of_password()
 }
 
 /// Why a change is refused. What is wrong with a document is said to administrators, too.
@@ -70,6 +73,10 @@ pub(super) fn judge(user: &User, is_admin: bool, change: &Change<'_>) -> Result<
         return Err("Usernames can not be changed.");
     }
     if !is_admin {
+        // What is changed in one leaf would stay in the other.
+        if !change.follows {
+            return Err("Only _admin may make a conflict of a user document.");
+        }
         may_change(is_own, old.as_ref(), roles)?;
         let rounds = |doc: &UserDoc| doc.iterations.unwrap_or(0);
         let former = old.as_ref().map_or(0, rounds);

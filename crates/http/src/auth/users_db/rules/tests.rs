@@ -1,6 +1,7 @@
 //! Who may change what in `_users`.
 
 use super::*;
+use crate::auth::Method;
 
 const ANNA: &str = r#"{"type":"user","name":"anna","roles":["a","b"],"salt":"s"}"#;
 const NEW: &str = r#"{"type":"user","name":"anna","roles":[]}"#;
@@ -8,6 +9,7 @@ const NEW: &str = r#"{"type":"user","name":"anna","roles":[]}"#;
 fn named(name: &str) -> User {
     User {
         name: Some(name.to_owned()),
+        by: Some(Method::Basic),
         ..User::default()
     }
 }
@@ -18,6 +20,7 @@ fn judged(user: &User, is_admin: bool, body: &str, old: Option<&str>) -> Result<
         deleted: false,
         body,
         old,
+        follows: true,
         iterations_max: 10,
     };
     judge(user, is_admin, &change)
@@ -89,6 +92,7 @@ fn what_a_document_must_be() {
                 deleted: false,
                 body: &body,
                 old: None,
+                follows: true,
                 iterations_max: 10,
             },
         )
@@ -149,6 +153,36 @@ fn nobody_else_learns_who_is_there() {
 }
 
 #[test]
+fn a_name_alone_makes_nobody_the_owner() {
+    for by in [Method::Jwt, Method::Proxy, Method::Certificate] {
+        let anna = User {
+            by: Some(by),
+            ..named("anna")
+        };
+        assert_eq!(judged(&anna, false, NEW, None), Err(NOT_YOURS), "{by:?}");
+        assert_eq!(judged(&anna, false, ANNA, Some(ANNA)), Err(NOT_YOURS), "{by:?}");
+        assert_eq!(judged(&anna, true, ANNA, Some(ANNA)), Ok(()), "{by:?}");
+    }
+}
+
+#[test]
+fn conflicts_are_for_administrators() {
+    let beside = |deleted| Change {
+        id: "org.couchdb.user:anna",
+        deleted,
+        body: ANNA,
+        old: Some(ANNA),
+        follows: false,
+        iterations_max: 10,
+    };
+    let anna = named("anna");
+    let refused = Err("Only _admin may make a conflict of a user document.");
+    assert_eq!(judge(&anna, false, &beside(false)), refused);
+    assert_eq!(judge(&anna, false, &beside(true)), Ok(()));
+    assert_eq!(judge(&anna, true, &beside(false)), Ok(()));
+}
+
+#[test]
 fn rounds_are_for_administrators() {
     let of = |rounds: u32| {
         format!(
@@ -174,6 +208,7 @@ fn deleting_and_designs() {
         deleted,
         body: "{}",
         old: Some(ANNA),
+        follows: true,
         iterations_max: 10,
     };
     let gone = |user: &User, is_admin| judge(user, is_admin, &change("org.couchdb.user:anna", true)).is_ok();
