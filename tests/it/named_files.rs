@@ -93,6 +93,27 @@ fn certificates_and_directories_are_looked_at_and_each_mistake_is_a_line() {
 }
 
 #[test]
+fn what_replications_will_miss_is_told_at_the_start() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut options = vec!["--listen", "127.0.0.1:0"];
+    for name in ["--secrets", "--cert", "--key"] {
+        options.extend([name, "no-such-thing"]);
+    }
+    let log = Node::start_with(temp.path(), &options, &[]).stop();
+    let is_told = |part: &str| {
+        log.lines()
+            .filter(|line| line.contains("WARN") && line.contains(part))
+            .count()
+    };
+    assert_eq!(is_told("no-such-thing: there is no such file"), 2, "{log}");
+    assert_eq!(
+        is_told("`secrets` in [replication]: no-such-thing: there is no such directory"),
+        1,
+        "{log}"
+    );
+}
+
+#[test]
 fn what_may_not_be_meant_is_told_and_is_no_mistake() {
     let temp = tempfile::tempdir().unwrap();
     let file = temp.path().join("trunkline.toml");

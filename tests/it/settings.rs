@@ -11,7 +11,9 @@ fn the_example_is_right_and_sets_nothing() {
     let file = temp.path().join("trunkline.toml");
     let dir = temp.path().to_str().unwrap();
     let bare = ok(&["config", "show", dir]);
-    std::fs::write(&file, ok(&["config", "--example"])).unwrap();
+    let example = ok(&["config", "--example"]);
+    assert!(example.contains("from where the server is started"), "{example}");
+    std::fs::write(&file, example).unwrap();
     assert_eq!(
         ok(&["config", "check", file.to_str().unwrap()]),
         format!("{}: ok\n", file.display())

@@ -7,7 +7,7 @@ use super::settings::{ConfigFile, kept, open, sources};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use trunkline::http::settings::{Live, Sources, example};
+use trunkline::http::settings::{HIDDEN, Live, Sources, example};
 
 /// What `config` takes.
 #[derive(Debug, Args)]
@@ -80,7 +80,10 @@ fn show((live, warnings): (Live, Vec<String>)) -> Result<(), Failure> {
             let origin = shown
                 .origin
                 .map_or("default".to_owned(), |origin| origin.to_string());
-            let text = super::output::one_line(&shown.text);
+            let text = match shown.is_hash {
+                true => HIDDEN.to_owned(),
+                false => super::output::one_line(&shown.text),
+            };
             say(format_args!("{section}/{key} = {text}  ({origin})"))?;
         }
     }

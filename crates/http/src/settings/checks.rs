@@ -2,6 +2,7 @@
 
 use super::{Settings, hashed};
 use crate::auth::{is_sound_key, rule};
+use crate::cors::METHODS;
 
 impl Settings {
     /// What is wrong with values, whatever the others are.
@@ -33,7 +34,19 @@ impl Settings {
         }
         let origins = self.config.cors.origins.iter();
         wrong.extend(origins.filter(|origin| !is_origin(origin)).map(|origin| {
-            format!("`origins` in [cors] takes * and origins such as https://app.example; not {origin:?}")
+            let hint = match origin.contains('*') {
+                true => " (no part of a host may be a *: write each host out, or a * alone)",
+                false => "",
+            };
+            format!(
+                "`origins` in [cors] takes * and origins such as https://app.example; not {origin:?}{hint}"
+            )
+        }));
+        let methods = self.config.cors.methods.iter();
+        let unknown = methods.filter(|method| !METHODS.contains(&method.as_str()));
+        wrong.extend(unknown.map(|method| {
+            let all = METHODS.join(", ");
+            format!("`methods` in [cors] takes {all}, in capitals, or none for all of them; not {method:?}")
         }));
         wrong
     }
@@ -101,7 +114,7 @@ impl Settings {
 
 fn is_origin(origin: &str) -> bool {
     let host = origin.strip_prefix("https://").or(origin.strip_prefix("http://"));
-    origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains('/'))
+    origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*']))
 }
 
 /// Whether it is a host's name, and nothing that ends an attribute of a cookie. A dot before it is usual, and ignored by

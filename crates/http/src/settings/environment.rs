@@ -132,7 +132,10 @@ fn add_administrator(layer: &mut Layer, ours: &BTreeMap<&str, &str>) -> Result<(
     match (ours.get(USER), ours.get(PASSWORD)) {
         (None, None) => Ok(()),
         (Some(_), None) => Err(lacks(USER, PASSWORD)),
-        (None, Some(_)) => Err(lacks(PASSWORD, USER)),
+        (None, Some(_)) => Err(format!(
+            "{} (it is also what `--user` logs in with: unset it here)",
+            lacks(PASSWORD, USER)
+        )),
         (Some(user), Some(password)) if user.is_empty() || password.is_empty() => {
             Err(format!("{USER} and {PASSWORD} must not be empty"))
         }

@@ -7,12 +7,13 @@ use super::{Settings, keys};
 const COLUMNS: usize = 100;
 
 /// What is said first.
-const HEAD: [&str; 5] = [
+const HEAD: [&str; 6] = [
     "Settings of a Trunkline server. Lines that begin with # are comments: settings in them are the defaults.",
     "Variables (TRUNKLINE_SECTION_KEY) go over this file, and flags over those.",
     "Where names are of your choice, TRUNKLINE_SECTION__name sets one: the name as it is written, behind two underscores \
      (TRUNKLINE_ADMINS__anna). In [jwt_keys], the next two stand for the colon (TRUNKLINE_JWT_KEYS__hmac___default is \
      hmac:_default).",
+    "Relative paths go from where the server is started, not from where this file is: write them in full.",
     "What is set while a server runs (PUT /_node/_local/_config/SECTION/KEY) is kept in settings.toml, in the directory of \
      the databases, and goes over this file, too.",
     "A change of this file counts after SIGHUP or POST /_node/_local/_config/_reload, and after a restart where it says so.",

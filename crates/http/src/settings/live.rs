@@ -108,7 +108,7 @@ impl Live {
     }
 
     /// Sets a key, or, without a value, takes back what was set while a server ran. Answers what was shown before. `who`
-    /// is for the audit log. Blocks.
+    /// is the audit log's `user`; empty: nobody. Blocks.
     pub fn change(
         &self,
         section: &str,
@@ -140,18 +140,20 @@ impl Live {
         }
         state.keep(kept)?;
         self.publish(&state);
-        tracing::info!(target: crate::audit::TARGET, who, section, key, "a setting was {action}");
+        let user = Some(who).filter(|who| !who.is_empty());
+        tracing::info!(target: crate::audit::TARGET, user, section, key, "a setting was {action}");
         Ok(old)
     }
 
     /// Reads the files again. Answers which keys changed that count only after a restart. When something is wrong, nothing
-    /// changes. `who` is for the audit log. Blocks.
+    /// changes. `who` is the audit log's `user`; empty: nobody. Blocks.
     pub fn reload(&self, who: &str) -> Result<Vec<String>, Problem> {
         let mut state = self.0.state.lock();
         let file = state.places.read_file();
         let waiting = state.take_file(file)?;
         self.publish(&state);
-        tracing::info!(target: crate::audit::TARGET, who, restart = ?waiting, "settings were read again");
+        let user = Some(who).filter(|who| !who.is_empty());
+        tracing::info!(target: crate::audit::TARGET, user, restart = ?waiting, "settings were read again");
         Ok(waiting)
     }
 

@@ -19,7 +19,8 @@ impl Process {
         wrong
     }
 
-    /// What is wrong with the files that peers are shown and known by, each told. Blocks.
+    /// What is wrong with the files that peers are shown and known by, and with the directory of secrets, each told.
+    /// Blocks.
     pub fn wrong_peer_files(&self) -> Vec<String> {
         let peers = &self.peers;
         let wrong = match (&peers.certificate, &peers.key, &peers.authorities) {
@@ -34,11 +35,22 @@ impl Process {
             (_, _, Some(authorities)) => tls::wrong_authorities(authorities).into_iter().collect(),
             _ => Vec::new(),
         };
+        let wrong = wrong.into_iter().map(|error| format!("[replication] {error}"));
         wrong
-            .into_iter()
-            .map(|error| format!("[replication] {error}"))
+            .chain(self.secrets.as_deref().and_then(no_directory))
             .collect()
     }
+}
+
+/// Why there are no secrets in a directory.
+fn no_directory(path: &Path) -> Option<String> {
+    let why = match path.metadata() {
+        Ok(found) if found.is_dir() => return None,
+        Ok(_) => "it is no directory".to_owned(),
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => "there is no such directory".to_owned(),
+        Err(cause) => cause.to_string(),
+    };
+    Some(format!("`secrets` in [replication]: {}: {why}", path.display()))
 }
 
 /// Why there can be no file at a path.

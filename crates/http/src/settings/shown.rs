@@ -8,6 +8,8 @@ use std::fmt;
 pub struct Shown {
     /// Its value, as a text.
     pub text: String,
+    /// Whether that is the hash of a password, which `_config` shows to administrators as CouchDB does.
+    pub is_hash: bool,
     /// Who set it; `None`: it is the default.
     pub origin: Option<Origin>,
 }

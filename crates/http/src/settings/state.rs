@@ -137,12 +137,18 @@ impl State {
 
     /// A value, without what nobody is shown.
     pub(super) fn show(&self, found: Found, section: &str, key: &str, value: &Value) -> Shown {
-        let text = match (found, value) {
-            (Found::Name(names), Value::Text(text)) if names.hashed && hashed::is_hash(text) => text.clone(),
-            (Found::Name(names), _) if names.hashed => HIDDEN.to_owned(),
-            (found, value) => found.kind().show(value),
+        let (text, is_hash) = match (found, value) {
+            (Found::Name(names), Value::Text(text)) if names.hashed && hashed::is_hash(text) => {
+                (text.clone(), true)
+            }
+            (Found::Name(names), _) if names.hashed => (HIDDEN.to_owned(), false),
+            (found, value) => (found.kind().show(value), false),
         };
         let origin: Option<Origin> = self.origins.get(&(section.to_owned(), key.to_owned())).copied();
-        Shown { text, origin }
+        Shown {
+            text,
+            is_hash,
+            origin,
+        }
     }
 }

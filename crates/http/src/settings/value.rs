@@ -55,13 +55,13 @@ impl Kind {
             Kind::Number { least, most, unit } => format!("an integer from {least} to {most} ({unit})"),
             Kind::Text => "a text".to_owned(),
             Kind::Path => "a path".to_owned(),
-            Kind::Secret => "a text; secret".to_owned(),
+            Kind::Secret => "a text that is not empty (secret)".to_owned(),
             Kind::OneOf(names) => {
                 let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
                 names.join(" or ")
             }
             Kind::List => "a list of texts".to_owned(),
-            Kind::Secrets => "a list of texts; secret".to_owned(),
+            Kind::Secrets => "a list of texts that are not empty (secret)".to_owned(),
         }
     }
 

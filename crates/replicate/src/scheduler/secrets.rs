@@ -68,7 +68,10 @@ impl Secrets {
             .map(|dir| dir.join(name))
             .find(|path| path.is_file());
         let path = found.ok_or_else(|| match self.dirs.is_empty() {
-            true => format!("there is no secret {name:?}: no directory of secrets was given"),
+            true => format!(
+                "there is no secret {name:?}: no directory of secrets was given (`--secrets`, TRUNKLINE_SECRETS, or \
+                 `secrets` in [replication])"
+            ),
             false => format!("there is no secret {name:?}"),
         })?;
         let unreadable = |cause| format!("the secret {name:?} cannot be read: {cause}");

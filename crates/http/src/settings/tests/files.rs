@@ -98,11 +98,11 @@ fn what_is_wrong_is_told_with_its_line_and_the_nearest_name() {
         ),
         (
             "[admins]\nanna = 123456\n",
-            "trunkline.toml, line 2: `anna` in [admins] must be a text; secret",
+            "trunkline.toml, line 2: `anna` in [admins] must be a text that is not empty (secret)",
         ),
         (
             "[admins]\nanna = \"\"\n",
-            "trunkline.toml, line 2: `anna` in [admins] must be a text; secret",
+            "trunkline.toml, line 2: `anna` in [admins] must be a text that is not empty (secret)",
         ),
     ] {
         assert_eq!(parse(text).err().as_deref(), Some(told), "{text}");

@@ -41,6 +41,22 @@ fn all_mistakes_of_all_places_are_told_at_once() {
 }
 
 #[test]
+fn origins_and_methods_that_never_match_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "[cors]\norigins = [\"https://*.example.com\", \"https://a.example\"]\nmethods = [\"GET\", \"FOO\", \"put\"]\n";
+    std::fs::write(dir.path().join("trunkline.toml"), text).unwrap();
+    let told = told(dir.path(), &[]);
+    assert!(told.len() == 3, "{told:#?}");
+    for (line, parts) in told.iter().zip([
+        ["not \"https://*.example.com\"", "write each host out"],
+        ["takes GET, HEAD, PUT, ", "not \"FOO\""],
+        ["in capitals", "not \"put\""],
+    ]) {
+        assert!(parts.iter().all(|part| line.contains(part)), "{told:#?}");
+    }
+}
+
+#[test]
 fn what_does_not_fit_together_is_told_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("trunkline.toml");

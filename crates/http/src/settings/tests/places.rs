@@ -94,6 +94,11 @@ fn variables_that_are_wrong_are_told() {
             "TRUNKLINE_USER is set, and TRUNKLINE_PASSWORD is not",
         ),
         (
+            "TRUNKLINE_PASSWORD",
+            "quite secret",
+            "TRUNKLINE_PASSWORD is set, and TRUNKLINE_USER is not (it is also what `--user` logs in with: unset it here)",
+        ),
+        (
             "TRUNKLINE_LISTEN",
             "somewhere",
             "`listen` takes addresses with ports, such as 127.0.0.1:5984 and [::1]:5984; not \"somewhere\"",
