@@ -96,9 +96,10 @@ pub(super) fn info(db: &Database) -> Result<Value> {
         }
     }
     let bounds = db.asker().and_then(|asker| asker.own_locals.as_deref());
-    if let Some(bounds) = bounds.filter(|bounds| !bounds.is_empty()) {
+    let bounds = bounds.filter(|bounds| !bounds.is_empty());
+    if let (Some(bounds), Some(members)) = (bounds, told.as_object_mut()) {
         // Under other bounds, a replication is another one, and begins anew.
-        told["bounds"] = bounds.into();
+        members.insert("bounds".to_owned(), bounds.into());
     }
     Ok(told)
 }
