@@ -11,9 +11,9 @@ fuzz_target!(|text: &str| {
             name: None,
             roles: &[],
         });
-        let public = security.members.is_empty() && security.grants.is_empty();
+        let public = security.members.is_empty() && security.grants.is_none();
         assert_eq!(nobody.any() != Rights::NONE, public);
-        for grant in &security.grants {
+        for grant in security.grants.iter().flatten() {
             assert!(grant.only.is_none() || !grant.rights.any_of(Rights::CONFIGURE));
             let access = security.access(Identity {
                 name: grant.to.names.first().map(String::as_str),
