@@ -115,13 +115,14 @@ pub const HTTP2_WIDE_FEEDS_MAX: usize = 8;
 /// Changes that a replication lacks when it has far to go.
 pub const REPLICATION_FAR_CHANGES: u64 = 10_000;
 /// Bytes that an HTTP/2 client may send of one request before they are read. A request has a place among
-/// [`REQUESTS_MAX`] or is answered at once, so that all of a server's hold 512 MiB at most, however many connections they
-/// come by. One upload over a link of 80 ms round trip gets 3 MB/s of it, and HTTP/1.1 what TCP gives.
-pub const HTTP2_REQUEST_WINDOW_BYTES: u32 = 256 << 10;
-/// The same of all requests of a connection: 100 MB/s over such a link for a peer with [`REPLICATION_BATCHES_IN_FLIGHT_EXCHANGE`]
+/// [`REQUESTS_MAX`] or is answered at once, so that all of a server's hold 1 GiB at most, however many connections they
+/// come by. A batch of a replication, some 400 KB, goes in one round trip; one upload over a link of 80 ms gets 6 MB/s of
+/// it, and HTTP/1.1 what TCP gives.
+pub const HTTP2_REQUEST_WINDOW_BYTES: u32 = 512 << 10;
+/// The same of all requests of a connection: 200 MB/s over such a link for a peer with [`REPLICATION_BATCHES_IN_FLIGHT_EXCHANGE`]
 /// requests under way. It also bounds what is read of a connection before any handler has begun. Of frames under 256 bytes,
-/// which cost the h2 crate as much again, a connection holds 16 000, by half of this; so wider is not better.
-pub const HTTP2_REQUESTS_WINDOW_BYTES: u32 = 8 << 20;
+/// which cost the h2 crate as much again, a connection holds 32 000, by half of this; so wider is not better.
+pub const HTTP2_REQUESTS_WINDOW_BYTES: u32 = 16 << 20;
 /// Streams of one HTTP/2 connection that are open at once: a feed for each of 10 000 databases, and their requests. An idle
 /// feed takes less than 10 kB; a request beyond [`REQUESTS_MAX`] some 5 kB until it is refused.
 pub const HTTP2_STREAMS_MAX: u32 = 20_000;

@@ -70,7 +70,7 @@ async fn bodies_that_wait_for_room_are_not_sent_on() {
     })
     .await;
     server.put("/db", None).await.is(201, json!({}));
-    assert!(REQUESTS_MAX * HTTP2_REQUEST_WINDOW_BYTES as usize <= 512 << 20);
+    assert!(REQUESTS_MAX * HTTP2_REQUEST_WINDOW_BYTES as usize <= 1 << 30);
     let _slow = begin(&server, REQUEST_ROOM_FIRST_BYTES).await;
     let http2 = http2(&server).await;
     let streams = HTTP2_REQUESTS_WINDOW_BYTES / HTTP2_REQUEST_WINDOW_BYTES + 8;
