@@ -98,7 +98,8 @@ impl Front {
             return Error::Overloaded.into_response();
         };
         let stream = request.extensions().get::<Arc<Stream>>().cloned();
-        let response = self.admitted(request, config).await;
+        // Apart, so that who waits to be let in or is refused takes little room.
+        let response = Box::pin(self.admitted(request, config)).await;
         // Whoever reads one that lasts may have to do with what it has read for long.
         let is_lasting = response.extensions().get::<Lasting>().is_some();
         let place = match is_lasting {

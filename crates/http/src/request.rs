@@ -76,14 +76,14 @@ impl FromRequestParts<App> for Target {
     type Rejection = Error;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Target> {
         let (mut db, mut path, mut attachment) = (None, None, String::new());
-        for (capture, value) in captures(parts, app).await? {
-            match capture.as_str() {
+        for (capture, value) in &captures(parts).await? {
+            match capture {
                 "db" => db = Some(granted(parts)?),
                 "doc" if value == "_local" => return Err(Error::bad("Invalid _local document id.")),
-                "doc" => path = Some(DocPath::new(value)),
+                "doc" => path = Some(DocPath::new(value.to_owned())),
                 "design" => path = Some(DocPath::Doc(format!("_design/{value}"))),
-                "local" => path = Some(DocPath::Local(value)),
-                _ => attachment = value,
+                "local" => path = Some(DocPath::Local(value.to_owned())),
+                _ => value.clone_into(&mut attachment),
             }
         }
         match (db, path) {
@@ -97,21 +97,11 @@ impl FromRequestParts<App> for Target {
     }
 }
 
-/// Every capture of the route with its name, percent-decoded; a `+` is a plus.
-pub(crate) async fn captures(parts: &mut Parts, app: &App) -> Result<Vec<(String, String)>> {
-    let raw = RawPathParams::from_request_parts(parts, app)
+/// Every capture of the route with its name; the router has percent-decoded them. A `+` is a plus.
+pub(crate) async fn captures(parts: &mut Parts) -> Result<RawPathParams> {
+    RawPathParams::from_request_parts(parts, &())
         .await
-        .map_err(|rejection| Error::bad(rejection.body_text()))?;
-    raw.iter()
-        .map(|(name, value)| Ok((name.to_owned(), decode_segment(value)?)))
-        .collect()
-}
-
-fn decode_segment(raw: &str) -> Result<String> {
-    match percent_decode_str(raw).decode_utf8() {
-        Ok(text) => Ok(text.into_owned()),
-        Err(_) => Err(Error::bad("invalid UTF-8 in the path")),
-    }
+        .map_err(|rejection| Error::bad(rejection.body_text()))
 }
 
 /// The document a path names: `x`, `_design/x` or `_local/x`, whichever way its slash was written.

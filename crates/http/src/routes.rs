@@ -52,15 +52,15 @@ use table::{Row, Table, any, copy, delete, get, head, post, put};
 pub(crate) use exchange::Uploads;
 
 pub(crate) fn map(app: App) -> Router {
-    table(&app)
+    table()
         .0
         .fallback(|| async { Error::NotFound("There is nothing at this path.".into()) })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
         .with_state(app)
 }
 
-fn table(app: &App) -> (Router<App>, Vec<Row>) {
-    let table = server_level(Table::new(app.clone()));
+fn table() -> (Router<App>, Vec<Row>) {
+    let table = server_level(Table::new());
     let table = partition_level(database_level(table));
     document_level(design_level(table)).done()
 }

@@ -22,9 +22,8 @@ use crate::app::{App, blocking};
 use crate::auth::{User, users_db};
 use crate::error::{Error, Result};
 use crate::request::captures;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use trunkline_core::access::Rights;
@@ -40,13 +39,14 @@ pub(crate) struct Granted(pub(crate) Database);
 const NOT_SERVER_ADMIN: &str = "You are not a server admin.";
 
 /// Lets a request pass that has what its route needs.
-pub(crate) async fn enforce(
-    State((app, needs)): State<(App, Needs)>,
-    mut request: Request,
-    next: Next,
+pub(crate) async fn enforce<F: Future<Output = Response>>(
+    app: &App,
+    needs: Needs,
+    request: Request,
+    answer: impl FnOnce(Request) -> F,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    let lease = match pass(&app, needs, &mut parts).await {
+    let lease = match pass(app, needs, &mut parts).await {
         Ok(lease) => lease,
         Err(error) => {
             refusal::note(&parts, &error);
@@ -57,8 +57,7 @@ pub(crate) async fn enforce(
         Some(lease) => brought::bind(lease, body),
         None => body,
     };
-    request = Request::from_parts(parts, body);
-    let answer = next.run(request).await;
+    let answer = answer(Request::from_parts(parts, body)).await;
     match lease {
         Some(lease) => lease.bind(answer),
         None => answer,
@@ -72,9 +71,9 @@ async fn pass(app: &App, needs: Needs, parts: &mut Parts) -> Result<Option<Lease
         Needs::ServerAdmin if user.is_admin() => Ok(Some(Lease::new(app, &user, None))),
         Needs::ServerAdmin => Err(refusal::of(&user, NOT_SERVER_ADMIN)),
         Needs::Documents(rights) | Needs::Whole(rights) => {
-            let name = captures(parts, app).await?.into_iter().next();
-            let (_, name) = name.unwrap_or_default();
-            let db = database(app, &user, &name)?;
+            let captures = captures(parts).await?;
+            let (_, name) = captures.iter().next().unwrap_or_default();
+            let db = database(app, &user, name)?;
             let (granted, lease) = grant(app, db, &user, needs, rights).await?;
             parts.extensions.insert(Granted(granted));
             Ok(Some(lease))

@@ -29,9 +29,10 @@ pub(super) struct Name(String);
 
 impl FromRequestParts<App> for Name {
     type Rejection = Error;
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Name> {
-        let (_, name) = captures(parts, app).await?.into_iter().next().unwrap_or_default();
-        Ok(Name(name))
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Name> {
+        let captures = captures(parts).await?;
+        let (_, name) = captures.iter().next().unwrap_or_default();
+        Ok(Name(name.to_owned()))
     }
 }
 

@@ -29,17 +29,17 @@ pub(super) struct Named {
 
 impl FromRequestParts<App> for Named {
     type Rejection = Error;
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Named> {
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Named> {
         let mut named = Named {
             design: String::new(),
             function: String::new(),
             doc: None,
         };
-        for (capture, value) in captures(parts, app).await? {
-            match capture.as_str() {
-                "design" => named.design = value,
-                "function" => named.function = value,
-                "doc" => named.doc = Some(value),
+        for (capture, value) in &captures(parts).await? {
+            match capture {
+                "design" => value.clone_into(&mut named.design),
+                "function" => value.clone_into(&mut named.function),
+                "doc" => named.doc = Some(value.to_owned()),
                 _ => {}
             }
         }

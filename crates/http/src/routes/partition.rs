@@ -7,7 +7,6 @@ use crate::respond;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::uri::Uri;
-use axum::middleware::Next;
 use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
@@ -18,14 +17,12 @@ use trunkline_store::{Counts, DocsScan};
 const OPTION: &str = "partition";
 
 /// Makes of the partition in the path an option of the query string, which is where handlers look for it.
-pub(super) async fn enter(State(app): State<App>, request: Request, next: Next) -> Result<Response> {
+pub(super) async fn enter(app: &App, request: Request) -> Result<Request> {
     let (mut parts, body) = request.into_parts();
-    let named = captures(&mut parts, &app).await?;
-    let capture = |name: &str| {
-        let found = named.iter().find(|(capture, _)| capture == name);
-        found.map(|(_, value)| value.as_str()).unwrap_or_default()
-    };
-    let (db, name) = (granted(&parts)?, capture(OPTION));
+    let captures = captures(&mut parts).await?;
+    let named = captures.iter().find(|(capture, _)| *capture == OPTION);
+    let (_, name) = named.unwrap_or_default();
+    let db = granted(&parts)?;
     let partitioned = app.scan(move || Ok(db.is_partitioned()?)).await?;
     if !partitioned {
         return Err(Error::bad("database is not partitioned"));
@@ -42,7 +39,7 @@ pub(super) async fn enter(State(app): State<App>, request: Request, next: Next) 
         Some(given) if given == partition.as_str() => {}
         Some(_) => return Err(Error::bad("Conflicting value for `partition` in query string")),
     }
-    Ok(next.run(Request::from_parts(parts, body)).await)
+    Ok(Request::from_parts(parts, body))
 }
 
 /// Counts and sizes.

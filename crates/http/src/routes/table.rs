@@ -7,40 +7,94 @@ use crate::app::App;
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::middleware::from_fn_with_state;
-use axum::response::IntoResponse;
-use axum::routing::{self, MethodRouter, Route};
-use std::convert::Infallible;
-use tower::{Layer, Service};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{self, MethodRouter};
+use std::pin::Pin;
 
 /// One method of a path.
 pub(super) struct On {
     method: &'static str,
     needs: Needs,
-    answer: MethodRouter<App>,
+    /// What answers, in a partition or in the whole database.
+    answer: Box<dyn FnOnce(Within) -> MethodRouter<App>>,
+}
+
+/// What a path is about.
+#[derive(Clone, Copy)]
+enum Within {
+    Database,
+    Partition,
+}
+
+/// A handler behind the gate of its row.
+#[derive(Clone)]
+struct Gated<H> {
+    needs: Needs,
+    within: Within,
+    handler: H,
+}
+
+impl<H: Handler<T, App>, T: 'static> Handler<T, App> for Gated<H> {
+    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+    fn call(self, request: Request, app: App) -> Self::Future {
+        Box::pin(async move {
+            let behind = app.clone();
+            let answer = |request| async move {
+                let entered = match self.within {
+                    Within::Database => Ok(request),
+                    Within::Partition => partition::enter(&behind, request).await,
+                };
+                match entered {
+                    Ok(request) => self.handler.call(request, behind).await,
+                    Err(error) => error.into_response(),
+                }
+            };
+            enforce(&app, self.needs, request, answer).await
+        })
+    }
+}
+
+impl On {
+    fn new<H: Handler<T, App>, T: 'static>(
+        method: &'static str,
+        needs: Needs,
+        handler: H,
+        route: fn(Gated<H>) -> MethodRouter<App>,
+    ) -> On {
+        let answer = Box::new(move |within| {
+            route(Gated {
+                needs,
+                within,
+                handler,
+            })
+        });
+        On {
+            method,
+            needs,
+            answer,
+        }
+    }
 }
 
 macro_rules! methods {
     ($($method:ident $name:literal),*) => { $(
         pub(super) fn $method<H: Handler<T, App>, T: 'static>(needs: Needs, handler: H) -> On {
-            On { method: $name, needs, answer: routing::$method(handler) }
+            On::new($name, needs, handler, routing::$method)
         }
     )* };
 }
 methods!(get "GET", head "HEAD", post "POST", put "PUT", delete "DELETE", any "*");
 
-/// A method that the router has no name for.
+/// A method that the router has no name for: it takes what has none among its methods for one of those.
 pub(super) fn copy<H: Handler<T, App>, T: 'static>(needs: Needs, handler: H) -> On {
-    On {
-        method: "COPY",
-        needs,
-        answer: MethodRouter::new().fallback(handler),
-    }
+    On::new("COPY", needs, handler, |gated| {
+        MethodRouter::new().fallback(gated)
+    })
 }
 
 /// The map as it grows.
 pub(super) struct Table {
-    app: App,
     pub(super) router: Router<App>,
     rows: Vec<Row>,
 }
@@ -58,16 +112,24 @@ pub(crate) struct Row {
 }
 
 impl Table {
-    pub(super) fn new(app: App) -> Table {
+    pub(super) fn new() -> Table {
         Table {
-            app,
             router: Router::new(),
             rows: Vec::new(),
         }
     }
 
     /// Adds a path.
-    pub(super) fn at<const N: usize>(mut self, path: &'static str, methods: [On; N]) -> Table {
+    pub(super) fn at<const N: usize>(self, path: &'static str, methods: [On; N]) -> Table {
+        self.within(Within::Database, path, methods)
+    }
+
+    /// Adds the path of something of a partition: the same as its database answers, of less.
+    pub(super) fn of_partition<const N: usize>(self, path: &'static str, methods: [On; N]) -> Table {
+        self.within(Within::Partition, path, methods)
+    }
+
+    fn within<const N: usize>(mut self, within: Within, path: &'static str, methods: [On; N]) -> Table {
         let mut all = MethodRouter::new();
         for On {
             method,
@@ -76,45 +138,14 @@ impl Table {
         } in methods
         {
             self.rows.push(Row { path, method, needs });
-            all = all.merge(behind(
-                method,
-                answer,
-                from_fn_with_state((self.app.clone(), needs), enforce),
-            ));
+            all = all.merge(answer(within));
         }
         self.router = self.router.route(path, all);
         self
     }
 
-    /// Adds the path of something of a partition: the same as its database answers, of less.
-    pub(super) fn of_partition<const N: usize>(self, path: &'static str, methods: [On; N]) -> Table {
-        let enter = from_fn_with_state(self.app.clone(), partition::enter);
-        let methods = methods.map(|on| On {
-            answer: behind(on.method, on.answer, enter.clone()),
-            ..on
-        });
-        self.at(path, methods)
-    }
-
     /// The router, and all its rows.
     pub(super) fn done(self) -> (Router<App>, Vec<Row>) {
         (self.router, self.rows)
-    }
-}
-
-/// Puts a layer around one method's answer. Which methods a path does not have is no secret; the router takes what has no
-/// name among its methods for one of those.
-fn behind<L>(method: &str, answer: MethodRouter<App>, layer: L) -> MethodRouter<App>
-where
-    L: Layer<Route> + Clone + Send + Sync + 'static,
-    L::Service: Service<Request, Error = Infallible, Future: Send, Response: IntoResponse>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-{
-    match method {
-        "COPY" | "*" => answer.layer(layer),
-        _ => answer.route_layer(layer),
     }
 }

@@ -33,11 +33,11 @@ impl FromRequestParts<App> for Named {
     type Rejection = Error;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Named> {
         let (mut db, mut id, mut view) = (None, String::new(), String::new());
-        for (capture, value) in captures(parts, app).await? {
-            match capture.as_str() {
+        for (capture, value) in &captures(parts).await? {
+            match capture {
                 "db" => db = Some(granted(parts)?),
                 "design" => id = format!("_design/{value}"),
-                "view" => view = value,
+                "view" => value.clone_into(&mut view),
                 _ => {}
             }
         }

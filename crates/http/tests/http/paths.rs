@@ -1,6 +1,8 @@
 //! Names that would lead out of the store's directory, were they ever file names as they come.
 
+use crate::harness::Server;
 use crate::sockets::statuses;
+use serde_json::json;
 use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -111,4 +113,22 @@ async fn no_name_leads_out_of_the_store() {
     assert_eq!(outside(dir.path()), ["a", "beside"]);
     assert_eq!(outside(&dir.path().join("a")), ["b"]);
     assert_eq!(outside(&dir.path().join("a/b")), ["store"]);
+}
+
+#[tokio::test]
+async fn names_are_decoded_once() {
+    let server = Server::with_db().await;
+    let ids = ["50%25", "100%", "a%2Fb", "%", "%252F", "x%00"];
+    let docs: Vec<_> = ids.iter().map(|id| json!({ "_id": id, "is": id })).collect();
+    let written = server.post("/db/_bulk_docs", json!({ "docs": docs })).await;
+    assert_eq!(written.status, 201);
+    for id in ids {
+        let name = id.replace('%', "%25");
+        let doc = server.get(&format!("/db/{name}")).await.json();
+        assert_eq!(doc["is"], id);
+        let path = format!("/db/{name}/{name}?rev={}", doc["_rev"].as_str().unwrap());
+        assert_eq!(server.put(&path, Some(json!("file"))).await.status, 201);
+        let doc = server.get(&format!("/db/{name}")).await.json();
+        assert!(doc["_attachments"][id].is_object(), "{doc}");
+    }
 }

@@ -9,7 +9,8 @@ use crate::request::{DocPath, Query, Target, accepts, header_value, matches_etag
 use crate::respond;
 use crate::routes::local;
 use crate::show::{self, ReadOptions};
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use trunkline_core::rev::Rev;
@@ -22,8 +23,9 @@ pub(in crate::routes) async fn read(
     State(app): State<App>,
     target: Target,
     query: Query,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response> {
+    let (Parts { headers, .. }, _) = request.into_parts();
     let Target { db, path, .. } = target;
     let id = match path {
         DocPath::Local(id) => return local::read(db, id, headers).await,

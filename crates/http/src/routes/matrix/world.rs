@@ -138,7 +138,7 @@ impl World {
         let db = store.create(&DbName::parse("db").unwrap()).unwrap();
         db.set_security(&security()).unwrap();
         let app = App::new(store.into(), Config::default().into(), Vec::new());
-        let (router, rows) = super::super::table(&app);
+        let (router, rows) = super::super::table();
         let world = World {
             router: router.with_state(app),
             rows,
