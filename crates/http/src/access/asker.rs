@@ -1,6 +1,7 @@
 //! From rights to what a handle of a database shows and takes.
 
 use super::bound::Bound;
+use super::needs::SHOWS;
 use super::refusal::NOT_CONFIGURE;
 use crate::auth::{User, users_db};
 use std::sync::Arc;
@@ -68,11 +69,11 @@ pub(super) fn of(db: &Database, user: &User, access: &Access<'_>, shows: Rights,
     }))
 }
 
-/// By what the local documents are told from others of the same user, the same on every route; `None` of who writes all
-/// documents, who may write checkpoints of others as well. Who is bound to other documents than before has other
-/// checkpoints: what went through so far went by the former bounds. A named feed brings the difference itself.
+/// By what the local documents are told from others of the same user, the same on every route; `None` of who reads and
+/// writes all documents, who may read and write checkpoints of others as well. Who is bound to other documents than before
+/// has other checkpoints: what went through so far went by the former bounds. A named feed brings the difference itself.
 fn own_locals(access: &Access<'_>) -> Option<Box<str>> {
-    if access.whole.any_of(Rights::WRITE) {
+    if access.whole.any_of(Rights::WRITE) && access.whole.any_of(SHOWS) {
         return None;
     }
     let mut bounds = blake3::Hasher::new();

@@ -93,9 +93,17 @@ async fn the_last_grant_leaves_nobody_behind() {
 }
 
 #[tokio::test]
-async fn who_writes_no_documents_has_checkpoints_of_its_own() {
-    for may in ["replicate-in", "replicate-out"] {
-        let mut server = with_security(json!({ "grants": [{ "names": ["anna"], "may": [may] }] })).await;
+async fn who_does_not_read_and_write_all_has_checkpoints_of_its_own() {
+    let of_others = json!({ "names": ["anna"], "may": ["read"], "selector": { "of": "mine" } });
+    for (may, more) in [
+        ("replicate-in", None),
+        ("replicate-out", None),
+        ("write", None),
+        ("write", Some(of_others)),
+    ] {
+        let grant = json!({ "names": ["anna"], "may": [may] });
+        let grants: Vec<Value> = [grant].into_iter().chain(more).collect();
+        let mut server = with_security(json!({ "grants": grants })).await;
         let path = "/db/_local/run";
         server
             .put(path, Some(json!({ "of": "root" })))
@@ -120,6 +128,12 @@ async fn who_writes_no_documents_has_checkpoints_of_its_own() {
         server.user = Some(ADMIN);
         server.get(path).await.is(200, json!({ "of": "root" }));
     }
+    let both = json!({ "grants": [{ "names": ["anna"], "may": ["write", "replicate-out"] }] });
+    let mut server = with_security(both).await;
+    let checkpoint = json!({ "of": "root" });
+    server.put("/db/_local/run", Some(checkpoint.clone())).await;
+    server = anna(server);
+    server.get("/db/_local/run").await.is(200, checkpoint);
 }
 
 #[tokio::test]
