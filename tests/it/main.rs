@@ -11,6 +11,8 @@
 
 mod administrator;
 mod cli;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod examples;
 mod export;
 mod front;

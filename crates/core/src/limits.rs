@@ -353,6 +353,11 @@ pub const CONNECTIONS_MAX: usize = 10_000;
 /// not shut out the others.
 pub const CONNECTIONS_PER_ADDRESS_MAX: usize = CONNECTIONS_MAX / 10;
 
+/// File descriptors that connections leave to what is open beside databases: index files, uploads, attachments that are
+/// read, connections to peers and those that are refused, and listeners. With the 1024 that a process often has, half are
+/// for connections, and a quarter for databases.
+pub const DESCRIPTORS_RESERVED: usize = 256;
+
 /// Requests under way at once, live feeds not counted: what two cores answer in a second. More would wait for longer than
 /// their clients do.
 pub const REQUESTS_MAX: usize = 2_000;

@@ -20,6 +20,7 @@ mod config;
 mod connection;
 mod content;
 mod cors;
+mod descriptors;
 mod edit;
 mod encoding;
 mod error;
@@ -58,6 +59,7 @@ pub use config::{
     Authentication, Certificates, Config, Connections, Cors, Jwt, Lockout, Passwords, Prf, Proxy, SameSite,
     Secret, Sessions, Tls, TlsVersion,
 };
+pub use descriptors::raise_descriptors;
 pub use listener::{Listener, Listeners};
 pub use local_filters::local_filter;
 pub use loopback::is_loopback;

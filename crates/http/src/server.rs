@@ -3,6 +3,7 @@
 use crate::admission::Places;
 use crate::app::App;
 use crate::auth::users_db;
+use crate::descriptors::Descriptors;
 use crate::front::Front;
 use crate::listener::Listeners;
 use crate::refusal::refuse;
@@ -56,6 +57,8 @@ pub async fn serve_with(
         loopback::check(address, &config.now())?;
     }
     let (store, now) = (replications.store().clone(), config.now());
+    let mut descriptors = Descriptors::of_process(config.process().open_databases);
+    descriptors.hold(now.connections.clone());
     let made = tokio::task::spawn_blocking(move || users_db::make(&store, &now)).await;
     made.map_err(io::Error::other)?.map_err(io::Error::other)?;
     replications.follow_documents();
@@ -81,7 +84,7 @@ pub async fn serve_with(
             },
             () = &mut shutdown => break,
         };
-        let settings = app.config().connections.clone();
+        let settings = descriptors.hold(app.config().connections.clone());
         let Some(place) = app.admission.connect(accepted.address, &settings) else {
             refuse(accepted, &refusals);
             continue;

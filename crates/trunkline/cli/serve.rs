@@ -19,7 +19,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 use trunkline::engine::Store;
 use trunkline::http::settings::{Live, Process, Sources};
-use trunkline::http::{ServerTls, serve as serve_http};
+use trunkline::http::{ServerTls, raise_descriptors, serve as serve_http};
 
 /// What `serve` takes.
 #[derive(Debug, Args)]
@@ -78,6 +78,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     // Replications that need them fail with the same words; the others need not wait.
     warnings.extend(process.wrong_peer_files());
     let audit = start_log(&process)?;
+    raise_descriptors();
     for warning in warnings {
         tracing::warn!("{warning}");
     }

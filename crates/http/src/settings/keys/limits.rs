@@ -83,7 +83,7 @@ pub(super) const LIMITS: Section = Section {
             of("connections"),
             LIVE,
             config.connections.connections_max,
-            "Connections at once; others are told to come back."
+            "Connections at once; others are told to come back. As many as there are file descriptors for, at most."
         ),
         key!(
             "connections_per_address_max",
