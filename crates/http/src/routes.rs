@@ -11,6 +11,8 @@ mod attachment;
 mod bulk_docs;
 mod bulk_get;
 mod changes;
+#[cfg(test)]
+mod chunked;
 mod compare;
 mod config;
 mod database;

@@ -129,17 +129,17 @@ pub(crate) fn inline(
         if !sent {
             return Ok(AttachmentForm::Stub);
         }
-        let length = attachment.content.length;
         // A document that is held in memory has a bound; multipart streams without one.
-        left = left
-            .checked_sub(length)
-            .ok_or_else(|| Error::AttachmentTooLarge(attachment.name.to_string()))?;
+        let too_large = || Error::AttachmentTooLarge(attachment.name.to_string());
+        let content = &attachment.content;
+        if content.length.max(content.stored_bytes()) > left {
+            return Err(too_large());
+        }
         let stored = absent::open(db, id, rev, attachment)?;
-        Ok(AttachmentForm::Data(identity(
-            stored,
-            attachment.content.encoding,
-            bytes_max,
-        )?))
+        let bytes = identity(stored, content.encoding, left)?;
+        // What an encoded one decodes to counts, whatever its document says.
+        left = left.checked_sub(bytes.len() as u64).ok_or_else(too_large)?;
+        Ok(AttachmentForm::Data(bytes))
     };
     attachments.iter().zip(with_bytes).map(form).collect()
 }
@@ -150,6 +150,30 @@ fn identity(mut reader: ContentReader, encoding: Encoding, bytes_max: u64) -> Re
     match encoding {
         Encoding::Identity => Ok(stored),
         encoding => Ok(identity_bytes(stored, encoding, bytes_max)?),
+    }
+}
+
+/// Bytes that are counted for a revision of a tree: what it takes in memory, or in an answer that lists it.
+const REV_BYTES: usize = 64;
+/// Bytes that are counted for what stands around a body, and for an attachment.
+const FRAME_BYTES: usize = 256;
+
+/// Bytes that are counted for a tree in memory.
+pub(crate) fn tree_bytes(tree: &RevTree) -> usize {
+    tree.len() * REV_BYTES
+}
+
+impl Members {
+    /// Bytes that are counted for a leaf in memory and in an answer, those of attachments that are inlined included.
+    pub(crate) fn leaf_bytes(self, leaf: &Leaf, tree: &RevTree, with_bytes: &[bool]) -> usize {
+        let lists_revs = self.revs || self.revs_info || self.conflicts || self.deleted_conflicts;
+        let inlined = leaf.attachments.iter().zip(with_bytes).filter(|(_, sent)| **sent);
+        let inlined: u64 = inlined.map(|(attachment, _)| attachment.content.length).sum();
+        // As base64.
+        let inlined = usize::try_from(inlined / 3 * 4).unwrap_or(usize::MAX);
+        let frames = FRAME_BYTES * (1 + leaf.attachments.len());
+        let revs = if lists_revs { tree_bytes(tree) } else { 0 };
+        inlined.saturating_add(leaf.body.as_str().len() + frames + revs)
     }
 }
 

@@ -5,8 +5,9 @@ use crate::sight::Sight;
 use crate::tables::by_seq::{BodyRow, RowBody, SeqRow};
 use crate::tables::bytes::Malformed;
 use crate::tables::{self, DocsRow, StoredRows, decode_purge, decode_text, meta};
-use crate::{Database, Error, Found, Info, Leaf, RevsDiff, Tree, Want, WantRevs};
+use crate::{Database, Error, Found, Info, Leaf, RevsDiff, Tree, Want, WantRevs, Weigh};
 use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use trunkline_core::Seq;
@@ -95,7 +96,12 @@ impl Snapshot {
 }
 
 impl Sight<'_> {
-    fn find(&self, want: &Want) -> Result<Option<Found>, Error> {
+    /// What is found for a want; its leaves are read until `weigh` says that it is enough, one at least.
+    fn find(
+        &self,
+        want: &Want,
+        weigh: &mut dyn FnMut(&RevTree, Option<&Leaf>) -> ControlFlow<()>,
+    ) -> Result<Option<Found>, Error> {
         let Some(Tree { revs, seq }) = self.tree(&want.id)? else {
             return Ok(None);
         };
@@ -121,14 +127,23 @@ impl Sight<'_> {
                 found
             }
         };
-        let leaves = states
-            .into_iter()
-            .map(|(rev, state)| Ok(self.leaf(&want.id, rev, state, seq)?.0));
+        let _ = weigh(&revs, None);
+        let mut states = states.into_iter();
+        let mut leaves = Vec::new();
+        for (rev, state) in states.by_ref() {
+            let Some(leaf) = self.leaf(&want.id, rev, state, seq)?.0 else {
+                continue;
+            };
+            let flow = weigh(&revs, Some(&leaf));
+            leaves.push(leaf);
+            if flow.is_break() {
+                break;
+            }
+        }
         Ok(Some(Found {
-            leaves: leaves
-                .filter_map(Result::transpose)
-                .collect::<Result<_, Error>>()?,
+            leaves,
             missing,
+            unread: states.map(|(rev, _)| rev.clone()).collect(),
             revs,
         }))
     }
@@ -261,8 +276,34 @@ impl Database {
 
     /// Several documents' leaves from one snapshot, in order: what `_bulk_get` and `open_revs` ask.
     pub fn bulk_get(&self, wants: &[Want]) -> Result<Vec<Option<Found>>, Error> {
+        self.bulk_get_within(wants, usize::MAX, &mut |_, _, _| 0)
+    }
+
+    /// The first of several documents' leaves from one snapshot, in order, until what `weigh` counts comes to `bytes_max`:
+    /// as many answers as that takes, and one at least; the last one may leave some of its leaves unread.
+    pub fn bulk_get_within(
+        &self,
+        wants: &[Want],
+        bytes_max: usize,
+        weigh: &mut Weigh<'_>,
+    ) -> Result<Vec<Option<Found>>, Error> {
         let sight = self.sight()?;
-        wants.iter().map(|want| sight.find(want)).collect()
+        let mut answers = Vec::with_capacity(wants.len());
+        let mut bytes = 0_usize;
+        for (place, want) in wants.iter().enumerate() {
+            let found = sight.find(want, &mut |tree, leaf| {
+                bytes = bytes.saturating_add(weigh(place, tree, leaf));
+                match bytes < bytes_max {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                }
+            });
+            answers.push(found?);
+            if bytes >= bytes_max {
+                break;
+            }
+        }
+        Ok(answers)
     }
 
     /// `_revs_diff` for several documents from one snapshot, in order: (missing, possible ancestors). What is not missing

@@ -156,9 +156,16 @@ pub struct Found {
     pub leaves: Vec<Leaf>,
     /// Revisions asked for that are no leaf here (and, with `latest`, no ancestor of one).
     pub missing: Vec<Rev>,
+    /// Leaves that were found and not read, in their order behind the others: [`crate::Database::bulk_get_within`] was to
+    /// read no more.
+    pub unread: Vec<Rev>,
     /// The document's tree.
     pub revs: RevTree,
 }
+
+/// Says how many bytes count for something that was read for a [`Want`], by its place: the tree of its document alone, or
+/// one of its leaves.
+pub type Weigh<'a> = dyn FnMut(usize, &RevTree, Option<&Leaf>) -> usize + 'a;
 
 /// Of one document: which of the revisions asked for are missing, and the leaves here that may be their ancestors.
 pub type RevsDiff = (Vec<Rev>, Vec<Rev>);

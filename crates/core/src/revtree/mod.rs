@@ -169,6 +169,11 @@ impl RevTree {
         purged
     }
 
+    /// How many revisions it has.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Whether no revision is left.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()

@@ -1,22 +1,22 @@
 //! `_bulk_get`: revisions of many documents, as JSON or multipart, in the order asked for.
 
+mod reader;
+
 use super::document::{item, part_json, random, readable, sent};
+use super::listed::{self, Listed};
 use crate::app::{App, blocking};
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::request::{Moment, Query, accepts, header_value};
 use crate::respond::{self, Chunks};
-use crate::show::{self, Members, ReadOptions};
+use crate::show::{self, ReadOptions};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use trunkline_core::limits::SCAN_CHUNK_BYTES;
+use reader::{Part, Reader};
 use trunkline_core::rev::Rev;
-use trunkline_store::{Database, Found, Want, WantRevs};
-use trunkline_wire::bulk_get::{Ask, BadAsk, Writer, parse, write_multipart_error};
+use trunkline_wire::bulk_get::{Writer, parse, write_multipart_error};
 use trunkline_wire::multipart::MixedWriter;
-
-type Asked = std::result::Result<Ask, BadAsk>;
 
 pub(super) async fn read(
     State(app): State<App>,
@@ -34,205 +34,116 @@ pub(super) async fn read(
     }
     let options = ReadOptions::parse(&query)?;
     let asks = blocking(move || Ok(parse(&body)?)).await?;
-    let reader = Reader {
-        db,
-        asks,
-        next: 0,
-        slice: SLICE_FIRST,
-        options,
-        bytes_max: app.config().request_buffer_bytes_max as u64,
-    };
     let (mixed, related) = (
         accepts(&headers, "multipart/mixed"),
         accepts(&headers, "multipart/related"),
     );
     if !accepts(&headers, "application/json") && (mixed || related) {
-        return multipart(app, reader, mixed).await;
+        return multipart(app, Reader::new(db, options, asks, false), mixed).await;
     }
-    json(app, reader).await
+    let reader = Reader::new(db, options, asks, true);
+    let bytes_max = app.config().request_buffer_bytes_max as u64;
+    let opened = app.scan(move || {
+        let mut out = Vec::new();
+        let writer = Writer::open(&mut out);
+        let mut rows = Rows {
+            reader,
+            writer,
+            bytes_max,
+        };
+        rows.chunk(&mut out)?;
+        Ok((rows, out))
+    });
+    let (rows, out) = opened.await?;
+    Ok(listed::answer(app, rows, out))
 }
 
-/// Documents read from one snapshot: at first, and at most. Between, as many as fill a chunk.
-const SLICE_FIRST: usize = 128;
-const SLICE_MAX: usize = 1024;
-
-/// What is asked, read slice by slice, so that memory does not grow with the request.
-struct Reader {
-    db: Database,
-    asks: Vec<Asked>,
-    next: usize,
-    slice: usize,
-    options: ReadOptions,
+/// The answer in JSON.
+struct Rows {
+    reader: Reader,
+    writer: Writer,
     bytes_max: u64,
 }
 
-impl Reader {
+impl Listed for Rows {
     fn is_done(&self) -> bool {
-        self.next >= self.asks.len()
+        self.reader.is_done()
     }
 
-    /// The next slice of asks with what was found; `None` for a document that was never here.
-    fn read(&mut self) -> Result<Slice> {
-        let asks: Vec<Asked> = self
-            .asks
-            .iter()
-            .skip(self.next)
-            .take(self.slice)
-            .cloned()
-            .collect();
-        self.next += asks.len();
-        let want = |ask: &Ask| Want {
-            id: ask.id.clone(),
-            revs: match &ask.rev {
-                Some(rev) => WantRevs::These {
-                    revs: vec![rev.clone()],
-                    latest: self.options.latest,
-                },
-                None => WantRevs::All,
-            },
-        };
-        let wants: Vec<Want> = asks
-            .iter()
-            .filter_map(|ask| ask.as_ref().ok())
-            .map(want)
-            .collect();
-        let mut found = self.db.bulk_get(&wants)?.into_iter();
-        let found = asks.into_iter().map(|ask| {
-            let found = if ask.is_ok() { found.next().flatten() } else { None };
-            (ask, found)
-        });
-        let found: Vec<_> = found.collect();
-        let bytes: usize = found
-            .iter()
-            .filter_map(|(_, found)| found.as_ref())
-            .map(found_bytes)
-            .sum();
-        self.slice = (SCAN_CHUNK_BYTES * found.len() / bytes.max(1)).clamp(1, SLICE_MAX);
-        Ok(found)
-    }
-}
-
-fn found_bytes(found: &Found) -> usize {
-    found
-        .leaves
-        .iter()
-        .map(|leaf| leaf.body.as_str().len() + 256)
-        .sum()
-}
-
-async fn json(app: App, mut reader: Reader) -> Result<Response> {
-    let mut out = Vec::new();
-    let writer = Writer::open(&mut out);
-    let first = app.scan(move || {
-        let mut writer = writer;
-        render(&mut reader, &mut writer, &mut out)?;
-        Ok((reader, writer, out))
-    });
-    let (mut reader, mut writer, mut out) = first.await?;
-    if reader.is_done() {
-        writer.close(&mut out);
-        return Ok(respond::json(StatusCode::OK, out));
-    }
-    let (chunks, body) = respond::chunks();
-    tokio::spawn(async move {
-        while !reader.is_done() {
-            if chunks.send(out).await.is_err() {
-                return;
-            }
-            let rendered = app.scan(move || {
-                let mut out = Vec::with_capacity(SCAN_CHUNK_BYTES);
-                render(&mut reader, &mut writer, &mut out)?;
-                Ok((reader, writer, out))
-            });
-            match rendered.await {
-                Ok(rendered) => (reader, writer, out) = rendered,
-                Err(error) => return chunks.fail(error).await,
-            }
+    fn chunk(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        for part in self.reader.read()? {
+            self.part(part, out)?;
         }
-        writer.close(&mut out);
-        let _ = chunks.send(out).await;
-    });
-    Ok(respond::streamed(body))
+        Ok(())
+    }
+
+    fn close(self, out: &mut Vec<u8>) {
+        self.writer.close(out);
+    }
 }
 
-fn render(reader: &mut Reader, writer: &mut Writer, out: &mut Vec<u8>) -> Result<()> {
-    for (ask, found) in reader.read()? {
-        let ask = match ask {
+impl Rows {
+    fn part(&mut self, part: Part, out: &mut Vec<u8>) -> Result<()> {
+        let (reader, writer) = (&self.reader, &mut self.writer);
+        let ask = match part.ask {
             Ok(ask) => ask,
             Err(bad) => {
                 writer.bad_row(out, &bad);
-                continue;
+                return Ok(());
             }
         };
-        writer.row(out, &ask.id);
-        let Some(found) = found else {
-            writer.error(
-                out,
-                &ask.id,
-                ask.rev.as_ref().map(Rev::to_string).as_deref(),
-                "not_found",
-                "missing",
-            );
-            writer.end_row(out);
-            continue;
+        if part.begins {
+            writer.row(out, &ask.id);
+        }
+        let absent: Vec<Option<&Rev>> = match &part.found {
+            _ if !part.begins => Vec::new(),
+            None => vec![ask.rev.as_ref()],
+            Some(found) => found.missing.iter().map(Some).collect(),
         };
-        let members = members(&reader.options, &ask);
-        for leaf in &found.leaves {
-            let with_bytes = if members.attachments {
-                show::with_bytes(leaf, &found.revs, &ask.atts_since)
-            } else {
-                Vec::new()
+        for rev in absent {
+            let rev = rev.map(Rev::to_string);
+            writer.error(out, &ask.id, rev.as_deref(), "not_found", "missing");
+        }
+        let members = reader.members(&ask);
+        let found = part.found.as_ref().map(|found| (&found.leaves, &found.revs));
+        for (leaf, tree) in found
+            .into_iter()
+            .flat_map(|(leaves, tree)| leaves.iter().zip(std::iter::repeat(tree)))
+        {
+            let with_bytes = match members.attachments {
+                true => show::with_bytes(leaf, tree, &ask.atts_since),
+                false => Vec::new(),
             };
-            let forms = show::inline(
-                &reader.db,
-                (&ask.id, &leaf.rev),
-                &leaf.attachments,
-                &with_bytes,
-                reader.bytes_max,
-            )?;
+            let names = (ask.id.as_str(), &leaf.rev);
+            let forms = show::inline(&reader.db, names, &leaf.attachments, &with_bytes, self.bytes_max)?;
             writer.ok(out, |out| {
-                show::write(out, &ask.id, leaf, Some(&found.revs), members, &forms)
+                show::write(out, &ask.id, leaf, Some(tree), members, &forms);
             });
         }
-        for rev in &found.missing {
-            writer.error(out, &ask.id, Some(&rev.to_string()), "not_found", "missing");
+        if part.ends {
+            writer.end_row(out);
         }
-        writer.end_row(out);
-    }
-    Ok(())
-}
-
-fn members(options: &ReadOptions, ask: &Ask) -> Members {
-    let attachments = options.members.attachments || !ask.atts_since.is_empty();
-    Members {
-        attachments,
-        ..options.members
+        Ok(())
     }
 }
 
-/// A slice of what was asked for, with what was found.
-type Slice = Vec<(Asked, Option<Found>)>;
-
-impl Reader {
-    /// The next slice, whose attachments can be sent: while nothing was sent, a status tells which cannot.
-    fn read_to_send(mut self) -> Result<(Reader, Slice)> {
-        let slice = self.read()?;
-        for (ask, found) in &slice {
-            let (Ok(ask), Some(found)) = (ask, found) else {
-                continue;
-            };
-            for leaf in &found.leaves {
-                let sent = show::with_bytes(leaf, &found.revs, &ask.atts_since);
-                readable(&self.db, &ask.id, leaf, &sent)?;
-            }
+/// The next part of the answer, whose attachments can be sent: while nothing was sent, a status tells which cannot.
+fn read_to_send(mut reader: Reader) -> Result<(Reader, Vec<Part>)> {
+    let parts = reader.read()?;
+    for part in &parts {
+        let (Ok(ask), Some(found)) = (&part.ask, &part.found) else {
+            continue;
+        };
+        for leaf in &found.leaves {
+            let sent = show::with_bytes(leaf, &found.revs, &ask.atts_since);
+            readable(&reader.db, &ask.id, leaf, &sent)?;
         }
-        Ok((self, slice))
     }
+    Ok((reader, parts))
 }
 
 async fn multipart(app: App, reader: Reader, mixed: bool) -> Result<Response> {
-    let read = app.scan(move || reader.read_to_send());
-    let (reader, first) = read.await?;
+    let (reader, first) = app.scan(move || read_to_send(reader)).await?;
     let writer = MixedWriter::new(random());
     let mut content_type = writer.content_type();
     if !mixed {
@@ -253,22 +164,22 @@ async fn multipart(app: App, reader: Reader, mixed: bool) -> Result<Response> {
 async fn send_multipart(
     app: &App,
     mut reader: Reader,
-    mut slice: Slice,
+    mut parts: Vec<Part>,
     writer: MixedWriter,
     chunks: &Chunks,
 ) -> Result<(), ()> {
     let mut out = Vec::new();
     writer.open(&mut out);
     loop {
-        for (ask, found) in slice {
-            row(&reader, &writer, ask, found, &mut out, chunks).await?;
+        for part in parts {
+            send_part(&reader, &writer, part, &mut out, chunks).await?;
         }
         chunks.send(std::mem::take(&mut out)).await.map_err(drop)?;
         if reader.is_done() {
             break;
         }
-        match app.scan(move || reader.read_to_send()).await {
-            Ok(read) => (reader, slice) = read,
+        match app.scan(move || read_to_send(reader)).await {
+            Ok(read) => (reader, parts) = read,
             Err(error) => {
                 chunks.fail(error).await;
                 return Err(());
@@ -279,20 +190,20 @@ async fn send_multipart(
     chunks.send(out).await.map_err(drop)
 }
 
-async fn row(
+async fn send_part(
     reader: &Reader,
     writer: &MixedWriter,
-    ask: Asked,
-    found: Option<Found>,
+    part: Part,
     out: &mut Vec<u8>,
     chunks: &Chunks,
 ) -> Result<(), ()> {
-    let error = |out: &mut Vec<u8>, id: &str, rev: Option<&str>, word: &str, reason: &str| {
+    let error = |out: &mut Vec<u8>, id: &str, rev: Option<&Rev>| {
+        let rev = rev.map(Rev::to_string);
         writer.error(out);
-        write_multipart_error(out, id, rev, word, reason);
+        write_multipart_error(out, id, rev.as_deref(), "not_found", "missing");
         writer.end_item(out);
     };
-    let ask = match ask {
+    let ask = match part.ask {
         Ok(ask) => ask,
         Err(bad) => {
             writer.error(out);
@@ -301,34 +212,22 @@ async fn row(
             return Ok(());
         }
     };
-    let Some(found) = found else {
-        error(
-            out,
-            &ask.id,
-            ask.rev.as_ref().map(Rev::to_string).as_deref(),
-            "not_found",
-            "missing",
-        );
+    let Some(found) = part.found else {
+        if part.begins {
+            error(out, &ask.id, ask.rev.as_ref());
+        }
         return Ok(());
     };
-    for rev in &found.missing {
-        error(out, &ask.id, Some(&rev.to_string()), "not_found", "missing");
+    for rev in found.missing.iter().filter(|_| part.begins) {
+        error(out, &ask.id, Some(rev));
     }
     for leaf in found.leaves {
         let with_bytes = show::with_bytes(&leaf, &found.revs, &ask.atts_since);
         let json = part_json(&ask.id, &leaf, &found.revs, reader.options.members, &with_bytes);
         let rev = leaf.rev.to_string();
         let sent = sent(leaf.attachments, &with_bytes);
-        item(
-            &reader.db,
-            writer,
-            Some((&ask.id, &rev)),
-            &json,
-            &sent,
-            out,
-            chunks,
-        )
-        .await?;
+        let names = Some((ask.id.as_str(), rev.as_str()));
+        item(&reader.db, writer, names, &json, &sent, out, chunks).await?;
     }
     Ok(())
 }

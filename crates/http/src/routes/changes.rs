@@ -196,6 +196,10 @@ impl Live {
 
     /// Renders and sends chunks until nothing more is there; the last one stays in `out`.
     async fn catch_up(&mut self, app: &App, chunks: &Chunks) -> Result<Progress, Stopped> {
+        // What was rendered before the answer began.
+        if self.out.len() >= SCAN_CHUNK_BYTES / 2 {
+            chunks.send(std::mem::take(&mut self.out)).await?;
+        }
         loop {
             let progress = self.chunk(app).await?;
             if progress == Progress::Unbuilt {

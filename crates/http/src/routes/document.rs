@@ -1,6 +1,7 @@
 //! One document: reading, writing, deleting and copying it.
 
 mod form;
+mod open_revs;
 mod read;
 mod stream;
 

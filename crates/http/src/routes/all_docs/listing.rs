@@ -5,10 +5,11 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::request::docs_range::DocsRange;
 use crate::routes::listed::Listed;
-use crate::show::RowDoc;
+use crate::show::{self, Members, RowDoc};
 use std::ops::ControlFlow;
+use trunkline_core::limits::SCAN_CHUNK_BYTES;
 use trunkline_core::rev::Rev;
-use trunkline_store::{Database, DocRow, DocsScan, Leaf, Want, WantRevs};
+use trunkline_store::{Database, DocRow, DocsScan, Found, Leaf, Want, WantRevs};
 use trunkline_wire::all_docs::Writer;
 use trunkline_wire::seq;
 
@@ -17,6 +18,9 @@ const DESIGNS: (&str, &str) = ("_design/", "_design0");
 
 /// Keys looked up in one snapshot.
 const KEYS_PER_CHUNK: usize = 256;
+
+/// Bytes of rows after which a chunk is sent, whatever was read for them: attachments come with their documents.
+const CHUNK_BYTES: usize = 2 * SCAN_CHUNK_BYTES;
 
 pub(super) struct Listing {
     db: Database,
@@ -152,7 +156,7 @@ impl Listing {
                 return ControlFlow::Break(());
             }
             *limit -= 1;
-            if *limit == 0 {
+            if *limit == 0 || out.len() >= CHUNK_BYTES {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -184,28 +188,50 @@ impl Listing {
                 revs: WantRevs::Winner,
             })
             .collect();
-        let mut found = self.db.bulk_get(&wants)?.into_iter();
-        for (key, id) in here.iter().rev().zip(&ids) {
-            let leaf = id.as_ref().and_then(|id| Some((id, found.next().flatten()?)));
-            match leaf.and_then(|(id, found)| Some((id, found.leaves.into_iter().next()?, found.revs))) {
-                None => self.writer.missing(out, key),
-                Some((id, leaf, _)) if leaf.deleted => {
-                    self.writer.deleted(out, id, &leaf.rev, self.range.include_docs);
-                }
-                Some((id, leaf, tree)) => {
-                    let conflicts = tree
-                        .leaves()
-                        .into_iter()
-                        .skip(1)
-                        .filter(|(_, state)| !state.deleted);
-                    let conflicts = conflicts.map(|(rev, _)| rev.clone()).collect();
-                    self.write_leaf(out, id, leaf, conflicts)?;
-                }
-            }
+        let found = self
+            .db
+            .bulk_get_within(&wants, SCAN_CHUNK_BYTES, &mut |_, tree, leaf| match leaf {
+                Some(leaf) => Members::default().leaf_bytes(leaf, tree, &[]),
+                None => show::tree_bytes(tree),
+            });
+        let mut found = found?.into_iter();
+        let mut left = here;
+        for id in &ids {
+            let found = match (id, found.as_slice()) {
+                // What else is looked up, or shown, comes in another chunk.
+                _ if out.len() >= CHUNK_BYTES => break,
+                (Some(_), []) => break,
+                (Some(_), _) => found.next().flatten(),
+                (None, _) => None,
+            };
+            let Some(key) = left.pop() else { break };
+            self.row(&key, id.as_deref(), found, out)?;
             self.limit -= 1;
         }
+        keys.append(&mut left);
         if !keys.is_empty() {
             self.source = Source::Keys(keys);
+        }
+        Ok(())
+    }
+
+    /// Appends the row of a key.
+    fn row(&mut self, key: &str, id: Option<&str>, found: Option<Found>, out: &mut Vec<u8>) -> Result<()> {
+        let leaf = id.zip(found.and_then(|found| Some((found.leaves.into_iter().next()?, found.revs))));
+        match leaf {
+            None => self.writer.missing(out, key),
+            Some((id, (leaf, _))) if leaf.deleted => {
+                self.writer.deleted(out, id, &leaf.rev, self.range.include_docs);
+            }
+            Some((id, (leaf, tree))) => {
+                let conflicts = tree
+                    .leaves()
+                    .into_iter()
+                    .skip(1)
+                    .filter(|(_, state)| !state.deleted);
+                let conflicts = conflicts.map(|(rev, _)| rev.clone()).collect();
+                self.write_leaf(out, id, leaf, conflicts)?;
+            }
         }
         Ok(())
     }

@@ -2,9 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::show;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use trunkline_core::Seq;
 use trunkline_core::attachment::Attachment;
+use trunkline_core::limits::SCAN_CHUNK_BYTES;
 use trunkline_core::rev::Rev;
 use trunkline_query::Filter;
 use trunkline_store::{ChangeRow, Database, Want, WantRevs, WinnerBody};
@@ -35,7 +37,12 @@ pub(super) struct Docket {
     docs: Vec<Vec<u8>>,
     /// For each document its row and its revision.
     of: Vec<(usize, Rev)>,
+    /// Of the documents.
+    bytes: usize,
 }
+
+/// Bytes of documents that are judged in one call: of a chunk's rows, unless they have many leaves.
+const JUDGED_BYTES: usize = 2 * SCAN_CHUNK_BYTES;
 
 impl Judge {
     pub(super) fn new(filter: Filter, request: String) -> Judge {
@@ -65,48 +72,56 @@ impl Judge {
 }
 
 impl Docket {
-    /// Holds a row, with its winner to be judged or, with `style=all_docs`, every leaf by its own body.
-    pub(super) fn hold(&mut self, row: ChangeRow<'_>) {
+    /// Holds a row, with its winner to be judged or, with `all_leaves` (`style=all_docs`), every leaf by its own body.
+    /// Breaks when there is enough to be judged at once.
+    pub(super) fn hold(
+        &mut self,
+        db: &Database,
+        row: ChangeRow<'_>,
+        all_leaves: bool,
+    ) -> Result<ControlFlow<()>> {
         let Some(WinnerBody { body, attachments }) = row.winner else {
-            return;
+            return Ok(ControlFlow::Continue(()));
         };
+        let (at, id) = (self.rows.len(), row.id);
+        let leaves: Vec<(Rev, bool)> = row.leaves.collect();
+        if all_leaves && leaves.len() > 1 {
+            let wants = [Want {
+                id: id.to_owned(),
+                revs: WantRevs::All,
+            }];
+            let found = db.bulk_get(&wants)?.into_iter().next().flatten();
+            for leaf in found.into_iter().flat_map(|found| found.leaves) {
+                self.judged(at, leaf.rev.clone(), show::pieces(id, &leaf));
+            }
+        } else if let Some((rev, deleted)) = leaves.first() {
+            let pieces = Pieces {
+                id,
+                rev,
+                deleted: *deleted,
+                body,
+                attachments: &attachments,
+            };
+            self.judged(at, rev.clone(), pieces);
+        }
         self.rows.push(Held {
             seq: row.seq,
-            id: row.id.to_owned(),
-            leaves: row.leaves.collect(),
+            id: id.to_owned(),
+            leaves,
             body: body.to_owned(),
             attachments,
         });
+        Ok(match self.bytes < JUDGED_BYTES {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        })
     }
 
-    /// Spells the documents that are to be judged.
-    pub(super) fn spell(&mut self, db: &Database, all_leaves: bool) -> Result<()> {
-        for (at, row) in self.rows.iter().enumerate() {
-            if all_leaves && row.leaves.len() > 1 {
-                let wants = [Want {
-                    id: row.id.clone(),
-                    revs: WantRevs::All,
-                }];
-                let found = db.bulk_get(&wants)?.into_iter().next().flatten();
-                for leaf in found.into_iter().flat_map(|found| found.leaves) {
-                    self.docs.push(spelled(show::pieces(&row.id, &leaf)));
-                    self.of.push((at, leaf.rev));
-                }
-                continue;
-            }
-            let Some((rev, deleted)) = row.leaves.first() else {
-                continue;
-            };
-            self.docs.push(spelled(Pieces {
-                id: &row.id,
-                rev,
-                deleted: *deleted,
-                body: &row.body,
-                attachments: &row.attachments,
-            }));
-            self.of.push((at, rev.clone()));
-        }
-        Ok(())
+    fn judged(&mut self, at: usize, rev: Rev, pieces: Pieces<'_>) {
+        let doc = spelled(pieces);
+        self.bytes += doc.len();
+        self.docs.push(doc);
+        self.of.push((at, rev));
     }
 }
 

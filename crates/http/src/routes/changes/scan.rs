@@ -9,11 +9,15 @@ use crate::show::{self, RowDoc};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use trunkline_core::Seq;
+use trunkline_core::limits::SCAN_CHUNK_BYTES;
 use trunkline_core::rev::Rev;
 use trunkline_store::{ChangeRow, ChangesScan, Database, ScanEnd, Want, WantRevs, WinnerBody};
 use trunkline_wire::changes::{Framing, Row, Writer};
 use trunkline_wire::document::Pieces;
 use trunkline_wire::seq::{self, Since};
+
+/// Bytes of rows after which a chunk is sent, whatever was read for them: attachments come with their documents.
+const CHUNK_BYTES: usize = 2 * SCAN_CHUNK_BYTES;
 
 /// A feed's place in the changes, and what it still may send.
 #[derive(Clone)]
@@ -203,8 +207,13 @@ impl Scan {
         let mut docket = self.judge.is_some().then(Docket::default);
         let mut take = |row: ChangeRow<'_>| {
             if let Some(docket) = &mut docket {
-                docket.hold(row);
-                return ControlFlow::Continue(());
+                return match docket.hold(db, row, options.all_leaves) {
+                    Ok(flow) => flow,
+                    Err(error) => {
+                        failed = Some(error);
+                        ControlFlow::Break(())
+                    }
+                };
             }
             match render.row(db, writer, out, row) {
                 Ok(false) => return ControlFlow::Continue(()),
@@ -214,7 +223,7 @@ impl Scan {
                     return ControlFlow::Break(());
                 }
             }
-            if *left == 0 {
+            if *left == 0 || out.len() >= CHUNK_BYTES {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -247,8 +256,7 @@ impl Scan {
         if let Some(error) = failed {
             return Err(error);
         }
-        if let (Some(judge), Some(mut docket)) = (&self.judge, docket) {
-            docket.spell(db, options.all_leaves)?;
+        if let (Some(judge), Some(docket)) = (&self.judge, docket) {
             let passing = judge.verdicts(&docket)?;
             for (held, passing) in docket.rows.into_iter().zip(passing) {
                 if passing.is_empty() {
@@ -257,7 +265,7 @@ impl Scan {
                 let seq = held.seq;
                 render.held(db, writer, out, held, passing)?;
                 *left -= 1;
-                if *left == 0 {
+                if *left == 0 || out.len() >= CHUNK_BYTES {
                     end = ScanEnd {
                         last: Some(seq),
                         done: false,

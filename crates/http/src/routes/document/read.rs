@@ -1,6 +1,6 @@
-//! GET and HEAD of a document: its winner, one revision, or several (`open_revs`), as JSON or multipart.
+//! GET and HEAD of a document: its winner, or one revision, as JSON or multipart.
 
-use super::{etag, not_there, stream};
+use super::{etag, not_there, open_revs, stream};
 use crate::absent;
 use crate::app::{App, blocking};
 use crate::auth::users_db;
@@ -13,11 +13,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use trunkline_core::rev::Rev;
-use trunkline_core::revtree::RevTree;
 use trunkline_store::{Database, Found, Leaf, Want, WantRevs};
-use trunkline_wire as wire;
-use trunkline_wire::open_revs::OpenRevs;
 
 pub(in crate::routes) async fn read(
     State(app): State<App>,
@@ -33,7 +29,7 @@ pub(in crate::routes) async fn read(
     };
     let options = ReadOptions::parse(&query)?;
     if options.open_revs.is_some() {
-        return read_open_revs(app, db, id, options, &headers).await;
+        return open_revs::read(app, db, id, options, &headers).await;
     }
     if options.is_plain() {
         return read_winner(&app, db, id, options, headers).await;
@@ -164,114 +160,4 @@ pub(in crate::routes) fn readable(db: &Database, id: &str, leaf: &Leaf, sent: &[
         })?;
     }
     Ok(())
-}
-
-async fn read_open_revs(
-    app: App,
-    db: Database,
-    id: String,
-    options: ReadOptions,
-    headers: &HeaderMap,
-) -> Result<Response> {
-    let streams = accepts(headers, "multipart/mixed");
-    let (opened, tree) = {
-        let (db, id, options) = (db.clone(), id.clone(), options.clone());
-        let look = move || {
-            let (opened, tree) = opened(&db, &id, &options)?;
-            let since = options.atts_since.as_deref().unwrap_or_default();
-            for leaf in opened.iter().flatten().filter(|_| streams) {
-                readable(&db, &id, leaf, &show::with_bytes(leaf, &tree, since))?;
-            }
-            Ok((opened, tree))
-        };
-        blocking(look).await?
-    };
-    if streams {
-        return Ok(stream::mixed(db, id, opened, tree, options));
-    }
-    let bytes_max = app.config().request_buffer_bytes_max as u64;
-    let text = blocking(move || {
-        let mut out = b"[".to_vec();
-        for leaf in &opened {
-            separate(&mut out);
-            let leaf = match leaf {
-                Ok(leaf) => leaf,
-                Err(rev) => {
-                    wire::open_revs::write_missing(&mut out, rev);
-                    continue;
-                }
-            };
-            let with_bytes = if options.members.attachments {
-                show::with_bytes(leaf, &tree, options.atts_since.as_deref().unwrap_or_default())
-            } else {
-                Vec::new()
-            };
-            let forms = show::inline(&db, (&id, &leaf.rev), &leaf.attachments, &with_bytes, bytes_max)?;
-            wire::open_revs::write_ok(&mut out, |out| {
-                show::write(out, &id, leaf, Some(&tree), options.members, &forms);
-            });
-        }
-        out.extend_from_slice(b"]\n");
-        Ok(out)
-    });
-    Ok(respond::json(StatusCode::OK, text.await?))
-}
-
-fn separate(out: &mut Vec<u8>) {
-    if out.last() != Some(&b'[') {
-        out.push(b',');
-    }
-}
-
-/// What `open_revs` opens: a leaf, or the revision that is missing.
-pub(super) type Opened = std::result::Result<Leaf, Rev>;
-
-/// The leaves that `open_revs` names, in its order; all of a document that was never here is 404, each named one is `missing`.
-fn opened(db: &Database, id: &str, options: &ReadOptions) -> Result<(Vec<Opened>, RevTree)> {
-    let (revs, asked): (WantRevs, Vec<Rev>) = match &options.open_revs {
-        Some(OpenRevs::These(revs)) => (
-            WantRevs::These {
-                revs: revs.clone(),
-                latest: options.latest,
-            },
-            revs.clone(),
-        ),
-        _ => (WantRevs::All, Vec::new()),
-    };
-    let wants = [Want {
-        id: id.to_owned(),
-        revs,
-    }];
-    match db.bulk_get(&wants)?.into_iter().next().flatten() {
-        Some(found) => Ok(in_order(found, asked)),
-        None if matches!(options.open_revs, Some(OpenRevs::These(_))) => {
-            Ok((asked.into_iter().map(Err).collect(), RevTree::default()))
-        }
-        None => Err(not_there(db, id)?),
-    }
-}
-
-/// Puts what is missing where it was asked for: each revision asked for has either its leaves, next to each other, or
-/// none.
-fn in_order(found: Found, asked: Vec<Rev>) -> (Vec<Opened>, RevTree) {
-    let Found {
-        leaves,
-        missing,
-        revs,
-    } = found;
-    let mut opened = Vec::with_capacity(leaves.len() + missing.len());
-    let mut leaves = leaves.into_iter().peekable();
-    for rev in asked {
-        if missing.contains(&rev) {
-            opened.push(Err(rev));
-            continue;
-        }
-        let below = revs.descendant_leaves(&rev);
-        let is_its = |leaf: &Leaf| leaf.rev == rev || below.iter().any(|(below, _)| **below == leaf.rev);
-        while let Some(leaf) = leaves.next_if(|leaf| is_its(leaf)) {
-            opened.push(Ok(leaf));
-        }
-    }
-    opened.extend(leaves.map(Ok));
-    (opened, revs)
 }

@@ -1,11 +1,12 @@
 //! Documents with the bytes of their attachments, streamed: `multipart/related` for one, `multipart/mixed` for several.
 
-use super::read::Opened;
+use super::open_revs::{Opening, Slice};
+use crate::app::App;
 use crate::content;
 use crate::error::Error;
 use crate::request::header_value;
 use crate::respond::{self, Chunks};
-use crate::show::{self, Members, ReadOptions};
+use crate::show::{self, Members};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use trunkline_core::attachment::Attachment;
@@ -44,21 +45,32 @@ pub(super) fn related(
     response
 }
 
-/// Several revisions of one document, each with its attachments, and those that are missing.
-pub(super) fn mixed(
-    db: Database,
-    id: String,
-    opened: Vec<Opened>,
-    tree: RevTree,
-    options: ReadOptions,
-) -> Response {
+/// Several revisions of one document, each with its attachments, and those that are missing: behind the first of them.
+pub(super) fn mixed(app: App, opening: Opening, first: Slice) -> Response {
     let writer = MixedWriter::new(random());
     let content_type = header_value(&writer.content_type());
     let (chunks, body) = respond::chunks();
     tokio::spawn(async move {
-        let since = options.atts_since.unwrap_or_default();
-        let mut out = Vec::new();
-        writer.open(&mut out);
+        let _ = send_mixed(&app, opening, first, writer, &chunks).await;
+    });
+    let mut response = Response::new(body);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type.unwrap_or(respond::JSON));
+    response
+}
+
+async fn send_mixed(
+    app: &App,
+    mut opening: Opening,
+    mut slice: Slice,
+    writer: MixedWriter,
+    chunks: &Chunks,
+) -> Result<(), ()> {
+    let mut out = Vec::new();
+    writer.open(&mut out);
+    loop {
+        let (opened, tree) = slice;
         for leaf in opened {
             let leaf = match leaf {
                 Ok(leaf) => leaf,
@@ -69,24 +81,31 @@ pub(super) fn mixed(
                     continue;
                 }
             };
-            let with_bytes = show::with_bytes(&leaf, &tree, &since);
-            let json = json(&id, &leaf, &tree, options.members, &with_bytes);
+            let Opening { db, id, options, .. } = &opening;
+            let since = options.atts_since.as_deref().unwrap_or_default();
+            let with_bytes = show::with_bytes(&leaf, &tree, since);
+            let json = json(id, &leaf, &tree, options.members, &with_bytes);
             let sent = sent(leaf.attachments, &with_bytes);
-            if item(&db, &writer, None, &json, &sent, &mut out, &chunks)
-                .await
-                .is_err()
-            {
-                return;
+            item(db, &writer, None, &json, &sent, &mut out, chunks).await?;
+        }
+        if opening.is_done() {
+            break;
+        }
+        chunks.send(std::mem::take(&mut out)).await.map_err(drop)?;
+        let read = app.scan(move || {
+            let slice = opening.read_to_send()?;
+            Ok((opening, slice))
+        });
+        match read.await {
+            Ok(read) => (opening, slice) = read,
+            Err(error) => {
+                chunks.fail(error).await;
+                return Err(());
             }
         }
-        writer.close(&mut out);
-        let _ = chunks.send(out).await;
-    });
-    let mut response = Response::new(body);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, content_type.unwrap_or(respond::JSON));
-    response
+    }
+    writer.close(&mut out);
+    chunks.send(out).await.map_err(drop)
 }
 
 /// One item of a mixed answer: a document alone, or with attachments that follow it.
