@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use trunkline_core::db_name::DbName;
 use trunkline_core::limits::AGGREGATES_MAX;
 use trunkline_replicate::{LocalPeer, Replications};
-use trunkline_replicate::{Threads, commit};
+use trunkline_replicate::{Threads, Turns, commit};
 use trunkline_store::{Batch, Database, Outcome, Store};
 
 /// Shared state; cheap to clone.
@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) reads: Reads,
     /// Feeds and listings, a chunk at a time.
     pub(crate) scans: Threads,
+    /// What may take long for each chunk, by who asks.
+    pub(crate) searches: Turns,
     /// For request bodies held in memory.
     pub(crate) rooms: Rooms,
     /// Contents that peers bring.
@@ -87,6 +89,7 @@ impl App {
             admission: Admission::default(),
             reads: Reads::default(),
             scans: Threads::per_core(),
+            searches: Turns::of_searches(),
             uploads: Uploads::default(),
             aggregates: Arc::new(Semaphore::new(AGGREGATES_MAX)),
             feeds: Feeds::default(),
@@ -109,6 +112,16 @@ impl App {
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let done = self.scans.run(work).await;
+        done.unwrap_or_else(|| Err(Error::Internal("a call panicked".to_owned())))
+    }
+
+    /// Runs a chunk of what a client's selector may make long, in turn with those of others, on a thread that may block.
+    pub(crate) async fn search<T: Send + 'static>(
+        &self,
+        db: &Database,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let done = self.searches.run(db, work).await;
         done.unwrap_or_else(|| Err(Error::Internal("a call panicked".to_owned())))
     }
 

@@ -15,6 +15,7 @@ mod scheduler;
 mod session;
 mod snapshot;
 mod threads;
+mod turns;
 mod verify;
 
 pub use http::{ConnectOptions, HttpOptions, HttpPeer, TlsNames, explain_tls};
@@ -28,6 +29,7 @@ pub use scheduler::{
 pub use session::{AttachmentMode, ContentsFirst, Progress, RefusedDoc, Report, SourceFilter, Spec, run};
 pub use snapshot::{SnapshotPeer, Taken, take_snapshot};
 pub use threads::{Threads, commit};
+pub use turns::Turns;
 pub use verify::{Difference, Verified, verify};
 
 /// What a simulation of many replications shares with the real ones.

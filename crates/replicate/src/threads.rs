@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use trunkline_store::{Batch, Database, Error, Outcome};
 
 /// How long work that is waited for gets no thread until it goes elsewhere: what is before it takes long, or waits for a
@@ -18,6 +18,11 @@ use trunkline_store::{Batch, Database, Error, Outcome};
 const PATIENCE: Duration = Duration::from_millis(20);
 /// How long a thread without work stays.
 const IDLE: Duration = Duration::from_secs(10);
+
+/// Work that went elsewhere, of a whole process: to the runtime's threads for what may block, of which a server has 64. Most
+/// of them are left to what is short.
+static ELSEWHERE: Semaphore = Semaphore::const_new(ELSEWHERE_MAX);
+const ELSEWHERE_MAX: usize = 16;
 
 /// One commits for each database that is being written; of a whole process, since all share one memory.
 static COMMITS: LazyLock<Threads> = LazyLock::new(|| Threads::at_most(COMMITS_MAX));
@@ -43,8 +48,8 @@ pub async fn commit<K: Send + 'static>(
 }
 
 /// Work to be done, which leaves how to tell of it.
-type Work = Box<dyn FnOnce() -> Told + Send>;
-type Told = Box<dyn FnOnce() + Send>;
+pub(crate) type Work = Box<dyn FnOnce() -> Told + Send>;
+pub(crate) type Told = Box<dyn FnOnce() + Send>;
 
 /// Work that waits for a thread: a piece for each answer that is being streamed, or each database that is written.
 #[derive(Clone, Debug)]
@@ -55,6 +60,7 @@ struct Shared {
     pool: Mutex<Pool>,
     threads_max: usize,
     patience: Duration,
+    elsewhere: &'static Semaphore,
 }
 
 #[derive(Default)]
@@ -90,28 +96,40 @@ impl Threads {
             pool: Mutex::default(),
             threads_max,
             patience,
+            elsewhere: &ELSEWHERE,
         }))
     }
 
-    /// Runs work on a thread that may block; `None` when it panicked. Needs a tokio runtime.
+    /// Runs work on a thread that may block; `None` when it panicked. What nobody waits for any more is not begun. Needs a
+    /// tokio runtime.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let (sender, mut receiver) = oneshot::channel();
         let number = self.queue(Box::new(move || {
+            if sender.is_closed() {
+                return Box::new(|| ());
+            }
             let answer = work();
             Box::new(move || drop(sender.send(answer)))
         }));
-        match tokio::time::timeout(self.0.patience, &mut receiver).await {
-            Ok(answer) => answer.ok(),
-            Err(_) => {
-                if let Some(work) = self.take_back(number) {
-                    tokio::task::spawn_blocking(move || work()());
+        if let Ok(answer) = tokio::time::timeout(self.0.patience, &mut receiver).await {
+            return answer.ok();
+        }
+        tokio::select! {
+            biased;
+            answer = &mut receiver => return answer.ok(),
+            place = self.0.elsewhere.acquire() => {
+                if let (Some(work), Ok(place)) = (self.take_back(number), place) {
+                    tokio::task::spawn_blocking(move || {
+                        work()();
+                        drop(place);
+                    });
                 }
-                receiver.await.ok()
             }
         }
+        receiver.await.ok()
     }
 
-    fn queue(&self, work: Work) -> u64 {
+    pub(crate) fn queue(&self, work: Work) -> u64 {
         let mut pool = self.0.pool.lock();
         let number = pool.queued;
         pool.queued += 1;
@@ -238,6 +256,57 @@ mod tests {
             (first.is_some(), second.is_some(), quick.unwrap()),
             (true, true, 2)
         );
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn few_of_the_runtimes_threads_are_taken_by_what_takes_long() {
+        let elsewhere: &Semaphore = Box::leak(Box::new(Semaphore::new(2)));
+        let mut threads = Threads::new(1, Duration::from_millis(1));
+        Arc::get_mut(&mut threads.0).unwrap().elsewhere = elsewhere;
+        let (begun, gate) = (Arc::new(Mutex::new(0)), Arc::new(Barrier::new(4)));
+        let slow: Vec<_> = (0..6)
+            .map(|_| {
+                let (threads, begun, gate) = (threads.clone(), begun.clone(), gate.clone());
+                tokio::spawn(async move {
+                    let waits = move || {
+                        *begun.lock() += 1;
+                        gate.wait();
+                    };
+                    threads.run(waits).await
+                })
+            })
+            .collect();
+        for round in 1..=2 {
+            while *begun.lock() < 3 * round {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            // The others have lost their patience by now.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert_eq!((*begun.lock(), elsewhere.available_permits()), (3 * round, 0));
+            let gate = gate.clone();
+            tokio::task::spawn_blocking(move || gate.wait()).await.unwrap();
+        }
+        for slow in slow {
+            assert!(slow.await.unwrap().is_some());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_is_not_begun() {
+        let threads = Threads::new(1, HOUR);
+        let gate = Arc::new(Barrier::new(2));
+        let holding = gate.clone();
+        threads.start(move || {
+            holding.wait();
+        });
+        let begun = Arc::new(Mutex::new(0));
+        let counting = begun.clone();
+        let mut gone = Box::pin(threads.run(move || *counting.lock() += 1));
+        assert!(futures_util::poll!(&mut gone).is_pending());
+        drop(gone);
+        gate.wait();
+        threads.run(|| ()).await.unwrap();
+        assert_eq!(*begun.lock(), 0);
     }
 
     #[tokio::test]

@@ -27,8 +27,9 @@ pub(super) async fn aggregate(
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
     let format = asked.text("format").map_or(Ok(Format::Json), format)?;
-    let request = parse_aggregate(&body)?;
     let turn = turn(&app).await?;
+    let parsed = app.search(&db, move || Ok(parse_aggregate(&body)?));
+    let request = parsed.await?;
     // Of a moment that was kept before, whoever kept it knows for how long.
     let is_kept = db.pin_number().is_some();
     let named = !request.use_index.is_empty();
@@ -46,11 +47,11 @@ pub(super) async fn aggregate(
     find.update = request.update;
     find.execution_stats = request.execution_stats;
     let query = plan(&app, &db, within(&asked, find)?).await?;
-    let (opening, told) = (app.clone(), aggregate.clone());
-    let opened = app.scan(move || {
+    let (opening, asking, told) = (app.clone(), db.clone(), aggregate.clone());
+    let opened = app.search(&db, move || {
         let gathering = Gathering::new(
-            &db,
-            query.index(&opening, &db)?,
+            &asking,
+            query.index(&opening, &asking)?,
             query.selector.clone(),
             &query.plan,
             told,
@@ -60,7 +61,7 @@ pub(super) async fn aggregate(
     });
     let (query, mut gathering) = opened.await?;
     while !gathering.is_done() {
-        let stepped = app.scan(move || {
+        let stepped = app.search(&db, move || {
             gathering.step()?;
             Ok(gathering)
         });
@@ -69,7 +70,7 @@ pub(super) async fn aggregate(
             .map_err(|error| if is_kept { error } else { too_long(error) })?;
     }
     let (skip, limit) = (request.skip, request.limit);
-    let finished = app.scan(move || {
+    let finished = app.search(&db, move || {
         let stats = gathering.stats();
         let report = gathering.finish(skip, limit);
         let mut answer = Answer::new(query, report, stats, format, turn);

@@ -15,7 +15,7 @@ use crate::respond::{self, Chunks, Gone};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use options::Options;
+use options::{Filter, Options};
 use scan::{Progress, Scan};
 use std::sync::Arc;
 use trunkline_core::limits::SCAN_CHUNK_BYTES;
@@ -40,7 +40,12 @@ pub(super) async fn feed_posted(
     request: FunctionRequest,
     body: JsonBody,
 ) -> Result<Response> {
-    let options = Options::parse(&query, &request.headers, &body.0)?;
+    // A selector's patterns are compiled.
+    let parsed = app.search(&db, move || {
+        let options = Options::parse(&query, &request.headers, &body.0)?;
+        Ok((options, request, body))
+    });
+    let (options, request, body) = parsed.await?;
     open(app, db, options, request, Some(body)).await
 }
 
@@ -60,7 +65,9 @@ async fn open(
     let asked = Arc::clone(&options);
     // The first chunk is rendered before the answer starts: what is wrong with the request still gets its status, and
     // a short feed leaves in one piece.
-    let first = app.scan(move || {
+    let (scanned, behalf) = (db.clone(), db);
+    let first = chunk(&app, &behalf, &options, move || {
+        let db = scanned;
         let etag = etag(&db)?;
         if is_normal && matches_etag(&request.headers, &etag) {
             return Err(Error::not_modified(&etag));
@@ -91,6 +98,19 @@ async fn open(
     } else {
         feed.response(body)
     })
+}
+
+/// Runs a chunk on a thread that may block: what a selector may make long in turn with others.
+async fn chunk<T: Send + 'static>(
+    app: &App,
+    db: &Database,
+    options: &Options,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match options.filter {
+        Filter::Selector(_) => app.search(db, work).await,
+        _ => app.scan(work).await,
+    }
 }
 
 /// The same as long as nothing is written.
@@ -230,7 +250,8 @@ impl Live {
         // A copy: when the chunk fails, the feed still knows where it stood.
         let (mut scan, mut writer) = self.state.clone();
         let mut out = std::mem::take(&mut self.out);
-        let rendered = app.scan(move || {
+        let (db, options) = (scan.db.clone(), Arc::clone(scan.options()));
+        let rendered = chunk(app, &db, &options, move || {
             let progress = scan.chunk(&mut writer, &mut out)?;
             Ok(((scan, writer), progress, out))
         });

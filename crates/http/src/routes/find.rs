@@ -30,15 +30,17 @@ pub(super) async fn find(
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
     let format = asked.text("format").map_or(Ok(Format::Json), format)?;
-    let request = match format {
-        Format::Json => wire::parse(&body)?,
-        Format::Ndjson | Format::Csv => wire::parse_export(&body)?,
-    };
-    let request = within(&asked, request)?;
-    let query = plan(&app, &db, request).await?;
-    let opening = app.clone();
-    let opened = app.scan(move || {
-        let search = query.search(&opening, &db)?;
+    let parsed = app.search(&db, move || {
+        let request = match format {
+            Format::Json => wire::parse(&body)?,
+            Format::Ndjson | Format::Csv => wire::parse_export(&body)?,
+        };
+        within(&asked, request)
+    });
+    let query = plan(&app, &db, parsed.await?).await?;
+    let (opening, asking) = (app.clone(), db.clone());
+    let opened = app.search(&db, move || {
+        let search = query.search(&opening, &asking)?;
         let mut out = Vec::with_capacity(1024);
         let mut answer = Answer::open(query, search, format, &mut out)?;
         answer.chunk(&mut out)?;
@@ -51,7 +53,7 @@ pub(super) async fn find(
     }
     // What was found decides what is sent first: an error before that is an error of the whole.
     while !answer.is_done() && out.len() < SCAN_CHUNK_BYTES / 2 {
-        (answer, out) = step(&app, answer, out).await?;
+        (answer, out) = step(&app, &db, answer, out).await?;
     }
     if answer.is_done() {
         answer.close(&mut out);
@@ -59,7 +61,7 @@ pub(super) async fn find(
     }
     let (chunks, body) = respond::chunks();
     tokio::spawn(async move {
-        let _ = finish(&app, answer, out, &chunks).await;
+        let _ = finish(&app, &db, answer, out, &chunks).await;
     });
     Ok(respond::formatted(respond::streamed(body), format))
 }
@@ -68,7 +70,7 @@ pub(super) async fn find(
 pub(super) async fn plan(app: &App, db: &Database, request: FindRequest) -> Result<Query> {
     for _ in 0..PLANS_MAX {
         let (planning, planned, asked) = (app.clone(), db.clone(), request.clone());
-        let query = app.scan(move || {
+        let query = app.search(db, move || {
             let query = Query::new(&planning, &planned, asked)?;
             let is_ready = query.is_ready(&planning, &planned)?;
             Ok((query, is_ready))
@@ -86,12 +88,23 @@ pub(super) async fn plan(app: &App, db: &Database, request: FindRequest) -> Resu
 }
 
 /// Sends what is left.
-async fn finish(app: &App, mut answer: Answer, mut out: Vec<u8>, chunks: &Chunks) -> Result<(), Gone> {
+async fn finish(
+    app: &App,
+    db: &Database,
+    mut answer: Answer,
+    mut out: Vec<u8>,
+    chunks: &Chunks,
+) -> Result<(), Gone> {
     while !answer.is_done() {
-        if out.len() >= SCAN_CHUNK_BYTES / 2 {
-            chunks.send(std::mem::take(&mut out)).await?;
-        }
-        match step(app, answer, out).await {
+        // What is empty is not sent, and yet it is known then whether anyone still waits.
+        let full = out.len() >= SCAN_CHUNK_BYTES / 2;
+        let ready = if full {
+            std::mem::take(&mut out)
+        } else {
+            Vec::new()
+        };
+        chunks.send(ready).await?;
+        match step(app, db, answer, out).await {
             Ok(stepped) => (answer, out) = stepped,
             Err(error) => {
                 chunks.fail(error).await;
@@ -103,8 +116,8 @@ async fn finish(app: &App, mut answer: Answer, mut out: Vec<u8>, chunks: &Chunks
     chunks.send(out).await
 }
 
-async fn step(app: &App, mut answer: Answer, mut out: Vec<u8>) -> Result<(Answer, Vec<u8>)> {
-    app.scan(move || {
+async fn step(app: &App, db: &Database, mut answer: Answer, mut out: Vec<u8>) -> Result<(Answer, Vec<u8>)> {
+    app.search(db, move || {
         answer.chunk(&mut out)?;
         Ok((answer, out))
     })
@@ -117,17 +130,18 @@ pub(super) async fn count(
     asked: Asked,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
-    let request = within(&asked, Query::count(wire::parse_count(&body)?))?;
-    let query = plan(&app, &db, request).await?;
-    let opening = app.clone();
-    let mut search = app.scan(move || query.search(&opening, &db)).await?;
+    let parsed = app.search(&db, move || {
+        within(&asked, Query::count(wire::parse_count(&body)?))
+    });
+    let query = plan(&app, &db, parsed.await?).await?;
+    let (opening, asking) = (app.clone(), db.clone());
+    let mut search = app.search(&db, move || query.search(&opening, &asking)).await?;
     while !search.is_done() {
-        search = app
-            .scan(move || {
-                search.chunk(&mut |_| {})?;
-                Ok(search)
-            })
-            .await?;
+        let chunk = app.search(&db, move || {
+            search.chunk(&mut |_| {})?;
+            Ok(search)
+        });
+        search = chunk.await?;
     }
     let count = search.stats().results;
     Ok(respond::value(StatusCode::OK, &json!({ "count": count })))

@@ -60,11 +60,11 @@ pub(super) async fn list(Db(db): Db, query: Query) -> Result<Response> {
 }
 
 pub(super) async fn create(
-    State(_): State<App>,
+    State(app): State<App>,
     Db(db): Db,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
-    let index = wire::parse_index(&body)?;
+    let index = app.search(&db, move || Ok(wire::parse_index(&body)?)).await?;
     // The same definition has the same name on every node.
     let named = || {
         let hash = blake3::hash(index.definition.map().as_bytes()).to_hex();

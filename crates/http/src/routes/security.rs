@@ -1,6 +1,6 @@
 //! `/{db}/_security`: who may do what in a database. Kept and given back as it was set.
 
-use crate::app::blocking;
+use crate::app::{App, blocking};
 use crate::audit;
 use crate::auth::User;
 use crate::body::{INVALID_JSON, Whole};
@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::request::Db;
 use crate::respond;
 use axum::Extension;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::Value;
@@ -25,15 +26,20 @@ pub(super) async fn show(Db(db): Db) -> Result<Response> {
 }
 
 pub(super) async fn set(
+    State(app): State<App>,
     Db(db): Db,
     Extension(user): Extension<Arc<User>>,
     Whole(body, _room): Whole,
 ) -> Result<Response> {
-    let given: Value = serde_json::from_slice(&body).map_err(|_| INVALID_JSON)?;
-    let text = given.to_string();
-    security::parse(&text)?;
-    let name = db.name().clone();
-    blocking(move || Ok(db.set_security(&text)?)).await?;
+    let (name, written) = (db.name().clone(), db.clone());
+    // Selectors of grants are compiled.
+    let set = app.search(&db, move || {
+        let given: Value = serde_json::from_slice(&body).map_err(|_| INVALID_JSON)?;
+        let text = given.to_string();
+        security::parse(&text)?;
+        Ok(written.set_security(&text)?)
+    });
+    set.await?;
     audit::changed(&user, "_security", name.as_str());
     Ok(respond::ok(StatusCode::OK))
 }

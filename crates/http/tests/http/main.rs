@@ -64,6 +64,7 @@ mod smuggling;
 mod snapshots;
 mod sockets;
 mod tls;
+mod turns;
 mod unstaged;
 mod updates;
 mod users;

@@ -18,6 +18,9 @@ pub(super) struct Sweep {
     /// Which ids.
     pub(super) ids: DocsScan,
     first: First,
+    /// Stretches that threads have begun and not ended.
+    begun: Vec<Stretch>,
+    /// Behind them nothing was looked through yet.
     since: Seq,
     /// What was there when it began.
     until: Seq,
@@ -32,8 +35,19 @@ struct First {
     descending: bool,
 }
 
-/// Changes that one thread looks through before the next look at whether anyone still waits: some dozen milliseconds.
+/// Changes behind a seq, up to another.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    since: Seq,
+    until: Seq,
+}
+
+/// Changes that one thread takes on at once.
 const STRETCH: Seq = 16_384;
+
+/// Chunks that it reads of them before the next look at whether anyone still waits: eight megabytes, some dozen
+/// milliseconds.
+const CHUNKS: usize = 32;
 
 impl Sweep {
     /// For at most so many of the documents of a scan.
@@ -45,6 +59,7 @@ impl Sweep {
                 descending: ids.descending,
             },
             ids,
+            begun: Vec::new(),
             since: 0,
             until: db.last_seq()?,
             done: false,
@@ -68,7 +83,7 @@ impl Sweep {
 
     /// Goes on; answers how many documents were looked at.
     pub(super) fn step(&mut self, db: &Database, selector: &Selector) -> Result<u64, Error> {
-        if self.since >= self.until {
+        if self.begun.is_empty() && self.since >= self.until {
             // Documents that were edited meanwhile have moved behind everything: one snapshot shows the last of them.
             let before = self.since;
             let scan = changes(before, Seq::MAX);
@@ -84,17 +99,21 @@ impl Sweep {
         }
         let threads = std::thread::available_parallelism()
             .map_or(1, usize::from)
-            .min(INDEX_MAP_THREADS_MAX) as Seq;
-        let stretches: Vec<(Seq, Seq)> = (0..threads)
-            .map(|thread| self.since + thread * STRETCH)
-            .take_while(|since| *since < self.until)
-            .map(|since| (since, (since + STRETCH).min(self.until)))
-            .collect();
+            .min(INDEX_MAP_THREADS_MAX);
+        while self.begun.len() < threads && self.since < self.until {
+            let until = self.until.min(self.since + STRETCH);
+            self.begun.push(Stretch {
+                since: self.since,
+                until,
+            });
+            self.since = until;
+        }
         let (ids, first) = (&self.ids, &self.first);
         let found = std::thread::scope(|scope| {
-            let threads: Vec<_> = stretches
-                .iter()
-                .map(|stretch| scope.spawn(move || look_through(db, *stretch, ids, selector, first.clone())))
+            let threads: Vec<_> = self
+                .begun
+                .iter_mut()
+                .map(|stretch| scope.spawn(move || look_through(db, stretch, ids, selector, first.clone())))
                 .collect();
             let joined = threads.into_iter().map(|thread| {
                 thread
@@ -108,7 +127,7 @@ impl Sweep {
             looked += documents;
             of_stretch.ids.into_iter().for_each(|id| self.first.add(id));
         }
-        self.since = stretches.last().map_or(self.until, |(_, until)| *until);
+        self.begun.retain(|stretch| stretch.since < stretch.until);
         Ok(looked)
     }
 }
@@ -123,25 +142,27 @@ fn changes(since: Seq, until: Seq) -> ChangesScan {
     }
 }
 
+/// Goes on with a stretch.
 fn look_through(
     db: &Database,
-    (mut since, until): (Seq, Seq),
+    stretch: &mut Stretch,
     ids: &DocsScan,
     selector: &Selector,
     mut first: First,
 ) -> Result<(First, u64), Error> {
     let mut looked = 0;
-    loop {
-        let end = db.changes(&changes(since, until), &mut |row| {
+    for _ in 0..CHUNKS {
+        let end = db.changes(&changes(stretch.since, stretch.until), &mut |row| {
             looked += 1;
             first.look(ids, selector, &row);
             ControlFlow::Continue(())
         })?;
-        match end.last {
-            Some(last) if !end.done => since = last,
-            _ => return Ok((first, looked)),
+        stretch.since = end.last.filter(|_| !end.done).unwrap_or(stretch.until);
+        if stretch.since >= stretch.until {
+            break;
         }
     }
+    Ok((first, looked))
 }
 
 impl First {

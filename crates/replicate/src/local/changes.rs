@@ -216,7 +216,10 @@ impl Feed {
                 found.oldest_ms,
             ))
         };
-        let (rows, last, newest, oldest_ms) = self.peer.blocking(scanned).await?;
+        let (rows, last, newest, oldest_ms) = match self.filter.selector {
+            Some(_) => self.peer.in_turn(&self.database, scanned).await?,
+            None => self.peer.blocking(scanned).await?,
+        };
         if last <= self.since {
             return Ok(None);
         }

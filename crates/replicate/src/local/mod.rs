@@ -16,6 +16,7 @@ use crate::peer::{
 };
 use crate::session::{RefusedDoc, SourceFilter};
 use crate::threads::{Threads, commit};
+use crate::turns::Turns;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -94,6 +95,26 @@ impl LocalPeer {
         CALLS.run(work).await.unwrap_or_else(|| {
             let reason = "a call panicked";
             Err(PeerError::new(self.name.as_str(), PeerErrorKind::Unavailable, reason).into())
+        })
+    }
+
+    /// The same for work that a selector may make long: in turn with that of others.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        database: &Database,
+        work: impl FnOnce() -> Result<T, PeerError> + Send + 'static,
+    ) -> Result<T, PeerError> {
+        if self.inline {
+            return work();
+        }
+        let done = Turns::of_searches().run(database, work).await;
+        done.unwrap_or_else(|| {
+            let reason = "a call panicked";
+            Err(PeerError::new(
+                self.name.as_str(),
+                PeerErrorKind::Unavailable,
+                reason,
+            ))
         })
     }
 

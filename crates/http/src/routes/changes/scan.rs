@@ -286,6 +286,11 @@ impl Scan {
         Ok(end)
     }
 
+    /// What was asked for.
+    pub(super) fn options(&self) -> &Arc<Options> {
+        &self.options
+    }
+
     /// The named feed that it reads.
     pub(super) fn feed_name(&self) -> Option<&str> {
         self.options.feed_name.as_deref()

@@ -31,7 +31,7 @@ pub(in crate::routes) async fn feed(
     Db(db): Db,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
-    let ask = exchange::parse_ask(&body)?;
+    let ask = app.search(&db, move || Ok(exchange::parse_ask(&body)?)).await?;
     let ask = ChangesAsk {
         since: ask.since,
         continuous: ask.continuous,

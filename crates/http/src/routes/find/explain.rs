@@ -1,7 +1,7 @@
 //! `_explain`: how a query would be answered.
 
 use super::query::{self, Query};
-use crate::app::{App, blocking};
+use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::Result;
 use crate::request::{Moment, Query as Asked};
@@ -21,9 +21,13 @@ pub(in crate::routes) async fn explain(
     asked: Asked,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
-    let request = query::within(&asked, wire::parse(&body)?)?;
     let name = db.name().as_str().to_owned();
-    let query = blocking(move || Query::new(&app, &db, request)).await?;
+    let (planning, planned) = (app.clone(), db.clone());
+    let query = app.search(&db, move || {
+        let request = query::within(&asked, wire::parse(&body)?)?;
+        Query::new(&planning, &planned, request)
+    });
+    let query = query.await?;
     Ok(respond::value(StatusCode::OK, &explanation(&name, &query)))
 }
 

@@ -1,0 +1,97 @@
+//! Whose questions take long waits for himself, and nobody for him.
+
+use crate::harness::Server;
+use serde_json::{Value, json};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use trunkline_core::db_name::DbName;
+use trunkline_replicate::Turns;
+use trunkline_store::Asker;
+use trunkline_wire::functions::User;
+
+const ROOT: (&str, &str) = ("root", "s3cret");
+const MALLORY: (&str, &str) = ("mallory", "pw");
+
+async fn server() -> Server {
+    let server = Server::with_admin(ROOT.0, ROOT.1).await;
+    let mallory = json!({ "name": MALLORY.0, "password": MALLORY.1, "type": "user", "roles": [] });
+    server
+        .put("/_users/org.couchdb.user:mallory", Some(mallory))
+        .await
+        .is(201, json!({}));
+    server.put("/db", None).await.is(201, json!({}));
+    server
+        .put("/db/a", Some(json!({ "n": 1 })))
+        .await
+        .is(201, json!({}));
+    let security = json!({ "admins": { "names": [MALLORY.0] } });
+    server
+        .put("/db/_security", Some(security))
+        .await
+        .is(200, json!({}));
+    server
+}
+
+/// Takes all turns that mallory may have at once, until what is answered is dropped.
+async fn take_all(server: &Server) -> Sender<()> {
+    let db = server.store.database(&DbName::parse("db").unwrap()).unwrap();
+    let db = db.on_behalf(Arc::new(Asker {
+        user: Arc::new(User::new(Some(MALLORY.0), [])),
+        ..Asker::default()
+    }));
+    let (release, released) = channel();
+    let (released, begun) = (Arc::new(Mutex::new(released)), Arc::new(Mutex::new(0)));
+    let threads = std::thread::available_parallelism().unwrap().get().max(2);
+    for _ in 0..threads {
+        let (db, released, counting) = (db.clone(), released.clone(), begun.clone());
+        tokio::spawn(async move {
+            let held = move || {
+                *counting.lock().unwrap() += 1;
+                // Ends when the sender is gone.
+                let _ = released.lock().unwrap().recv();
+            };
+            Turns::of_searches().run(&db, held).await
+        });
+    }
+    while *begun.lock().unwrap() < threads {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    release
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_what_takes_long_holds_up_himself_alone() {
+    let mut server = server().await;
+    let held = take_all(&server).await;
+    let selector = json!({ "selector": { "n": { "$gt": 0 } } });
+    let aggregate = json!({ "selector": { "n": 1 }, "values": { "n": { "count": true } } });
+    let asked: [(&str, Value); 8] = [
+        ("/db/_find", selector.clone()),
+        ("/db/_count", selector.clone()),
+        ("/db/_explain", selector.clone()),
+        ("/db/_aggregate", aggregate),
+        ("/db/_index", json!({ "index": { "fields": ["n"] } })),
+        ("/db/_changes?filter=_selector", selector.clone()),
+        ("/db/_changes?filter=_selector&feed=longpoll", selector.clone()),
+        ("/db/_exchange/changes", selector.clone()),
+    ];
+    for (path, body) in &asked {
+        server.user = Some(MALLORY);
+        let hers = server.post(path, body.clone());
+        let waited = tokio::time::timeout(Duration::from_millis(100), hers).await;
+        assert!(waited.is_err(), "{path}");
+        server.user = Some(ROOT);
+        let others = server.post(path, body.clone()).await;
+        assert_eq!(others.status, 200, "{path} {}", others.text());
+    }
+    server.user = Some(MALLORY);
+    server.get("/db/a").await.is(200, json!({ "n": 1 }));
+    assert_eq!(server.get("/db/_changes").await.status, 200);
+    assert_eq!(server.get("/db/_all_docs").await.status, 200);
+    drop(held);
+    for (path, body) in asked {
+        let hers = server.post(path, body).await;
+        assert_eq!(hers.status, 200, "{path} {}", hers.text());
+    }
+}
