@@ -26,8 +26,9 @@ pub struct Asker {
     ///
     /// It is asked once with the document's winner as `old`, a tombstone too, and once more with the leaf that the edit goes
     /// on from, where that is another. Where an edit comes to nothing, because it conflicts or is here already, it is
-    /// asked about the winner in the edit's place (unless that is a tombstone): who may not write a document does not
-    /// hear which revisions it has.
+    /// asked about the winner in the edit's place: who may not write a document does not hear which revisions it has.
+    /// An edit of a document whose end is not seen is judged as it comes, whichever of its revisions are here, and one of a
+    /// client's begins the document anew, without its ancestors.
     pub takes: Option<Takes>,
 }
 

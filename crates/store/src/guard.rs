@@ -33,6 +33,9 @@ pub struct Candidate<'a> {
     pub attachments: &'a [Attachment],
     /// The leaf that it goes on from, if there is one.
     pub old: Option<&'a Leaf>,
+    /// Whether who makes it follows feeds, and `old` is a tombstone that is in none of them, and not seen either: of who
+    /// follows a feed the ended documents are in it.
+    pub foreign: bool,
     /// Whether it is a client's edit, and not one that was made elsewhere and is replicated.
     pub interactive: bool,
     /// Who makes it; `None` is the embedding program, which may do everything.

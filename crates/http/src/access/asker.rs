@@ -190,19 +190,18 @@ impl Writer {
                 .iter()
                 .any(|selector| document::is_selected(selector, pieces, &[]))
         };
-        let old = candidate
-            .old
-            .map(|old| old.deleted || matches(&old.rev, false, old.body.as_str(), &old.attachments));
-        if old == Some(false) {
+        // A tombstone of what was one's own needs no members; with those of others it is theirs.
+        let is_bare = |body: &str, attachments: &[Attachment]| body == NO_MEMBERS && attachments.is_empty();
+        let is_own = candidate.old.map(|old| {
+            let (body, attachments) = (old.body.as_str(), &old.attachments[..]);
+            let says_nothing = old.deleted && !candidate.foreign && is_bare(body, attachments);
+            says_nothing || matches(&old.rev, old.deleted, body, attachments)
+        });
+        if is_own == Some(false) {
             return Err(self.refused(NOT_YOURS.to_owned()));
         }
-        // A tombstone of what was one's own needs no members; with those of others it would be theirs.
-        let is_bare = |body: &str, attachments: &[Attachment]| body == NO_MEMBERS && attachments.is_empty();
-        let is_own = candidate.old.is_some_and(|old| {
-            let (body, attachments) = (old.body.as_str(), &old.attachments[..]);
-            !old.deleted || is_bare(body, attachments) || matches(&old.rev, true, body, attachments)
-        });
-        let ends_own = candidate.deleted && is_own && is_bare(candidate.body, candidate.attachments);
+        let ends_own =
+            candidate.deleted && is_own.is_some() && is_bare(candidate.body, candidate.attachments);
         if ends_own
             || matches(
                 candidate.rev,

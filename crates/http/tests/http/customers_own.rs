@@ -273,7 +273,7 @@ async fn her_stubs_stand_for_what_she_sees() {
     assert_eq!(server.post("/calls/_bulk_docs", docs).await.status, 201);
     let stub = json!({ "account": "acme", "_attachments": { "a": { "stub": true } } });
     let put = ann(&server, "PUT", "/calls/e8", Some(stub.clone())).await;
-    put.is(412, json!({ "error": "missing_stub" }));
+    put.fails(403, "forbidden", "You may not change this document.");
     let mut brought = stub;
     brought["_id"] = "a8".into();
     brought["_revisions"] = json!({ "start": 3, "ids": ["d", "b"] });

@@ -22,6 +22,7 @@ mod changes;
 mod config;
 mod conformance;
 mod customers;
+mod customers_ended;
 mod customers_own;
 mod databases;
 mod designs;

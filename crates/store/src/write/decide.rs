@@ -56,7 +56,15 @@ impl<'a> Commit<'a, '_> {
         {
             return Ok(Err(Refused::Conflict));
         }
-        let attachments = match self.interactive_attachments(index, parent.as_ref(), edit)? {
+        // Whoever does not see the end of a document begins it anew, above all that was there: a revision that went on from
+        // the end would tell which that was, and what was before.
+        let ends = match &parent {
+            Some(end) if edit.parent.is_none() && self.conceals(index)? => end.generation,
+            _ => 0,
+        };
+        let parent = parent.filter(|_| ends == 0);
+        let generation = parent.as_ref().map_or(ends, |parent| parent.generation) + 1;
+        let attachments = match self.interactive_attachments(index, parent.as_ref(), generation, edit)? {
             Ok(attachments) => attachments,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -64,6 +72,7 @@ impl<'a> Commit<'a, '_> {
             Some(rev) if parent == edit.parent => rev.clone(),
             _ => revision_of(edit, parent.as_ref(), &attachments),
         };
+        let rev = Rev { generation, ..rev };
         // A tree of several branches may hold the very same edit already.
         if self.knows(index, &rev)? {
             return Ok(Err(Refused::Conflict));
@@ -134,7 +143,8 @@ impl<'a> Commit<'a, '_> {
             generation: edit.path.generation,
             digest: digest.clone(),
         };
-        let known = self.knows(index, &rev)?;
+        // What is here of a document whose end is not seen is no answer to anybody.
+        let known = self.knows(index, &rev)? && !self.conceals(index)?;
         let attachments = if known {
             if let Err(refused) = self.may_change(index, false)? {
                 return Ok(Err(refused));

@@ -164,6 +164,22 @@ impl<'a> Commit<'a, '_> {
         Ok(())
     }
 
+    /// Whether a row of some feed says that the document at a seq is in it.
+    pub(super) fn is_followed(&mut self, names: &[Box<str>], seq: Seq) -> Result<bool, Error> {
+        if names.is_empty() {
+            return Ok(false);
+        }
+        let feeds = self.feeds.clone();
+        let declared = feeds.iter().filter(|feed| feed.selector.is_some());
+        for feed in declared.filter(|feed| names.contains(&feed.name)) {
+            let row = self.tables.feed_rows()?.get(&key(feed.number, seq))?;
+            if row.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn takes(&self, feed: &Feed, body: &Glance<'_>, plan: &Planned<'a>) -> Result<bool, Error> {
         // Nearly every document is in no feed.
         if feed.rules_out(body) {

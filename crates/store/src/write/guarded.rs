@@ -2,7 +2,7 @@
 
 use super::apply::{Commit, path_of};
 use super::decide::Decision;
-use super::entry::Tree;
+use super::entry::{Head, Tree};
 use crate::guard::DESIGN;
 use crate::tables::attachment::decode_attachments;
 use crate::tables::by_seq::{BodyRow, RowBody, SeqRow};
@@ -54,24 +54,53 @@ impl<'a> Commit<'a, '_> {
         Ok(guard(&self.candidate(index, proposal, &rev, old.as_ref())?))
     }
 
-    /// Whether the one whose edit it is may change a document as it is, where somebody is to be asked that. Tombstones are
-    /// there for all.
+    /// Whether the one whose edit it is may change a document as it is, where somebody is to be asked that.
     pub(super) fn may_change(&mut self, index: usize, interactive: bool) -> Decision<()> {
         if self.asker.is_none_or(|asker| asker.takes.is_none()) {
             return Ok(Ok(()));
         }
-        let Some(winner) = self.winner(index)?.filter(|winner| !winner.deleted) else {
+        let Some(winner) = self.winner(index)? else {
             return Ok(Ok(()));
         };
         let path = path_of(&winner.rev, None);
         let proposal = Proposal {
             interactive,
             path: &path,
-            deleted: false,
+            deleted: winner.deleted,
             body: winner.body.as_str(),
             attachments: &winner.attachments,
         };
         self.taken(index, &proposal, &winner.rev, Some(&winner))
+    }
+
+    /// Whether the document has ended, and nothing of its end is seen by the one whose edit it is.
+    pub(super) fn conceals(&mut self, index: usize) -> Result<bool, Error> {
+        let Some(asker) = self.asker else {
+            return Ok(false);
+        };
+        let Some(sees) = &asker.sees else {
+            return Ok(false);
+        };
+        let Some(Head { winner, state, .. }) = self.entry_mut(index)?.head()? else {
+            return Ok(false);
+        };
+        if !state.deleted {
+            return Ok(false);
+        }
+        let leaf = self.leaf(index, winner, state)?;
+        let entry = self.entry_mut(index)?;
+        let is_seen = sees(&Seen {
+            id: entry.id,
+            rev: &leaf.rev,
+            deleted: true,
+            body: leaf.body.as_str(),
+            attachments: &leaf.attachments,
+        });
+        // A tombstone stays in the feeds that its document was in before this commit.
+        let Some(seq) = entry.old.as_ref().map(|old| old.seq) else {
+            return Ok(!is_seen);
+        };
+        Ok(!is_seen && !self.is_followed(&asker.tombstones_of, seq)?)
     }
 
     /// Whether the document has a leaf with this content, which the one whose edit it is sees.
@@ -125,7 +154,10 @@ impl<'a> Commit<'a, '_> {
         let Some(takes) = self.asker.and_then(|asker| asker.takes.as_ref()) else {
             return Ok(Ok(()));
         };
-        Ok(takes(&self.candidate(index, proposal, rev, old)?))
+        let follows = self.asker.is_some_and(|asker| !asker.tombstones_of.is_empty());
+        let foreign = follows && old.is_some_and(|old| old.deleted) && self.conceals(index)?;
+        let candidate = self.candidate(index, proposal, rev, old)?;
+        Ok(takes(&Candidate { foreign, ..candidate }))
     }
 
     fn candidate<'c>(
@@ -141,6 +173,7 @@ impl<'a> Commit<'a, '_> {
         let entry = self.entries.get(index);
         let entry = entry.ok_or_else(|| Error::Corrupt("an edit's document was not gathered".into()))?;
         Ok(Candidate {
+            foreign: false,
             commit: self.number,
             id: entry.id,
             rev,

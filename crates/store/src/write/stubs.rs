@@ -20,6 +20,7 @@ impl Commit<'_, '_> {
         &mut self,
         index: usize,
         parent: Option<&Rev>,
+        generation: u64,
         edit: &InteractiveEdit,
     ) -> Decision<Vec<Attachment>> {
         let later = |edit: &&AttachmentEdit| matches!(edit.source, AttachmentSource::Later(_));
@@ -31,7 +32,6 @@ impl Commit<'_, '_> {
             Some(parent) if has_stubs(&edit.attachments) => self.leaf_attachments(index, parent)?,
             _ => Vec::new(),
         };
-        let generation = parent.map_or(1, |parent| parent.generation + 1);
         self.resolve(index, &edit.attachments, |wanted, source| match source {
             AttachmentSource::Stub { .. } => stored
                 .iter()

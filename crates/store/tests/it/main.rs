@@ -32,4 +32,5 @@ mod seen_tombstones;
 mod support;
 mod taken;
 mod taken_together;
+mod taken_tombstones;
 mod together;

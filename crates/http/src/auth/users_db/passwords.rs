@@ -82,6 +82,7 @@ fn is_taken(db: &Database, id: &str, doc: &IncomingDoc, plain: &str) -> Result<b
         body: plain,
         attachments: &[],
         old: old.as_ref(),
+        foreign: false,
         interactive: doc.revisions.is_none(),
         user: db.asker().map(|asker| &*asker.user),
     };
