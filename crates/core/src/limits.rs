@@ -344,6 +344,19 @@ pub const VERIFIED_CREDENTIALS_MAX: usize = 10_000;
 /// time that they count.
 pub const LOCKOUTS_MAX: usize = 10_000;
 
+/// Milliseconds of refusals that are counted together: see [`REFUSALS_LISTED_MAX`].
+pub const REFUSALS_COUNTED_MS: u64 = 10_000;
+
+/// Refusals of one user, or of one address without a user's name, that the log lists within that time: more than a client
+/// makes that is set up wrongly. The others are summed up, so that an address adds less than 5 kB a second.
+pub const REFUSALS_LISTED_MAX: u64 = 50;
+
+/// Users and addresses whose refusals are counted apart within that time; those beyond are counted as one.
+pub const REFUSALS_CLIENTS_MAX: usize = 10_000;
+
+/// Characters of a path or a reason that a line of the audit log shows.
+pub const REFUSAL_CHARS_NOTED: usize = 256;
+
 // Connections.
 
 /// Connections of a server at once: peers keep one, clients a few; each holds a file descriptor and some 20 kB.

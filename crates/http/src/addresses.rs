@@ -51,13 +51,14 @@ impl Drop for Share {
 
 /// Who has an address: of IPv6 a client has 64 bits to itself.
 fn client(address: IpAddr) -> Option<IpAddr> {
+    (!address.to_canonical().is_loopback()).then(|| network(address))
+}
+
+/// The same without a difference for this machine's own.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        address if address.is_loopback() => None,
-        IpAddr::V6(address) => {
-            let network = address.to_bits() >> 64 << 64;
-            Some(Ipv6Addr::from_bits(network).into())
-        }
-        address => Some(address),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address => address,
     }
 }
 

@@ -2,6 +2,10 @@
 //! configuration. Events of tracing with a target of their own, so that an operator sends them where he likes. No secret is
 //! ever in one.
 
+mod refused;
+
+pub(crate) use refused::{beginning, is_listed};
+
 use crate::auth::{User, users_db};
 use trunkline_core::doc::{Edit, InteractiveEdit, ReplicatedEdit};
 use trunkline_store::{Batch, Database, Outcome, Refused};
@@ -57,7 +61,8 @@ impl Edits {
             _ => None,
         };
         let mut refused = outcomes.iter().filter_map(reason);
-        if let Some(reason) = refused.next() {
+        if let Some(reason) = refused.next().filter(|_| is_listed(user, None)) {
+            let reason = &*beginning(&reason);
             let edits = refused.count() + 1;
             tracing::warn!(target: TARGET, user, database, edits, reason, "refused");
         }

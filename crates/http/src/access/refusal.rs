@@ -1,6 +1,7 @@
 //! What is said to those who do not pass, and to the log.
 
 use super::user;
+use crate::audit;
 use crate::auth::User;
 use crate::connection::Peer;
 use crate::error::Error;
@@ -40,7 +41,10 @@ pub(super) const NOT_CONFIGURE: &str = "You are not a db or server admin.";
 
 /// Puts down whose body was cut off.
 pub(super) fn note_late(user: &User, reason: &str) {
-    tracing::warn!(target: crate::audit::TARGET, user = user.name.as_deref(), reason, "refused");
+    let user = user.name.as_deref();
+    if audit::is_listed(user, None) {
+        tracing::warn!(target: audit::TARGET, user, reason, "refused");
+    }
 }
 
 /// Puts down who was refused what. The query string stays out: it may hold keys of documents.
@@ -51,12 +55,15 @@ pub(super) fn note(parts: &Parts, error: &Error) {
     let user = user(parts).ok();
     let name = user.as_ref().and_then(|user| user.name.as_deref());
     let address = parts.extensions.get::<Peer>().and_then(|peer| peer.address);
+    if !audit::is_listed(name, address) {
+        return;
+    }
     tracing::warn!(
-        target: crate::audit::TARGET,
+        target: audit::TARGET,
         user = name,
         address = address.map(tracing::field::display),
         method = %parts.method,
-        path = parts.uri.path(),
+        path = &*audit::beginning(parts.uri.path()),
         reason,
         "refused"
     );

@@ -3,14 +3,18 @@
 use super::TARGET;
 use crate::app::App;
 use crate::config::{Config, Lockout, Secret};
+use crate::connection::Peer;
 use crate::front::Front;
 use axum::body::Body;
 use axum::http::Request;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
+use trunkline_core::db_name::DbName;
+use trunkline_core::limits::{REFUSALS_COUNTED_MS, REFUSALS_LISTED_MAX};
 use trunkline_store::Store;
 
 /// Lines of the audit log.
@@ -134,4 +138,48 @@ async fn what_is_refused_and_who_changes_what() {
     let request = request.header(OLD.0, OLD.1).body(Body::empty());
     assert_eq!(front.answer(request.unwrap()).await.status(), 200);
     assert_eq!(log.0.lock().len(), 0);
+}
+
+/// Ten times as many requests as are listed, each with a path of 4 kB.
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_without_end_fills_no_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        admins: [("root".to_owned(), Secret::new("toor"))].into(),
+        ..Config::default()
+    };
+    let store = Store::open(dir.path()).unwrap();
+    store.create(&DbName::parse("_users").unwrap()).unwrap();
+    let app = App::new(store.into(), config.into(), Vec::new());
+    let (front, log) = (Front::new(app), Log::default());
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let path = format!("/_users/{}", "A".repeat(4000));
+    let requests = 10 * REFUSALS_LISTED_MAX;
+    let ask = async |last| {
+        let request = Request::get(&path).header("host", "node").extension(Peer {
+            address: Some([192, 0, 2, last].into()),
+            tls: false,
+        });
+        let answer = front.answer(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status(), 401);
+    };
+    for _ in 0..requests {
+        ask(77).await;
+    }
+    let lines: Vec<_> = log.0.lock().drain(..).collect();
+    assert_eq!(lines.len() as u64, REFUSALS_LISTED_MAX);
+    assert!(lines.iter().all(|line| line.len() < 500), "{}", lines[0]);
+    ask(78).await;
+    assert_eq!(log.0.lock().drain(..).count(), 1);
+    // Nobody else has to be refused for it.
+    tokio::time::sleep(Duration::from_millis(REFUSALS_COUNTED_MS)).await;
+    let lines: Vec<_> = log.0.lock().drain(..).collect();
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    let unlisted = requests - REFUSALS_LISTED_MAX;
+    assert!(
+        line.contains("192.0.2.77") && line.contains(&format!("unlisted={unlisted} ")),
+        "{line}"
+    );
+    ask(77).await;
+    assert_eq!(log.0.lock().len(), 1);
 }

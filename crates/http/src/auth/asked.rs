@@ -30,13 +30,20 @@ impl Asked {
             Error::BadRequest(reason) => reason,
             _ => return,
         };
-        let (address, path) = (self.address.map(tracing::field::display), self.uri.path());
+        if !audit::is_listed(None, self.address) {
+            return;
+        }
+        let address = self.address.map(tracing::field::display);
+        let path = &*audit::beginning(self.uri.path());
         tracing::warn!(target: audit::TARGET, address, method = %self.method, path, reason, "refused");
     }
 }
 
 /// Puts down who was not let in. Whoever sends names chooses their length.
 pub(super) fn note_failure(name: &str, address: Option<IpAddr>, reason: &'static str) {
+    if !audit::is_listed(None, address) {
+        return;
+    }
     let user: String = name.chars().take(NAME_CHARS_NOTED).collect();
     let address = address.map(tracing::field::display);
     tracing::warn!(target: audit::TARGET, user, address, reason, "refused");
