@@ -124,8 +124,13 @@ pub const HTTP2_REQUEST_WINDOW_BYTES: u32 = 512 << 10;
 /// which cost the h2 crate as much again, a connection holds 32 000, by half of this; so wider is not better.
 pub const HTTP2_REQUESTS_WINDOW_BYTES: u32 = 16 << 20;
 /// Streams of one HTTP/2 connection that are open at once: a feed for each of 10 000 databases, and their requests. An idle
-/// feed takes less than 10 kB; a request beyond [`REQUESTS_MAX`] some 5 kB until it is refused.
+/// feed takes less than 10 kB.
 pub const HTTP2_STREAMS_MAX: u32 = 20_000;
+/// Requests of one HTTP/2 connection that may have come without having a place among [`REQUESTS_MAX`] (refused ones have none
+/// until their answer is gone) before no more of them are read: enough for both cores, some 5 kB each.
+pub const HTTP2_STREAMS_UNPLACED_MAX: usize = 32;
+/// Bytes of one read from a connection: some 300 of the shortest requests of HTTP/2 come of it before they are counted.
+pub const HTTP2_READ_BYTES_MAX: usize = 4 << 10;
 /// Bytes of a document's JSON part in a multipart body, special members included: room for a full document, 1000
 /// ancestors and thousands of attachments' entries.
 pub const MULTIPART_DOC_BYTES_MAX: usize = 16 << 20;

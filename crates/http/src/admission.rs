@@ -80,7 +80,8 @@ pub(crate) struct Held {
 
 /// What an answer has until its last piece is gone.
 struct Answer {
-    _place: Place,
+    /// `None` of a refusal.
+    _place: Option<Place>,
     /// Where the client says how much of it may come.
     stream: Option<Arc<Stream>>,
 }
@@ -102,7 +103,7 @@ impl Held {
     /// pieces wait before its end.
     pub(crate) fn until_sent(
         body: Body,
-        place: Place,
+        place: Option<Place>,
         stream: Option<Arc<Stream>>,
         is_lasting: bool,
     ) -> Body {
@@ -194,7 +195,7 @@ mod tests {
         let place = places.take(1).unwrap();
         assert!(places.take(1).is_none());
         let long: Vec<u8> = (0..ANSWER_PIECE_BYTES_MAX * 2 + 7).map(|n| n as u8).collect();
-        let mut body = Held::until_sent(Body::from(long.clone()), place, None, false);
+        let mut body = Held::until_sent(Body::from(long.clone()), Some(place), None, false);
         let mut sent = Vec::new();
         while !body.is_end_stream() {
             assert!(places.take(1).is_none());
@@ -205,7 +206,7 @@ mod tests {
         }
         assert!(sent == long);
         drop(body);
-        let empty = Held::until_sent(Body::empty(), places.take(1).unwrap(), None, false);
+        let empty = Held::until_sent(Body::empty(), places.take(1), None, false);
         assert!(places.take(1).is_some());
         drop(empty);
     }
@@ -222,7 +223,7 @@ mod tests {
                 true => Body::from_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(bytes)])),
                 false => Body::from(bytes),
             };
-            let mut body = Held::until_sent(body, places.take(1).unwrap(), Some(stream), false);
+            let mut body = Held::until_sent(body, places.take(1), Some(stream), false);
             let mut pieces = Vec::new();
             while let Some(piece) = body.frame().await {
                 pieces.push(piece.unwrap().into_data().unwrap());

@@ -7,6 +7,7 @@ use crate::front::Front;
 use crate::impatient::Impatient;
 use crate::lenient::Lenient;
 use crate::listener::{Accepted, Incoming, Io};
+use crate::measured::Measured;
 use crate::streams::{Stream, Streams};
 use crate::tls::{ServerTls, names_of};
 use axum::body::Body;
@@ -14,6 +15,7 @@ use axum::http::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -70,15 +72,20 @@ pub(crate) async fn serve(
     });
     let head = Duration::from_millis(settings.head_ms);
     let silence = Duration::from_millis(settings.silence_ms);
-    let io = TokioIo::new(Lenient::new(Impatient::new(stream, head, silence)));
+    let stream = Measured::new(Impatient::new(stream, head, silence), Arc::clone(&streams));
+    let io = TokioIo::new(Lenient::new(stream));
     let builder = builder(&settings);
     let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+    let turn = Arc::clone(&streams);
     let (mut stops, mut is_asked_to_end) = (false, false);
     loop {
         // Who is asked to end may still have a request on its way.
         let quiet = head * if is_asked_to_end { 2 } else { 1 };
         tokio::select! {
-            ended = connection.as_mut() => {
+            ended = poll_fn(|context| {
+                turn.begin_turn();
+                connection.as_mut().poll(context)
+            }) => {
                 if let Err(error) = ended {
                     tracing::debug!(?address, %error, "a connection ended");
                 }
@@ -96,6 +103,10 @@ pub(crate) async fn serve(
                 is_asked_to_end = true;
                 connection.as_mut().graceful_shutdown();
             }
+            () = streams.choked_for(head) => {
+                tracing::debug!(?address, "a connection was ended: nobody takes its refusals");
+                return;
+            }
             () = streams.untaken_for(silence * UNTAKEN_SILENCES) => {
                 tracing::debug!(?address, "a connection was ended: nobody takes an answer");
                 return;
@@ -107,7 +118,7 @@ pub(crate) async fn serve(
 /// The stream of a request of HTTP/2, which has it in its extensions.
 fn name_stream(request: &mut Request<Body>, streams: &Arc<Streams>) -> Option<Arc<Stream>> {
     if request.version() != Version::HTTP_2 {
-        streams.is_http1();
+        streams.speak_http1();
         return None;
     }
     let stream = Arc::new(streams.open());

@@ -89,15 +89,19 @@ impl Front {
             true => admission.probes.take(PROBES_MAX),
             false => admission.requests.take(config.connections.requests_max),
         };
+        let stream = request.extensions().get::<Arc<Stream>>().cloned();
         let Some(place) = place else {
             // A connection of HTTP/2 outlives its requests.
             let unread = Unread::lend(&mut request).filter(|_| request.version() != Version::HTTP_2);
             if let Some(unread) = unread {
                 unread.drain_a_little().await;
             }
-            return Error::Overloaded.into_response();
+            let refused = Error::Overloaded.into_response();
+            return refused.map(|body| Held::until_sent(body, None, stream, false));
         };
-        let stream = request.extensions().get::<Arc<Stream>>().cloned();
+        if let Some(stream) = &stream {
+            stream.is_placed();
+        }
         // Apart, so that who waits to be let in or is refused takes little room.
         let response = Box::pin(self.admitted(request, config)).await;
         // Whoever reads one that lasts may have to do with what it has read for long.
@@ -107,7 +111,7 @@ impl Front {
             false => Some(place),
         };
         match place {
-            Some(place) => response.map(|body| Held::until_sent(body, place, stream, is_lasting)),
+            Some(place) => response.map(|body| Held::until_sent(body, Some(place), stream, is_lasting)),
             None => Error::Overloaded.into_response(),
         }
     }

@@ -34,6 +34,7 @@ mod lenient;
 mod listener;
 mod local_filters;
 mod loopback;
+mod measured;
 mod pace;
 mod protective;
 mod reads;

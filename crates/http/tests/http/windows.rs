@@ -15,7 +15,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use trunkline_core::limits::{
-    HTTP2_REQUEST_WINDOW_BYTES, HTTP2_REQUESTS_WINDOW_BYTES, REQUEST_ROOM_FIRST_BYTES, REQUESTS_MAX,
+    HTTP2_READ_BYTES_MAX, HTTP2_REQUEST_WINDOW_BYTES, HTTP2_REQUESTS_WINDOW_BYTES, HTTP2_STREAMS_MAX,
+    HTTP2_STREAMS_UNPLACED_MAX, REQUEST_ROOM_FIRST_BYTES, REQUESTS_MAX,
 };
 use trunkline_http::{Config, Connections};
 
@@ -141,4 +142,52 @@ async fn what_refused_requests_send_keeps_nobody_waiting() {
         }
     };
     assert_eq!(status, StatusCode::CREATED);
+}
+
+/// Sends so many requests at once, and counts the answers by status.
+async fn burst(http2: &SendRequest<Body>, url: &str, requests: usize) -> (usize, usize) {
+    let asked = (0..requests).map(|_| {
+        let request = Request::get(format!("{url}/_uuids"));
+        let answer = http2.clone().send_request(request.body(Body::empty()).unwrap());
+        async { answer.await.map(|answer| answer.status()) }
+    });
+    let answers = futures_util::future::join_all(asked).await;
+    let count = |status| answers.iter().flatten().filter(|&&given| given == status).count();
+    (count(StatusCode::OK), count(StatusCode::SERVICE_UNAVAILABLE))
+}
+
+#[tokio::test]
+async fn a_burst_is_answered_to_its_end() {
+    let server = Server::start().await;
+    let http2 = http2(&server).await;
+    let requests = HTTP2_STREAMS_MAX as usize / 4;
+    let (done, refused) = burst(&http2, &server.url, requests).await;
+    assert_eq!(done + refused, requests);
+}
+
+/// Whose refusals nobody takes has few of them, and then no connection.
+#[tokio::test]
+async fn refusals_that_nobody_takes_do_not_pile_up() {
+    let server = Server::with(Config {
+        connections: Connections {
+            requests_max: 0,
+            head_ms: 1_000,
+            ..Connections::default()
+        },
+        ..Config::default()
+    })
+    .await;
+    let stream = TokioIo::new(connect(&server).await);
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(0);
+    let (http2, connection) = builder.handshake(stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let (done, refused) = burst(&http2, &server.url, HTTP2_STREAMS_MAX as usize / 4).await;
+    // A head of HTTP/2 takes twelve bytes at least.
+    let most = HTTP2_STREAMS_UNPLACED_MAX + HTTP2_READ_BYTES_MAX / 12;
+    assert!(
+        done == 0 && (HTTP2_STREAMS_UNPLACED_MAX..=most).contains(&refused),
+        "{refused}"
+    );
+    let _ = connection.await;
 }
