@@ -4,7 +4,7 @@ use crate::tables::{self, decode_local};
 use crate::write::{Answer, Work};
 use crate::{Asker, Database, Durability, Error, Refused};
 use redb::ReadableDatabase;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use trunkline_core::doc_id::LocalId;
 use trunkline_core::limits::{LOCAL_DOC_OF_ASKER_BYTES_MAX, LOCAL_DOCS_OF_ASKER_MAX};
 
@@ -88,28 +88,46 @@ impl Database {
         Ok(Some((number, json.to_owned())))
     }
 
-    /// Local documents in id order from `start` on: (id, number, JSON text). Of one who has its own, those.
-    pub fn locals(&self, start: &str, limit: usize) -> Result<Vec<(String, u64, String)>, Error> {
+    /// Local documents in id order, behind one if it is given: each is shown with its number and JSON text, until `row`
+    /// breaks. Answers whether none is left. Of one who has its own, those.
+    pub fn locals(
+        &self,
+        behind: Option<&str>,
+        descending: bool,
+        row: &mut dyn FnMut(&str, u64, &str) -> ControlFlow<()>,
+    ) -> Result<bool, Error> {
         self.check_whole()?;
         let file = self.file()?;
         let table = file.redb.begin_read()?.open_table(tables::LOCAL)?;
         let own = self.asker().filter(|asker| asker.own_locals.is_some());
         let Some(prefix) = own.map_or(Some(String::new()), |asker| own_prefix(asker)) else {
-            return Ok(Vec::new());
+            return Ok(true);
         };
-        let first = format!("{prefix}{start}");
-        let from = (Bound::Included(first.as_bytes()), Bound::Unbounded);
-        let mut rows = Vec::new();
-        for row in table.range::<&[u8]>(from)?.take(limit) {
-            let (key, value) = row?;
+        let behind = behind.map(|id| format!("{prefix}{id}"));
+        let first = Bound::Included(prefix.as_bytes());
+        let mut rows = match behind.as_deref().map(str::as_bytes) {
+            Some(id) if descending => table.range::<&[u8]>((first, Bound::Excluded(id)))?,
+            Some(id) => table.range::<&[u8]>((Bound::Excluded(id), Bound::Unbounded))?,
+            None => table.range::<&[u8]>((first, Bound::Unbounded))?,
+        };
+        loop {
+            let next = if descending { rows.next_back() } else { rows.next() };
+            let Some((key, value)) = next.transpose()? else {
+                return Ok(true);
+            };
             let id = std::str::from_utf8(key.value()).map_err(tables::bytes::Malformed::from)?;
             let Some(id) = id.strip_prefix(&prefix) else {
-                break;
+                match descending {
+                    // Those of others, behind one's own.
+                    true => continue,
+                    false => return Ok(true),
+                }
             };
             let (number, json) = decode_local(value.value())?;
-            rows.push((id.to_owned(), number, json.to_owned()));
+            if row(id, number, json).is_break() {
+                return Ok(false);
+            }
         }
-        Ok(rows)
     }
 }
 

@@ -194,11 +194,6 @@ impl DocsRange {
                 .as_deref()
                 .is_some_and(|end| before(end, id) || (self.exclusive_end && end == id))
     }
-
-    /// What `skip` and `limit` leave.
-    pub(crate) fn page<T>(&self, rows: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
-        rows.skip(self.skip).take(self.limit.unwrap_or(usize::MAX))
-    }
 }
 
 fn keys(json: &str) -> Result<Vec<String>> {

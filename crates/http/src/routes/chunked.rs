@@ -190,3 +190,45 @@ async fn leaves_of_one_document_come_by_chunks() {
         [2 * MANY]
     );
 }
+
+#[tokio::test]
+async fn local_documents_come_by_chunks() {
+    let world = World::new().await;
+    let pad = "p".repeat(PART_BYTES);
+    for n in 1..=MANY {
+        let doc = json!({ "pad": pad }).to_string();
+        world.ask("PUT", &format!("/db/_local/l{n:02}"), &doc).await;
+    }
+    let path = "/db/_local_docs?include_docs=true";
+    for path in [path.to_owned(), format!("{path}&descending=true")] {
+        assert_eq!(world.count("GET", &path, &Value::Null, &["ppp\""]).await, [MANY]);
+    }
+    let keys = json!({ "keys": vec!["_local/l01"; MANY] });
+    assert_eq!(world.count("POST", path, &keys, &["ppp\""]).await, [MANY]);
+    let queries = json!({ "queries": [keys, { "skip": 2, "limit": 5 }] });
+    let found = world.count(
+        "POST",
+        "/db/_local_docs/queries?include_docs=true",
+        &queries,
+        &["ppp\"", "\"rows\""],
+    );
+    assert_eq!(found.await, [MANY + 5, 2]);
+    // Pages that end within a chunk, and behind some, either way.
+    let ids = |text: String| {
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        let rows = answer["rows"].as_array().unwrap().iter();
+        rows.map(|row| row["id"].as_str().unwrap()[8..].to_owned())
+            .collect::<Vec<_>>()
+    };
+    let range = "/db/_local_docs?start_key=%22_local/l02%22";
+    let (page, _) = world.ask("GET", &format!("{range}&skip=1&limit=2"), "").await;
+    assert_eq!(ids(page), ["03", "04"]);
+    let (page, _) = world
+        .ask("GET", &format!("{range}&descending=true&skip=1"), "")
+        .await;
+    assert_eq!(ids(page), ["01"]);
+    let (page, _) = world
+        .ask("GET", "/db/_local_docs?descending=true&skip=5", "")
+        .await;
+    assert_eq!(ids(page), ["07", "06", "05", "04", "03", "02", "01"]);
+}

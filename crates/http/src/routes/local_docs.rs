@@ -1,127 +1,201 @@
-//! `_local_docs`: the local documents in id order.
+//! `_local_docs`: the local documents in id order, streamed chunk by chunk.
 
+use super::listed::{self, Listed};
 use super::local::rev as local_rev;
-use crate::app::blocking;
+use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::Result;
 use crate::request::docs_range::DocsRange;
 use crate::request::{Db, Query};
-use crate::respond;
-use axum::http::StatusCode;
+use axum::extract::State;
 use axum::response::Response;
+use std::ops::ControlFlow;
 use trunkline_core::doc_id::LocalId;
+use trunkline_core::limits::SCAN_CHUNK_BYTES;
 use trunkline_store::Database;
 use trunkline_wire::all_docs::{self, Writer};
 use trunkline_wire::local_doc;
 
 const PREFIX: &str = "_local/";
 
-/// Local documents read in one go.
-const PAGE: usize = 1000;
+/// Bytes that are counted for a row beside its id and its document.
+const ROW_BYTES: usize = 128;
 
-pub(super) async fn list(Db(db): Db, query: Query) -> Result<Response> {
-    let range = DocsRange::parse(&query, None)?;
-    answer(db, vec![range], false).await
+pub(super) async fn list(State(app): State<App>, Db(db): Db, query: Query) -> Result<Response> {
+    one(app, db, DocsRange::parse(&query, None)?).await
 }
 
 pub(super) async fn list_posted(
+    State(app): State<App>,
     Db(db): Db,
     query: Query,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
     let range = DocsRange::parse(&query, Some(&all_docs::parse(&body)?))?;
-    answer(db, vec![range], false).await
+    one(app, db, range).await
 }
 
-pub(super) async fn queries(Db(db): Db, query: Query, JsonBody(body, _room): JsonBody) -> Result<Response> {
+pub(super) async fn queries(
+    State(app): State<App>,
+    Db(db): Db,
+    query: Query,
+    JsonBody(body, _room): JsonBody,
+) -> Result<Response> {
     let queries = all_docs::parse_queries(&body)?;
     let ranges = queries
         .iter()
         .map(|posted| DocsRange::parse_one_of(&query, posted));
-    answer(db, ranges.collect::<Result<_>>()?, true).await
-}
-
-async fn answer(db: Database, ranges: Vec<DocsRange>, many: bool) -> Result<Response> {
-    let text = blocking(move || {
-        let mut out = Vec::new();
-        for (place, range) in ranges.iter().enumerate() {
-            if many {
-                out.extend_from_slice(if place == 0 {
-                    b"{\"results\":[\r\n"
-                } else {
-                    b",\r\n"
-                });
-            }
-            write(&db, range, &mut out)?;
-            if many {
-                out.pop();
-            }
-        }
-        if many {
-            out.extend_from_slice(if ranges.is_empty() {
-                b"{\"results\":[\r\n\r\n]}\n"
-            } else {
-                b"\r\n]}\n"
-            });
-        }
-        Ok(out)
+    let ranges: Vec<DocsRange> = ranges.collect::<Result<_>>()?;
+    // An error of an answer that has begun has no status.
+    if !db.is_whole() && ranges.iter().any(|range| range.keys.is_none()) {
+        return Err(trunkline_store::Error::NotWhole.into());
+    }
+    let listings = ranges.into_iter().map(move |range| {
+        let db = db.clone();
+        move |out: &mut Vec<u8>| Ok(Listing::open(db, range, out))
     });
-    Ok(respond::json(StatusCode::OK, text.await?))
+    Ok(listed::several(app, listings))
 }
 
-fn write(db: &Database, range: &DocsRange, out: &mut Vec<u8>) -> Result<()> {
-    let mut writer = Writer::open(out, None, None);
-    if let Some(keys) = &range.keys {
-        for key in range.page(keys.iter()) {
-            let id: Option<String> = serde_json::from_str(key).ok();
-            let local = id
-                .as_deref()
-                .and_then(|id| id.strip_prefix(PREFIX))
-                .and_then(|id| LocalId::parse(id).ok());
-            let found = local.as_ref().map(|local| db.local(local)).transpose()?.flatten();
-            match (local, found) {
-                (Some(local), Some((number, body))) => {
-                    row(&mut writer, out, range, local.as_str(), number, &body)
-                }
-                _ => writer.missing(out, key),
-            }
-        }
-    } else {
-        let rows = all(db)?;
-        let within = |row: &&(String, u64, String)| range.holds(&format!("{PREFIX}{}", row.0));
-        let rows: Box<dyn Iterator<Item = _>> = if range.descending {
-            Box::new(rows.iter().rev())
-        } else {
-            Box::new(rows.iter())
-        };
-        for (id, number, body) in range.page(rows.filter(within)) {
-            row(&mut writer, out, range, id, *number, body);
+async fn one(app: App, db: Database, range: DocsRange) -> Result<Response> {
+    let opened = app.scan(move || {
+        let mut out = Vec::new();
+        let mut listing = Listing::open(db, range, &mut out);
+        listing.chunk(&mut out)?;
+        Ok((listing, out))
+    });
+    let (listing, out): (Listing, Vec<u8>) = opened.await?;
+    Ok(listed::answer(app, listing, out))
+}
+
+/// One listing; nothing is held between two chunks.
+struct Listing {
+    db: Database,
+    range: DocsRange,
+    source: Source,
+    rows: Rows,
+}
+
+enum Source {
+    /// Behind this one, or from the beginning on.
+    Scan(Option<String>),
+    /// Keys still to look up, the next one last.
+    Keys(Vec<String>),
+    Done,
+}
+
+/// What rows are made of, and how many.
+struct Rows {
+    writer: Writer,
+    include_docs: bool,
+    skip: usize,
+    limit: usize,
+}
+
+impl Listed for Listing {
+    fn is_done(&self) -> bool {
+        self.rows.limit == 0 || matches!(self.source, Source::Done)
+    }
+
+    fn chunk(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        match std::mem::replace(&mut self.source, Source::Done) {
+            _ if self.rows.limit == 0 => Ok(()),
+            Source::Scan(behind) => self.scan(behind, out),
+            Source::Keys(keys) => self.look_up(keys, out),
+            Source::Done => Ok(()),
         }
     }
-    writer.close(out, None);
-    Ok(())
+
+    fn close(self, out: &mut Vec<u8>) {
+        self.rows.writer.close(out, None);
+    }
 }
 
-fn row(writer: &mut Writer, out: &mut Vec<u8>, range: &DocsRange, id: &str, number: u64, body: &str) {
-    let rev = local_rev(number);
-    let mut doc = |out: &mut Vec<u8>| local_doc::write(out, id, Some(number), body);
-    let doc = range
-        .include_docs
-        .then_some(&mut doc as &mut dyn FnMut(&mut Vec<u8>));
-    writer.row(out, &format!("{PREFIX}{id}"), &rev, doc);
-}
-
-/// All of them: there are as many as replications, which is not many.
-fn all(db: &Database) -> Result<Vec<(String, u64, String)>> {
-    let mut rows: Vec<(String, u64, String)> = Vec::new();
-    loop {
-        // The page starts with the last row of the one before.
-        let start = rows.pop();
-        let page = db.locals(start.as_ref().map_or("", |(id, _, _)| id), PAGE)?;
-        let last = page.len() < PAGE;
-        rows.extend(page);
-        if last {
-            return Ok(rows);
+impl Listing {
+    /// Appends the head of a listing.
+    fn open(db: Database, mut range: DocsRange, out: &mut Vec<u8>) -> Listing {
+        let source = match range.keys.take() {
+            Some(mut keys) => {
+                keys.reverse();
+                keys.truncate(keys.len().saturating_sub(range.skip));
+                range.skip = 0;
+                Source::Keys(keys)
+            }
+            None => Source::Scan(None),
+        };
+        let rows = Rows {
+            writer: Writer::open(out, None, None),
+            include_docs: range.include_docs,
+            skip: range.skip,
+            limit: range.limit.unwrap_or(usize::MAX),
+        };
+        Listing {
+            db,
+            range,
+            source,
+            rows,
         }
+    }
+
+    fn scan(&mut self, mut behind: Option<String>, out: &mut Vec<u8>) -> Result<()> {
+        let Listing { db, range, rows, .. } = self;
+        let (from, mut read) = (behind.take(), 0);
+        let done = db.locals(from.as_deref(), range.descending, &mut |id, number, body| {
+            read += ROW_BYTES + id.len() + body.len();
+            if range.holds(&format!("{PREFIX}{id}")) {
+                rows.add(out, id, number, body);
+            }
+            if rows.limit > 0 && read < SCAN_CHUNK_BYTES {
+                return ControlFlow::Continue(());
+            }
+            behind = Some(id.to_owned());
+            ControlFlow::Break(())
+        })?;
+        if !done {
+            self.source = Source::Scan(behind);
+        }
+        Ok(())
+    }
+
+    fn look_up(&mut self, mut keys: Vec<String>, out: &mut Vec<u8>) -> Result<()> {
+        let mut read = 0;
+        while self.rows.limit > 0 && read < SCAN_CHUNK_BYTES {
+            let Some(key) = keys.pop() else { break };
+            read += ROW_BYTES + key.len();
+            let id: Option<String> = serde_json::from_str(&key).ok();
+            let id = id.as_deref().and_then(|id| id.strip_prefix(PREFIX));
+            let local = id.and_then(|id| LocalId::parse(id).ok());
+            let found = local.as_ref().map(|local| self.db.local(local)).transpose()?;
+            match (local, found.flatten()) {
+                (Some(local), Some((number, body))) => {
+                    read += body.len();
+                    self.rows.add(out, local.as_str(), number, &body);
+                }
+                _ => {
+                    self.rows.writer.missing(out, &key);
+                    self.rows.limit -= 1;
+                }
+            }
+        }
+        if !keys.is_empty() {
+            self.source = Source::Keys(keys);
+        }
+        Ok(())
+    }
+}
+
+impl Rows {
+    fn add(&mut self, out: &mut Vec<u8>, id: &str, number: u64, body: &str) {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return;
+        }
+        self.limit -= 1;
+        let rev = local_rev(number);
+        let mut doc = |out: &mut Vec<u8>| local_doc::write(out, id, Some(number), body);
+        let doc = self
+            .include_docs
+            .then_some(&mut doc as &mut dyn FnMut(&mut Vec<u8>));
+        self.writer.row(out, &format!("{PREFIX}{id}"), &rev, doc);
     }
 }

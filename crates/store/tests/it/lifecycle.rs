@@ -180,7 +180,13 @@ fn local_documents_count_up_and_stay_out_of_the_changes() {
     assert_eq!(database.put_local(&id, 0, Some(r#"{"seq":1}"#)).unwrap(), 1);
     assert_eq!(database.put_local(&id, 1, Some(r#"{"seq":2}"#)).unwrap(), 2);
     assert_eq!(database.local(&id).unwrap(), Some((2, r#"{"seq":2}"#.into())));
-    assert_eq!(database.locals("", 10).unwrap().len(), 1);
+    let mut locals = 0;
+    let mut count = |_: &str, _, _: &str| {
+        locals += 1;
+        ControlFlow::Continue(())
+    };
+    assert!(database.locals(None, false, &mut count).unwrap());
+    assert_eq!(locals, 1);
     assert_eq!(database.last_seq().unwrap(), 0);
     assert_eq!(database.put_local(&id, 2, None).unwrap(), 0);
     assert!(matches!(database.put_local(&id, 2, None), Err(Error::Refused(_))));

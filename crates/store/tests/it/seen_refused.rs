@@ -5,6 +5,7 @@ use crate::seen::who_sees;
 use crate::support::*;
 use std::fmt::Debug;
 use std::io::Read;
+use std::ops::ControlFlow;
 use trunkline_core::attachment::{AttachmentSource, Content};
 use trunkline_store::{Database, Error, Refused};
 
@@ -55,7 +56,7 @@ fn what_tells_of_all_documents_or_is_done_to_them_is_refused() {
         refused(handle.digests(None, None, 1, 1));
         refused(handle.digest_of(None, None));
         refused(handle.leaves_of(None, None, 1));
-        refused(handle.locals("", 1));
+        refused(handle.locals(None, false, &mut |_, _, _| ControlFlow::Break(())));
         refused(handle.purged_infos());
         refused(handle.check());
         refused(handle.compact());
