@@ -190,6 +190,9 @@ pub const REDUCE_CAUSE_BYTES_MAX: usize = 1000;
 /// Values of `_top_N` and `_bottom_N`: CouchDB's number.
 pub const RANKED_VALUES_MAX: usize = 100;
 
+/// Bytes of ids that one line of the audit log lists: a hundred of usual length.
+pub const AUDIT_IDS_BYTES_MAX: usize = 4096;
+
 // Snapshots.
 
 /// Milliseconds for which one moment of a database can be read: meanwhile its file grows by all that is written, which is
@@ -202,7 +205,10 @@ pub const SNAPSHOT_SECONDS_DEFAULT: u64 = 60;
 /// Snapshots that a server keeps at once: each makes files grow, and keeps one open.
 pub const SNAPSHOTS_MAX: usize = 32;
 
-/// Of these, snapshots of one user who administers nothing: a report has one, and others want some, too.
+/// Of these, snapshots of all who do not administer the server: what is left stays for those who do.
+pub const SNAPSHOTS_OF_USERS_MAX: usize = 24;
+
+/// Of these, snapshots of one name, administrators of databases too: a report has one, and others want some, too.
 pub const SNAPSHOTS_OF_ONE_MAX: usize = 8;
 
 // Named feeds.

@@ -1,12 +1,13 @@
 //! Moments of databases that clients ask several questions about: named by tokens, bounded in number and age.
 
 use crate::app::App;
+use crate::auth::User;
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use trunkline_core::db_name::DbName;
-use trunkline_core::limits::{SNAPSHOTS_MAX, SNAPSHOTS_OF_ONE_MAX};
+use trunkline_core::limits::{SNAPSHOTS_MAX, SNAPSHOTS_OF_ONE_MAX, SNAPSHOTS_OF_USERS_MAX};
 use trunkline_query::Indexes;
 use trunkline_query::design::Design;
 use trunkline_store::Database;
@@ -19,7 +20,26 @@ pub(crate) struct Snapshots(Mutex<HashMap<String, Kept>>);
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
     pub(crate) db: Database,
+    whose: Whose,
     until: Instant,
+}
+
+/// Whose share of the snapshots it counts to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Who administers the server.
+    ServerAdmin,
+    /// Of everyone else, by name; those without one have a share together.
+    User(Option<String>),
+}
+
+impl Whose {
+    pub(crate) fn of(user: &User) -> Whose {
+        match user.is_admin() {
+            true => Whose::ServerAdmin,
+            false => Whose::User(user.name.clone()),
+        }
+    }
 }
 
 impl Kept {
@@ -36,26 +56,28 @@ impl Snapshots {
         indexes: &Indexes,
         db: &Database,
         designs: Vec<Design>,
-        seconds: u64,
+        (whose, seconds): (Whose, u64),
     ) -> Result<(String, Kept)> {
-        // Not under the lock, since indexes may be read for it: a few more than allowed may be made for a moment.
-        self.has_room(indexes, db)?;
+        self.drop_ended(indexes);
+        has_room(&self.0.lock(), &whose)?;
+        // Not under the lock, since indexes may be read for it.
         let kept = Kept {
             db: indexes.pin(db, designs)?,
+            whose,
             until: Instant::now() + Duration::from_secs(seconds),
         };
         let token = uuid::Uuid::new_v4().simple().to_string();
         let mut all = self.0.lock();
-        if all.len() >= SNAPSHOTS_MAX {
+        if let Err(error) = has_room(&all, &kept.whose) {
             drop(all);
             indexes.unpin(&kept.db);
-            return Err(Error::TooManySnapshots);
+            return Err(error);
         }
         all.insert(token.clone(), kept.clone());
         Ok((token, kept))
     }
 
-    fn has_room(&self, indexes: &Indexes, db: &Database) -> Result<()> {
+    fn drop_ended(&self, indexes: &Indexes) {
         let now = Instant::now();
         let old: Vec<Kept> = self
             .0
@@ -65,14 +87,6 @@ impl Snapshots {
             .collect();
         for kept in old {
             indexes.unpin(&kept.db);
-        }
-        let all = self.0.lock();
-        let same = |kept: &&Kept| bounded(&kept.db) == bounded(db);
-        let full = all.len() >= SNAPSHOTS_MAX
-            || bounded(db).is_some() && all.values().filter(same).count() >= SNAPSHOTS_OF_ONE_MAX;
-        match full {
-            true => Err(Error::TooManySnapshots),
-            false => Ok(()),
         }
     }
 
@@ -92,10 +106,17 @@ impl Snapshots {
     }
 }
 
-/// Whose share of the snapshots counts: of who administers neither server nor database, by name.
-fn bounded(db: &Database) -> Option<Option<&str>> {
-    let asker = db.asker().filter(|asker| asker.takes.is_some())?;
-    Some(asker.user.name())
+fn has_room(all: &HashMap<String, Kept>, whose: &Whose) -> Result<()> {
+    let count = |is: &dyn Fn(&Whose) -> bool| all.values().filter(|kept| is(&kept.whose)).count();
+    let is_users = |whose: &Whose| matches!(whose, Whose::User(_));
+    let is_full = all.len() >= SNAPSHOTS_MAX
+        || is_users(whose)
+            && (count(&is_users) >= SNAPSHOTS_OF_USERS_MAX
+                || count(&|other| other == whose) >= SNAPSHOTS_OF_ONE_MAX);
+    match is_full {
+        true => Err(Error::TooManySnapshots),
+        false => Ok(()),
+    }
 }
 
 /// Ends a snapshot when its time is over.
@@ -112,9 +133,7 @@ pub(crate) async fn end_in_time(app: App, token: String, kept: Kept) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
-    use trunkline_store::{Asker, Store};
-    use trunkline_wire::functions::User;
+    use trunkline_store::Store;
 
     #[test]
     fn those_past_their_time_make_room() {
@@ -122,7 +141,10 @@ mod tests {
         let store = Store::open(dir.path()).unwrap();
         let db = store.create(&DbName::parse("calls").unwrap()).unwrap();
         let (indexes, snapshots) = (Indexes::of(&store), Snapshots::default());
-        let make = |seconds| snapshots.make(&indexes, &db, Vec::new(), seconds).map(drop);
+        let make = |seconds| {
+            let made = snapshots.make(&indexes, &db, Vec::new(), (Whose::ServerAdmin, seconds));
+            made.map(drop)
+        };
         for seconds in [0, 60] {
             for _ in 0..SNAPSHOTS_MAX {
                 make(seconds).unwrap();
@@ -132,24 +154,24 @@ mod tests {
     }
 
     #[test]
-    fn no_user_has_them_all() {
+    fn no_user_has_them_all_and_no_users_have() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let whole = store.create(&DbName::parse("calls").unwrap()).unwrap();
+        let db = store.create(&DbName::parse("calls").unwrap()).unwrap();
         let (indexes, snapshots) = (Indexes::of(&store), Snapshots::default());
-        let of = |name| {
-            whole.on_behalf(Arc::new(Asker {
-                user: Arc::new(User::new(Some(name), [])),
-                takes: Some(Arc::new(|_| Ok(()))),
-                ..Asker::default()
-            }))
-        };
-        let make = |db: &Database| snapshots.make(&indexes, db, Vec::new(), 60).map(drop);
+        let make = |whose| snapshots.make(&indexes, &db, Vec::new(), (whose, 60)).map(drop);
+        let of = |name: &str| make(Whose::User(Some(name.to_owned())));
         for _ in 0..SNAPSHOTS_OF_ONE_MAX {
-            make(&of("anna")).unwrap();
+            of("anna").unwrap();
         }
-        assert!(matches!(make(&of("anna")), Err(Error::TooManySnapshots)));
-        make(&of("ben")).unwrap();
-        make(&whole).unwrap();
+        assert!(matches!(of("anna"), Err(Error::TooManySnapshots)));
+        for one in SNAPSHOTS_OF_ONE_MAX..SNAPSHOTS_OF_USERS_MAX {
+            of(&format!("user {one}")).unwrap();
+        }
+        assert!(matches!(of("ben"), Err(Error::TooManySnapshots)));
+        for _ in SNAPSHOTS_OF_USERS_MAX..SNAPSHOTS_MAX {
+            make(Whose::ServerAdmin).unwrap();
+        }
+        assert!(matches!(make(Whose::ServerAdmin), Err(Error::TooManySnapshots)));
     }
 }

@@ -2,12 +2,14 @@
 
 use super::database::seq_text;
 use crate::app::{App, blocking};
+use crate::auth::{User, users_db};
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::request::Db;
 use crate::respond;
-use crate::snapshots::{Kept, end_in_time};
+use crate::snapshots::{Kept, Whose, end_in_time};
 use crate::views::{open, refresh};
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -19,11 +21,18 @@ use trunkline_query::Opened;
 use trunkline_store::Database;
 use trunkline_wire::snapshot_request as wire;
 
+const NOT_OF_USERS: &str = "Snapshots of this database are for its administrators.";
+
 pub(super) async fn make(
     State(app): State<App>,
     Db(db): Db,
+    Extension(user): Extension<Arc<User>>,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
+    // For one document nobody needs a moment of all.
+    if users_db::is(&db) && !db.is_whole() {
+        return Err(Error::Forbidden(NOT_OF_USERS.to_owned()));
+    }
     let asked = wire::parse(&body)?;
     let seconds = asked.expires_in.unwrap_or(SNAPSHOT_SECONDS_DEFAULT);
     if seconds > SNAPSHOT_AGE_MAX_MS / 1000 {
@@ -43,7 +52,7 @@ pub(super) async fn make(
     let made = blocking(move || {
         let (snapshots, indexes) = (&making.snapshots, &making.views.indexes);
         let counted = db.is_whole();
-        let (token, kept) = snapshots.make(indexes, &db, designs, seconds)?;
+        let (token, kept) = snapshots.make(indexes, &db, designs, (Whose::of(&user), seconds))?;
         // Here, since the client may be gone, and nobody waits for this.
         runtime.spawn(end_in_time(making.clone(), token.clone(), kept.clone()));
         Ok((token, kept, counted))
