@@ -1,7 +1,7 @@
 //! What every handler shares: the store, the settings, running replications, and the news that the server stops.
 
+use crate::access;
 use crate::admission::Admission;
-use crate::audit;
 use crate::auth::{Auth, users_db};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::db_name::DbName;
+use trunkline_core::doc::Edit;
 use trunkline_core::limits::AGGREGATES_MAX;
 use trunkline_replicate::{LocalPeer, Replications};
 use trunkline_replicate::{Threads, Turns, commit};
@@ -77,6 +78,7 @@ impl App {
         let now = config.now();
         let buffers = now.request_buffers_bytes_max.max(now.request_buffer_bytes_max);
         replications.store().set_guard_maker(trunkline_query::guards());
+        replications.set_askers(Arc::new(access::of_replication));
         LocalPeer::set_filter_maker(crate::local_filters::local_filter);
         App(Arc::new(Shared {
             rooms: Rooms::new(buffers, now.request_buffers_wait_ms),
@@ -156,36 +158,41 @@ pub(crate) async fn blocking<T: Send + 'static>(
 /// Queues edits with the group commit and waits for their outcomes without holding a thread. Whether
 /// or not the client waits for them, they keep the room of their request until then.
 pub(crate) async fn update(database: &Database, mut batch: Batch, room: Room) -> Result<Vec<Outcome>> {
-    let noted = audit::Edits::of(database, &batch);
     let others = users_db::others(database, &batch.edits);
     if let Some(others) = &others {
-        let mut places = others.iter();
-        let is_atomic = batch.atomic;
-        batch
-            .edits
-            .retain(|_| !is_atomic && places.next() == Some(&false));
+        refuse_others(database, &mut batch, others);
     }
-    let outcomes = match batch.edits.is_empty() {
+    let outcomes = match batch.edits.is_empty() && others.is_some() {
         true => Vec::new(),
         false => match commit(database, batch, room).await {
             Some(outcomes) => outcomes?,
             None => return Err(Error::Internal("the commit was abandoned".to_owned())),
         },
     };
-    let outcomes = match others {
-        None => outcomes,
-        Some(others) => {
-            let mut tried = outcomes.into_iter();
-            let refused = || Err(users_db::not_yours());
-            let outcome = |other| match other {
-                true => refused(),
-                false => tried.next().unwrap_or_else(refused),
-            };
-            others.into_iter().map(outcome).collect()
-        }
+    let Some(others) = others else {
+        return Ok(outcomes);
     };
-    if let Some(noted) = noted {
-        noted.note(&outcomes);
+    let mut tried = outcomes.into_iter();
+    let refused = || Err(users_db::not_yours());
+    let outcome = |other| match other {
+        true => refused(),
+        false => tried.next().unwrap_or_else(refused),
+    };
+    Ok(others.into_iter().map(outcome).collect())
+}
+
+/// Takes out of a batch what is not even tried: edits of the documents of others, or all of them where it is all or none.
+fn refuse_others(database: &Database, batch: &mut Batch, others: &[bool]) {
+    let mut places = others.iter();
+    let is_atomic = batch.atomic;
+    let is_refused = |_: &mut Edit| is_atomic || places.next() != Some(&false);
+    let refused = Batch {
+        edits: batch.edits.extract_if(.., is_refused).collect(),
+        ..Batch::default()
+    };
+    let witness = database.asker().and_then(|asker| asker.witness.as_ref());
+    if let Some(told) = witness.and_then(|witness| witness(database.name(), &refused)) {
+        let outcomes: Vec<Outcome> = refused.edits.iter().map(|_| Err(users_db::not_yours())).collect();
+        told(&outcomes);
     }
-    Ok(outcomes)
 }

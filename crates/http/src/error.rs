@@ -3,6 +3,7 @@
 //! Nothing below this crate knows an HTTP status. Words are CouchDB's, since clients and replicators compare them.
 
 use crate::absent::Absent;
+use crate::access::Refusal;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::borrow::Cow;
@@ -22,6 +23,8 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 pub(crate) enum Error {
     /// The request is malformed; what is wrong.
     BadRequest(Cow<'static, str>),
+    /// A password that the settings do not want; why.
+    Password(String),
     /// A query value that cannot be read.
     QueryParse(String),
     /// A document id that cannot be.
@@ -166,6 +169,7 @@ impl Error {
     pub(crate) fn row(&self) -> (StatusCode, &'static str, Cow<'_, str>) {
         use StatusCode as S;
         match self {
+            Error::Password(reason) => (S::BAD_REQUEST, "bad_request", reason.into()),
             Error::BadRequest(reason) => (S::BAD_REQUEST, "bad_request", reason.as_ref().into()),
             Error::BadAttachment(reason) => (S::BAD_REQUEST, "bad_request", reason.into()),
             // Only the exchange names contents.
@@ -335,6 +339,9 @@ impl IntoResponse for Error {
                 if let Ok(value) = HeaderValue::from_str(&format!("bytes */{length}")) {
                     response.headers_mut().insert(header::CONTENT_RANGE, value);
                 }
+            }
+            Error::Forbidden(reason) | Error::Unauthorized(reason) | Error::Password(reason) => {
+                response.extensions_mut().insert(Refusal(reason));
             }
             _ => {}
         }

@@ -22,7 +22,7 @@ pub use http::{ConnectOptions, HttpOptions, HttpPeer, TlsNames, explain_tls};
 pub use local::{FilterMaker, LocalFilter, LocalPeer, Takes};
 pub use peer::{Peer, PeerError, PeerErrorKind};
 pub use scheduler::{
-    Became, Definition, Endpoint, Event, EventKind, Events, FailureList, HistoryEntry, Holder,
+    Askers, Became, Definition, Endpoint, Event, EventKind, Events, FailureList, HistoryEntry, Holder,
     InvalidDefinition, Job, JobState, Origin, ReplicationDoc, Replications, Retried, Secrets, Tls,
     is_replicator,
 };

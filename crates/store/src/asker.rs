@@ -1,12 +1,20 @@
 //! On whose behalf a handle is used: what is seen through it, and which edits are taken from it.
 
-use crate::{Candidate, Database, Refused, Sees};
+use crate::{Batch, Candidate, Database, Error, Outcome, Refused, Sees};
 use std::fmt;
 use std::sync::Arc;
+use trunkline_core::db_name::DbName;
 use trunkline_wire::functions::User;
 
 /// Says whether an edit is taken.
 pub type Takes = Arc<dyn Fn(&Candidate<'_>) -> Result<(), Refused> + Send + Sync>;
+
+/// Is shown each batch of edits of a database before it is queued, and says who is to be told what became of it.
+pub type Witness = Arc<dyn Fn(&DbName, &Batch) -> Option<Told> + Send + Sync>;
+
+/// Is told what became of a batch's edits, in their order, once they are committed and before whoever wrote them hears of
+/// it. The thread that leads the commit tells it: it is to be quick.
+pub type Told = Box<dyn FnOnce(&[Outcome]) + Send>;
 
 /// On whose behalf a handle reads and writes.
 #[derive(Default)]
@@ -30,6 +38,8 @@ pub struct Asker {
     /// An edit of a document whose end is not seen is judged as it comes, whichever of its revisions are here, and one of a
     /// client's begins the document anew, without its ancestors.
     pub takes: Option<Takes>,
+    /// Hears of all edits, whether or not who wrote them waits to hear of them.
+    pub witness: Option<Witness>,
 }
 
 impl fmt::Debug for Asker {
@@ -40,6 +50,7 @@ impl fmt::Debug for Asker {
             .field("tombstones_of", &self.tombstones_of)
             .field("own_locals", &self.own_locals)
             .field("takes_all", &self.takes.is_none())
+            .field("has_witness", &self.witness.is_some())
             .finish()
     }
 }
@@ -58,11 +69,23 @@ impl Database {
         self.asker.as_ref()
     }
 
+    /// Who is to be told what becomes of a batch.
+    pub(crate) fn told(&self, batch: &Batch) -> Option<Told> {
+        self.asker.as_ref()?.witness.as_ref()?(self.name(), batch)
+    }
+
     /// The same database on nobody's behalf: for what is done for all who use it.
     pub fn whole(&self) -> Database {
         Database {
             asker: None,
             ..self.clone()
         }
+    }
+}
+
+/// Tells who is to be told, unless nothing was committed.
+pub(crate) fn tell(told: Option<Told>, outcomes: &Result<Vec<Outcome>, Error>) {
+    if let (Some(told), Ok(outcomes)) = (told, outcomes) {
+        told(outcomes);
     }
 }

@@ -50,7 +50,7 @@ mod types;
 mod updates;
 mod write;
 
-pub use asker::{Asker, Takes};
+pub use asker::{Asker, Takes, Told, Witness};
 pub use attachments::Staging;
 #[doc(hidden)]
 pub use backend::BackendSeam;

@@ -3,10 +3,12 @@
 use super::bound::Bound;
 use super::needs::SHOWS;
 use super::refusal::NOT_CONFIGURE;
+use crate::audit::{self, Who};
 use crate::auth::{User, users_db};
 use std::sync::Arc;
 use trunkline_core::access::{Access, Only, Rights};
 use trunkline_core::attachment::Attachment;
+use trunkline_core::db_name::DbName;
 use trunkline_core::rev::Rev;
 use trunkline_core::selector::Selector;
 use trunkline_store::{Asker, Candidate, Database, Refused, Seen, Sees};
@@ -21,34 +23,59 @@ fn named(user: &User) -> Arc<functions::User> {
 }
 
 /// Sees and takes all; of documents of users what can be one.
-pub(super) fn of_admin(db: Database, user: &Arc<User>, of_users: bool) -> Database {
-    if of_users {
-        return self::of_users(&db, user, true, u32::MAX);
-    }
-    if user.name.is_none() {
-        // Whoever asks a server that has no administrator, as functions are told of the embedding program.
-        return db;
+pub(super) fn of_admin(db: &Database, user: &Arc<User>, who: &Who) -> Database {
+    if users_db::is(db) {
+        return of_users(db, user, who, (true, u32::MAX));
     }
     db.on_behalf(Arc::new(Asker {
         user: named(user),
+        witness: Some(audit::witness(who.clone(), true)),
+        ..Asker::default()
+    }))
+}
+
+/// On whose behalf the replications that the server runs write to a database: they may do everything, as an administrator;
+/// what is no document of a user is none for them, either.
+pub(crate) fn of_replication(database: &DbName, named: &str) -> Option<Arc<Asker>> {
+    let (user, of_users) = (
+        Arc::new(User::nameless_admin()),
+        database.as_str() == users_db::NAME,
+    );
+    let takes = || users_db::asker_parts(&user, true, u32::MAX).1;
+    Some(Arc::new(Asker {
+        user: self::named(&user),
+        takes: of_users.then(takes),
+        witness: Some(audit::witness(Who::of_replication(named), of_users)),
         ..Asker::default()
     }))
 }
 
 /// A handle of `_users`, for who administers it or for anyone, whose password has so many rounds at most.
-pub(super) fn of_users(db: &Database, user: &Arc<User>, is_admin: bool, iterations_max: u32) -> Database {
+pub(super) fn of_users(
+    db: &Database,
+    user: &Arc<User>,
+    who: &Who,
+    (is_admin, iterations_max): (bool, u32),
+) -> Database {
     let (sees, takes) = users_db::asker_parts(user, is_admin, iterations_max);
     db.on_behalf(Arc::new(Asker {
         user: named(user),
         sees,
         own_locals: (!is_admin).then(Box::default),
         takes: Some(takes),
+        witness: Some(audit::witness(who.clone(), true)),
         ..Asker::default()
     }))
 }
 
 /// Sees what rights of `shows` are for, and takes what may be written.
-pub(super) fn of(db: &Database, user: &User, access: &Access<'_>, shows: Rights, bound: &Bound) -> Database {
+pub(super) fn of(
+    db: &Database,
+    (user, who): (&User, &Who),
+    access: &Access<'_>,
+    shows: Rights,
+    bound: &Bound,
+) -> Database {
     let (mut sees, mut tombstones_of) = (None, Vec::new());
     if !access.whole.any_of(shows) {
         let parts = parts(access, shows, bound);
@@ -66,6 +93,7 @@ pub(super) fn of(db: &Database, user: &User, access: &Access<'_>, shows: Rights,
         tombstones_of,
         own_locals: own_locals(access),
         takes,
+        witness: Some(audit::witness(who.clone(), true)),
     }))
 }
 

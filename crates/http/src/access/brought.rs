@@ -47,7 +47,6 @@ impl Brought {
     fn ended(&mut self) -> Poll<Data> {
         self.held = None;
         let error = refusal::of(self.lease.user(), REASON);
-        refusal::note_late(self.lease.user(), REASON);
         Poll::Ready(Some(Err(axum::Error::new(RightsEnded(error)))))
     }
 }

@@ -12,13 +12,17 @@ mod lease;
 pub(crate) mod needs;
 mod refusal;
 
+pub(crate) use asker::of_replication;
 pub(crate) use brought::RightsEnded;
 pub(crate) use needs::Needs;
+pub(crate) use refusal::Refusal;
 
 use bound::Bound;
 use lease::Lease;
+use refusal::Asked;
 
 use crate::app::{App, blocking};
+use crate::audit::Who;
 use crate::auth::{User, users_db};
 use crate::error::{Error, Result};
 use crate::request::captures;
@@ -46,11 +50,16 @@ pub(crate) async fn enforce<F: Future<Output = Response>>(
     answer: impl FnOnce(Request) -> F,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    let lease = match pass(app, needs, &mut parts).await {
+    let asked = match Asked::of(&parts) {
+        Ok(asked) => asked,
+        Err(error) => return error.into_response(),
+    };
+    let lease = match pass(app, needs, &asked.who, &mut parts).await {
         Ok(lease) => lease,
         Err(error) => {
-            refusal::note(&parts, &error);
-            return error.into_response();
+            let answer = error.into_response();
+            asked.note(&answer);
+            return answer;
         }
     };
     let body = match &lease {
@@ -58,13 +67,17 @@ pub(crate) async fn enforce<F: Future<Output = Response>>(
         None => body,
     };
     let answer = answer(Request::from_parts(parts, body)).await;
+    // What needs nothing notes itself who could not log in.
+    if needs != Needs::Nothing {
+        asked.note(&answer);
+    }
     match lease {
         Some(lease) => lease.bind(answer),
         None => answer,
     }
 }
 
-async fn pass(app: &App, needs: Needs, parts: &mut Parts) -> Result<Option<Lease>> {
+async fn pass(app: &App, needs: Needs, who: &Who, parts: &mut Parts) -> Result<Option<Lease>> {
     let user = user(parts)?;
     match needs {
         Needs::Nothing => Ok(None),
@@ -74,7 +87,7 @@ async fn pass(app: &App, needs: Needs, parts: &mut Parts) -> Result<Option<Lease
             let captures = captures(parts).await?;
             let (_, name) = captures.iter().next().unwrap_or_default();
             let db = database(app, &user, name)?;
-            let (granted, lease) = grant(app, db, &user, needs, rights).await?;
+            let (granted, lease) = grant(app, db, (&user, who), needs, rights).await?;
             parts.extensions.insert(Granted(granted));
             Ok(Some(lease))
         }
@@ -107,13 +120,13 @@ pub(crate) fn user(parts: &Parts) -> Result<Arc<User>> {
 async fn grant(
     app: &App,
     db: Database,
-    user: &Arc<User>,
+    (user, who): (&Arc<User>, &Who),
     needs: Needs,
     rights: Rights,
 ) -> Result<(Database, Lease)> {
     let of_users = users_db::is(&db);
     if user.is_admin() {
-        return Ok((asker::of_admin(db, user, of_users), Lease::new(app, user, None)));
+        return Ok((asker::of_admin(&db, user, who), Lease::new(app, user, None)));
     }
     // Whoever writes a replication reads and writes whatever the server can.
     if is_replicator(db.name()) || of_users && user.name.is_none() {
@@ -134,7 +147,7 @@ async fn grant(
         return match is_admin || needs::ONE_DOCUMENT.contains(&needs) {
             true => {
                 let rounds = app.config().authentication.passwords.iterations;
-                Ok((asker::of_users(&db, user, is_admin, rounds), lease))
+                Ok((asker::of_users(&db, user, who, (is_admin, rounds)), lease))
             }
             false => Err(refusal::of(user, NOT_SERVER_ADMIN)),
         };
@@ -153,6 +166,6 @@ async fn grant(
         false => needs::SHOWS | (rights & needs::shows_revisions(needs)),
     };
     let bound = Bound::read(&db, &access).await?;
-    let granted = asker::of(&db, user, &access, shows, &bound);
+    let granted = asker::of(&db, (user, who), &access, shows, &bound);
     Ok((granted, lease.with_bound(db, bound)))
 }

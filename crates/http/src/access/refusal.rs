@@ -1,11 +1,12 @@
 //! What is said to those who do not pass, and to the log.
 
 use super::user;
-use crate::audit;
+use crate::audit::{self, Who};
 use crate::auth::User;
-use crate::connection::Peer;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use axum::http::request::Parts;
+use axum::http::{Method, Uri};
+use axum::response::Response;
 use trunkline_core::access::Rights;
 
 /// 401 for who has not said a name, and may try with one; 403 for who has.
@@ -39,32 +40,42 @@ pub(super) fn of_rights(user: &User, had: Rights, needed: Rights) -> Error {
 /// CouchDB's words for who may not change design documents and settings.
 pub(super) const NOT_CONFIGURE: &str = "You are not a db or server admin.";
 
-/// Puts down whose body was cut off.
-pub(super) fn note_late(user: &User, reason: &str) {
-    let user = user.name.as_deref();
-    if audit::is_listed(user, None) {
-        tracing::warn!(target: audit::TARGET, user, reason, "refused");
+/// What of a request goes to the audit log, should it be refused. The query string stays out: it may hold keys of documents.
+pub(super) struct Asked {
+    pub(super) who: Who,
+    method: Method,
+    uri: Uri,
+}
+
+impl Asked {
+    pub(super) fn of(parts: &Parts) -> Result<Asked> {
+        Ok(Asked {
+            who: Who::of(&user(parts)?, parts),
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+        })
+    }
+
+    /// Puts down that it was refused, if it was, for what reason, and unless that was done before.
+    pub(super) fn note(&self, answer: &Response) {
+        let Some(Refusal(reason)) = answer.extensions().get() else {
+            return;
+        };
+        if self.who.was_refused() || !self.who.is_listed() {
+            return;
+        }
+        tracing::warn!(
+            target: audit::TARGET,
+            user = self.who.user(),
+            address = self.who.address(),
+            method = %self.method,
+            path = &*audit::beginning(self.uri.path()),
+            reason,
+            "refused"
+        );
     }
 }
 
-/// Puts down who was refused what. The query string stays out: it may hold keys of documents.
-pub(super) fn note(parts: &Parts, error: &Error) {
-    let (Error::Unauthorized(reason) | Error::Forbidden(reason)) = error else {
-        return;
-    };
-    let user = user(parts).ok();
-    let name = user.as_ref().and_then(|user| user.name.as_deref());
-    let address = parts.extensions.get::<Peer>().and_then(|peer| peer.address);
-    if !audit::is_listed(name, address) {
-        return;
-    }
-    tracing::warn!(
-        target: audit::TARGET,
-        user = name,
-        address = address.map(tracing::field::display),
-        method = %parts.method,
-        path = &*audit::beginning(parts.uri.path()),
-        reason,
-        "refused"
-    );
-}
+/// Why someone may not do what was asked, in the extensions of the answer that says so.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal(pub(crate) String);

@@ -3,21 +3,18 @@
 use super::uuids::new_id;
 use super::{document, local};
 use crate::app::{App, blocking};
-use crate::audit;
-use crate::auth::User;
+use crate::audit::{self, Who};
 use crate::body::JsonBody;
 use crate::edit;
 use crate::error::{Error, Result};
 use crate::request::{Db, DocPath, Moment, Query, captures, location};
 use crate::respond;
 use crate::tasks::Compaction;
-use axum::Extension;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use trunkline_core::Seq;
 use trunkline_core::db_name::DbName;
 use trunkline_core::limits::DB_NAME_BYTES_MAX;
@@ -39,7 +36,7 @@ impl FromRequestParts<App> for Name {
 pub(super) async fn create(
     State(app): State<App>,
     Name(name): Name,
-    Extension(user): Extension<Arc<User>>,
+    who: Who,
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response> {
@@ -53,7 +50,7 @@ pub(super) async fn create(
     }
     let parsed = DbName::parse(&name).map_err(|_| Error::IllegalDatabaseName(name.clone()))?;
     blocking(move || Ok(app.store.create_with(&parsed, DatabaseOptions { partitioned })?)).await?;
-    audit::changed(&user, "database made", &name);
+    audit::changed(&who, "database made", &name);
     let mut response = respond::ok(StatusCode::CREATED);
     if let Some(location) = location(&headers, &[&name]) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -120,7 +117,7 @@ pub(super) fn instance_start_time(info: &Info) -> String {
 pub(super) async fn delete(
     State(app): State<App>,
     Name(name): Name,
-    Extension(user): Extension<Arc<User>>,
+    who: Who,
     query: Query,
 ) -> Result<Response> {
     if query.text("rev").is_some() {
@@ -130,7 +127,7 @@ pub(super) async fn delete(
     }
     let parsed = DbName::parse(&name).map_err(|_| Error::DatabaseMissing)?;
     blocking(move || Ok(app.store.delete(&parsed)?)).await?;
-    audit::changed(&user, "database deleted", &name);
+    audit::changed(&who, "database deleted", &name);
     Ok(respond::ok(StatusCode::OK))
 }
 

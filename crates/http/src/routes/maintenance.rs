@@ -2,6 +2,7 @@
 
 use super::database::instance_start_time;
 use crate::app::{App, blocking};
+use crate::audit::{self, Who};
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::request::Db;
@@ -24,7 +25,8 @@ pub(super) async fn ensure_full_commit(Db(db): Db, _: JsonBody) -> Result<Respon
 }
 
 /// Starts a compaction; `_active_tasks` shows it while it runs.
-pub(super) async fn compact(State(app): State<App>, Db(db): Db, _: JsonBody) -> Result<Response> {
+pub(super) async fn compact(State(app): State<App>, Db(db): Db, who: Who, _: JsonBody) -> Result<Response> {
+    audit::changed(&who, "compaction begun", db.name().as_str());
     if let Some(compaction) = Compaction::start(&app, db.name().as_str()) {
         tokio::task::spawn_blocking(move || {
             if let Err(error) = db.compact() {

@@ -1,16 +1,13 @@
 //! `_purge` and `_purged_infos`: removing leaves without a trace, and the memory that it was done.
 
 use crate::app::blocking;
-use crate::audit;
-use crate::auth::User;
+use crate::audit::{self, Who};
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::request::{Db, doc_id};
 use crate::respond;
-use axum::Extension;
 use axum::http::StatusCode;
 use axum::response::Response;
-use std::sync::Arc;
 use trunkline_core::partition;
 use trunkline_wire as wire;
 
@@ -18,11 +15,7 @@ use trunkline_wire as wire;
 const DOCUMENTS_MAX: usize = 100;
 const REVISIONS_MAX: usize = 1000;
 
-pub(super) async fn purge(
-    Db(db): Db,
-    Extension(user): Extension<Arc<User>>,
-    body: JsonBody,
-) -> Result<Response> {
+pub(super) async fn purge(Db(db): Db, who: Who, body: JsonBody) -> Result<Response> {
     let asked = wire::revs_diff::parse(&body.0)?;
     if asked.len() > DOCUMENTS_MAX {
         return Err(Error::bad("Exceeded maximum number of documents."));
@@ -35,6 +28,7 @@ pub(super) async fn purge(
         .map(|(id, revs)| Ok((doc_id(&id)?, revs)))
         .collect::<Result<Vec<_>>>()?;
     let name = db.name().clone();
+    let ids = audit::listed(asked.iter().map(|(id, _)| id.as_str()));
     let answer = blocking(move || {
         if db.is_partitioned()? {
             let mut ids = asked.iter().map(|(id, _)| id.as_str());
@@ -52,7 +46,7 @@ pub(super) async fn purge(
         Ok(out)
     })
     .await?;
-    audit::changed(&user, "purged", name.as_str());
+    audit::purged(&who, name.as_str(), &ids);
     Ok(respond::json(StatusCode::CREATED, answer))
 }
 

@@ -1,6 +1,7 @@
 //! `_replicate`: one-shot replications, continuous ones, and ending them.
 
 use crate::app::App;
+use crate::audit::{self, Who};
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::respond;
@@ -11,17 +12,19 @@ use serde_json::{Value, json};
 use trunkline_replicate::{Definition, InvalidDefinition, PeerError, PeerErrorKind, Report};
 use trunkline_wire::replication::Asked;
 
-pub(super) async fn replicate(State(app): State<App>, body: JsonBody) -> Result<Response> {
+pub(super) async fn replicate(State(app): State<App>, who: Who, body: JsonBody) -> Result<Response> {
     let asked = Asked::parse(body.text()?)?;
     drop(body);
     let cancels = asked.cancel;
     if let (true, Some(id)) = (cancels, &asked.replication_id) {
-        return cancel(&app, id).await;
+        return cancel(&app, &who, id).await;
     }
     let definition = Definition::from_asked(asked).map_err(invalid)?;
     if cancels {
-        return cancel(&app, &definition.job_id()).await;
+        return cancel(&app, &who, &definition.job_id()).await;
     }
+    let ends = [definition.source.label(), definition.target.label()];
+    audit::replication(&who, "replication begun", &definition.job_id(), Some(ends));
     if definition.spec.continuous {
         let id = app.replications.start_transient(definition);
         let answer = json!({ "ok": true, "_local_id": id.map_err(|error| failed(&error))? });
@@ -37,12 +40,13 @@ fn invalid(invalid: InvalidDefinition) -> Error {
     Error::bad(invalid.reason)
 }
 
-async fn cancel(app: &App, id: &str) -> Result<Response> {
+async fn cancel(app: &App, who: &Who, id: &str) -> Result<Response> {
     match app.replications.stop(id).await {
-        Some(id) => Ok(respond::value(
-            StatusCode::OK,
-            &json!({ "ok": true, "_local_id": id }),
-        )),
+        Some(id) => {
+            audit::replication(who, "replication ended", &id, None);
+            let answer = json!({ "ok": true, "_local_id": id });
+            Ok(respond::value(StatusCode::OK, &answer))
+        }
         None => Err(Error::NotFound("No such replication runs here.".into())),
     }
 }

@@ -1,18 +1,15 @@
 //! `/{db}/_security`: who may do what in a database. Kept and given back as it was set.
 
 use crate::app::{App, blocking};
-use crate::audit;
-use crate::auth::User;
+use crate::audit::{self, Who};
 use crate::body::{INVALID_JSON, Whole};
 use crate::error::Result;
 use crate::request::Db;
 use crate::respond;
-use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::Value;
-use std::sync::Arc;
 use trunkline_wire::functions::DEFAULT_SECURITY;
 use trunkline_wire::security;
 
@@ -28,7 +25,7 @@ pub(super) async fn show(Db(db): Db) -> Result<Response> {
 pub(super) async fn set(
     State(app): State<App>,
     Db(db): Db,
-    Extension(user): Extension<Arc<User>>,
+    who: Who,
     Whole(body, _room): Whole,
 ) -> Result<Response> {
     let (name, written) = (db.name().clone(), db.clone());
@@ -40,6 +37,6 @@ pub(super) async fn set(
         Ok(written.set_security(&text)?)
     });
     set.await?;
-    audit::changed(&user, "_security", name.as_str());
+    audit::changed(&who, "_security", name.as_str());
     Ok(respond::ok(StatusCode::OK))
 }

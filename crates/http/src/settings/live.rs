@@ -2,11 +2,11 @@
 
 use super::hashed::Hashed;
 use super::sources::Places;
-use super::state::State;
+use super::state::{All, State};
 use super::{Problem, Process, Settings, Shown, Sources, Unchanged, Value, keys};
 use crate::config::Config;
 use parking_lot::{Mutex, RwLock};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -150,10 +150,12 @@ impl Live {
     pub fn reload(&self, who: &str) -> Result<Vec<String>, Problem> {
         let mut state = self.0.state.lock();
         let file = state.places.read_file();
+        let before = state.all();
         let waiting = state.take_file(file)?;
+        let changed = names_of(&before, &state.all());
         self.publish(&state);
         let user = Some(who).filter(|who| !who.is_empty());
-        tracing::info!(target: crate::audit::TARGET, user, restart = ?waiting, "settings were read again");
+        tracing::info!(target: crate::audit::TARGET, user, ?changed, restart = ?waiting, "settings were read again");
         Ok(waiting)
     }
 
@@ -182,4 +184,13 @@ impl Live {
         self.publish(&state);
         Ok(())
     }
+}
+
+/// What is another than before, as `section/key`: values may be secrets.
+fn names_of(before: &All, after: &All) -> Vec<String> {
+    let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let changed = names
+        .into_iter()
+        .filter(|name| before.get(name) != after.get(name));
+    changed.map(|(section, key)| format!("{section}/{key}")).collect()
 }

@@ -1,10 +1,14 @@
 //! What stands behind the settings in force: the layers, and how a changed one takes effect.
 
 use super::hashed::{self, Hashed};
-use super::key::{Found, Holds};
+use super::key::{Found, Holds, Section};
 use super::layer::Layer;
 use super::sources::{Origins, Places};
 use super::{HIDDEN, Origin, Problem, Settings, Shown, Unchanged, Value, file, kept, keys};
+use std::collections::BTreeMap;
+
+/// Settings by section and key.
+pub(super) type All = BTreeMap<(&'static str, String), Value>;
 
 pub(super) struct State {
     pub(super) places: Places,
@@ -95,6 +99,16 @@ impl State {
         let waiting = self.hold_back(&mut settings);
         (self.places.file, self.settings, self.origins) = (file, settings, origins);
         Ok(waiting)
+    }
+
+    /// Every setting that is set.
+    pub(super) fn all(&self) -> All {
+        let of = |section: &'static Section| {
+            let values = section.list(&self.settings).into_iter();
+            let name = section.name;
+            values.map(move |(key, value)| ((name, key), value))
+        };
+        keys::SECTIONS.iter().flat_map(of).collect()
     }
 
     /// Leaves what counts after a restart as it is. Answers which keys that is.

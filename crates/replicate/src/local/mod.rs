@@ -61,6 +61,14 @@ impl LocalPeer {
         }
     }
 
+    /// Reads and writes on behalf of someone.
+    pub fn on_behalf(self, asker: Arc<Asker>) -> LocalPeer {
+        LocalPeer {
+            asker: Some(asker),
+            ..self
+        }
+    }
+
     /// Calls the store on the caller's thread, so that what a simulation does depends on its seed alone.
     #[doc(hidden)]
     pub fn inline(self) -> LocalPeer {

@@ -1,7 +1,7 @@
 //! What a replication is asked to do, before anything is reached or resolved: small, plain, and kept as long as its job.
 
-use super::Secrets;
 use super::secrets::Secret;
+use super::{Node, Origin};
 use crate::checkpoint::digest;
 use crate::http::address::redacted;
 use crate::http::label_of;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use trunkline_core::db_name::DbName;
 use trunkline_core::selector::Selector;
-use trunkline_store::Store;
+use trunkline_store::Asker;
 use trunkline_wire::replication::{Asked, End};
 
 /// What a continuous job's id ends with.
@@ -130,11 +130,9 @@ impl Definition {
     }
 
     /// Source and target, ready to be asked. Reads the files of secrets.
-    pub(super) fn peers(&self, store: &Store, secrets: &Secrets) -> Result<[Arc<dyn Peer>; 2], PeerError> {
-        Ok([
-            self.source.peer(store, secrets)?,
-            self.target.peer(store, secrets)?,
-        ])
+    pub(super) fn peers(&self, node: &Node, origin: &Origin) -> Result<[Arc<dyn Peer>; 2], PeerError> {
+        let writer = |name: &DbName| node.askers.get()?(name, &origin.named(&self.job_id()));
+        Ok([self.source.peer(node, |_| None)?, self.target.peer(node, writer)?])
     }
 }
 
@@ -236,12 +234,22 @@ impl Endpoint {
         self.0.location.contains("://")
     }
 
-    fn peer(&self, store: &Store, secrets: &Secrets) -> Result<Arc<dyn Peer>, PeerError> {
+    /// `asker`: on whose behalf a database of the store is read and written.
+    fn peer(
+        &self,
+        node: &Node,
+        asker: impl FnOnce(&DbName) -> Option<Arc<Asker>>,
+    ) -> Result<Arc<dyn Peer>, PeerError> {
         let invalid = |reason| PeerError::new(self.label(), PeerErrorKind::Invalid, reason);
         self.check().map_err(invalid)?;
         if !self.is_remote() {
             let name = DbName::parse(&self.0.location).map_err(|error| invalid(error.to_string()))?;
-            return Ok(Arc::new(LocalPeer::new(store.clone(), name)));
+            let asker = asker(&name);
+            let peer = LocalPeer::new(node.store.clone(), name);
+            return Ok(Arc::new(match asker {
+                Some(asker) => peer.on_behalf(asker),
+                None => peer,
+            }));
         }
         let end = &self.0;
         let mut options = HttpOptions {
@@ -255,9 +263,9 @@ impl Endpoint {
             },
             tls_names: TlsNames::Members,
         };
-        options.connect.complete(secrets.tls());
+        options.connect.complete(node.secrets.tls());
         if let Some(name) = &end.secret {
-            let secret = secrets.read(name);
+            let secret = node.secrets.read(name);
             let unknown = |reason| PeerError::new(self.label(), PeerErrorKind::Unauthorized, reason);
             match secret.map_err(unknown)? {
                 Secret::Basic(user, password) => options.credentials = Some((user, password)),

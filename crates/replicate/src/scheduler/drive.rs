@@ -68,7 +68,7 @@ async fn attempt(node: &Arc<Node>, job: &Arc<Entry>, looks: &mut Looks) -> Resul
     }
     let (asked, resolving) = (Arc::clone(node), Arc::clone(job));
     let resolved =
-        tokio::task::spawn_blocking(move || resolving.definition.peers(&asked.store, &asked.secrets)).await;
+        tokio::task::spawn_blocking(move || resolving.definition.peers(&asked, &resolving.origin)).await;
     let lost = |error| PeerError::new(job.definition.source.label(), PeerErrorKind::Unavailable, error);
     let [source, target] = resolved.map_err(|error| lost(format!("a call was lost: {error}")))??;
     // The semaphore is never closed.

@@ -31,6 +31,16 @@ pub enum Origin {
     },
 }
 
+impl Origin {
+    /// What a job with this id is called: `database/id` of its document, or the id.
+    pub fn named(&self, job: &str) -> String {
+        match self {
+            Origin::Document { database, id } => format!("{}/{id}", database.as_str()),
+            Origin::Transient | Origin::Library => job.to_owned(),
+        }
+    }
+}
+
 /// Where a job is on its way: CouchDB's states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobState {

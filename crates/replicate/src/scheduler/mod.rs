@@ -48,7 +48,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::db_name::DbName;
 use trunkline_core::rev::Rev;
-use trunkline_store::Store;
+use trunkline_store::{Asker, Store};
 
 /// Jobs that make their first connections at once: ten thousand of them start within seconds, and no peer meets all of
 /// them together.
@@ -74,7 +74,12 @@ struct Node {
     events: broadcast::Sender<Event>,
     starting: Semaphore,
     closed: CancellationToken,
+    askers: OnceLock<Askers>,
 }
+
+/// Says on whose behalf a replication writes to a database of the store, by the database and by what the replication is
+/// called ([`Origin::named`]); `None` for nobody's.
+pub type Askers = Arc<dyn Fn(&DbName, &str) -> Option<Arc<Asker>> + Send + Sync>;
 
 #[derive(Default)]
 struct Jobs {
@@ -105,6 +110,7 @@ impl Replications {
                 events,
                 starting: Semaphore::new(STARTING_MAX),
                 closed: CancellationToken::new(),
+                askers: OnceLock::new(),
             }),
             following: AtomicBool::new(false),
             runtime: OnceLock::new(),
@@ -114,6 +120,11 @@ impl Replications {
     /// The store whose replications they are.
     pub fn store(&self) -> &Store {
         &self.node().store
+    }
+
+    /// Sets, once, on whose behalf they write. The first to come stays; without one they write on nobody's behalf.
+    pub fn set_askers(&self, askers: Askers) {
+        let _ = self.node().askers.set(askers);
     }
 
     /// From now on every document of `_replicator` and of databases named `…/_replicator` is a job. Asking twice is as

@@ -43,7 +43,7 @@ pub enum Became {
 impl Replications {
     /// The failures of a job, which may have ended if it was a document's; `None` when there is no such job.
     pub async fn failures(&self, id: &str) -> Option<FailureList> {
-        let (_, failures) = self.failing(id).await?;
+        let (_, _, failures) = self.failing(id).await?;
         let (failures, unlisted) = failures.get().listed();
         Some(FailureList { failures, unlisted })
     }
@@ -51,13 +51,13 @@ impl Replications {
     /// Tries failures of a job again: those of these documents, or all. What got through is crossed off. `None` when
     /// there is no such job.
     pub async fn retry(&self, id: &str, docs: Option<&[String]>) -> Option<Result<Vec<Retried>, PeerError>> {
-        let (definition, failures) = self.failing(id).await?;
+        let (origin, definition, failures) = self.failing(id).await?;
         let (listed, _) = failures.get().listed();
         let wanted = |failure: &Failure| docs.is_none_or(|docs| docs.contains(&failure.id));
         let tried: Vec<Failure> = listed.into_iter().filter(wanted).collect();
         let node = Arc::clone(self.node());
         let resolving = definition.clone();
-        let resolved = tokio::task::spawn_blocking(move || resolving.peers(&node.store, &node.secrets)).await;
+        let resolved = tokio::task::spawn_blocking(move || resolving.peers(&node, &origin)).await;
         let lost = |_| PeerError::new(id, PeerErrorKind::Unavailable, "a call was lost");
         let [source, target] = match resolved.map_err(lost).and_then(|resolved| resolved) {
             Ok(peers) => peers,
@@ -84,22 +84,22 @@ impl Replications {
     /// Takes failures of a job off its list without another try: those of these documents, or all; answers how many.
     /// For what will never get through, so that the job is not degraded for ever. `None` when there is no such job.
     pub async fn dismiss(&self, id: &str, docs: Option<&[String]>) -> Option<u64> {
-        let (_, failures) = self.failing(id).await?;
+        let (_, _, failures) = self.failing(id).await?;
         let dismissed = failures.get().dismiss(docs);
         failures.get().save(&self.node().store).await;
         Some(dismissed)
     }
 
-    async fn failing(&self, id: &str) -> Option<(super::Definition, Failing)> {
+    async fn failing(&self, id: &str) -> Option<(Origin, super::Definition, Failing)> {
         if let Some(job) = self.node().of_id(id) {
-            return Some((job.definition.clone(), Failing::Listed(job)));
+            return Some((job.origin.clone(), job.definition.clone(), Failing::Listed(job)));
         }
         let (asked, job) = (self.clone(), id.to_owned());
         let found = tokio::task::spawn_blocking(move || {
-            let (origin, definition): (Origin, _) = asked.ended_document(&job)?;
+            let (origin, definition) = asked.ended_document(&job)?;
             let failures = Failures::new(&job, home(&origin));
             failures.load(&asked.node().store).ok()?;
-            Some((definition, Failing::Ended(failures)))
+            Some((origin, definition, Failing::Ended(failures)))
         });
         found.await.ok()?
     }

@@ -18,6 +18,7 @@ pub(crate) use feeds::FeedStep;
 pub use queue::Leader;
 pub(crate) use queue::{Answer, Queue, Work};
 
+use crate::asker;
 use crate::{Asker, Batch, Database, Durability, Error, Outcome, Refused};
 use queue::Prepared;
 use std::sync::Arc;
@@ -33,11 +34,10 @@ impl Database {
     /// one refusal refuses all (the others get `Refused::Batch`).
     pub fn update(&self, batch: Batch) -> Result<Vec<Outcome>, Error> {
         let batch = self.with_own_local(batch)?;
-        let durability = batch.durability;
-        match self.do_work(Work::of_batch(batch, self.asker.clone()), durability)? {
-            Answer::Edits(outcomes) => Ok(outcomes),
-            _ => Err(misanswered()),
-        }
+        let (told, durability) = (self.told(&batch), batch.durability);
+        let outcomes = edited(self.do_work(Work::of_batch(batch, self.asker.clone()), durability));
+        asker::tell(told, &outcomes);
+        outcomes
     }
 
     /// Queues edits without waiting; `done` is called exactly once, from whichever thread leads the commit, or
@@ -55,16 +55,14 @@ impl Database {
                 return None;
             }
         };
-        let durability = batch.durability;
+        let (told, durability) = (self.told(&batch), batch.durability);
         self.queue_work(
             Work::of_batch(batch, self.asker.clone()),
             durability,
             move |answer| {
-                done(match answer {
-                    Ok(Answer::Edits(outcomes)) => Ok(outcomes),
-                    Ok(_) => Err(misanswered()),
-                    Err(error) => Err(error),
-                });
+                let outcomes = edited(answer);
+                asker::tell(told, &outcomes);
+                done(outcomes);
             },
         )
     }
@@ -105,6 +103,13 @@ impl Database {
     /// Waits until everything written so far, relaxed writes too, is durable.
     pub fn flush(&self) -> Result<(), Error> {
         self.do_work(Work::Flush, Durability::Durable).map(drop)
+    }
+}
+
+fn edited(answer: Result<Answer, Error>) -> Result<Vec<Outcome>, Error> {
+    match answer? {
+        Answer::Edits(outcomes) => Ok(outcomes),
+        _ => Err(misanswered()),
     }
 }
 

@@ -34,3 +34,4 @@ mod taken;
 mod taken_together;
 mod taken_tombstones;
 mod together;
+mod witnessed;

@@ -120,7 +120,7 @@ pub(crate) fn rule(pattern: &str) -> Result<Regex, regex::Error> {
 fn check(settings: &Passwords, password: &str) -> Result<()> {
     const REFUSED: &str = "Password does not conform to requirements.";
     if password.chars().count() < settings.chars_min {
-        return Err(Error::bad(format!(
+        return Err(Error::Password(format!(
             "{REFUSED} It must have at least {} characters.",
             settings.chars_min
         )));
@@ -131,7 +131,7 @@ fn check(settings: &Passwords, password: &str) -> Result<()> {
             Error::Forbidden("Server cannot hash passwords at this time.".to_owned())
         })?;
         if !pattern.is_match(password) {
-            return Err(Error::bad(format!("{REFUSED} {reason}").trim().to_owned()));
+            return Err(Error::Password(format!("{REFUSED} {reason}").trim().to_owned()));
         }
     }
     Ok(())
@@ -153,7 +153,7 @@ mod tests {
         };
         let said = |password| match check(&settings, password) {
             Ok(()) => None,
-            Err(Error::BadRequest(reason)) => Some(reason.into_owned()),
+            Err(Error::Password(reason)) => Some(reason),
             Err(other) => panic!("{other:?}"),
         };
         let refused = |more: &str| Some(format!("Password does not conform to requirements.{more}"));

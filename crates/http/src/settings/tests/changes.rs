@@ -1,6 +1,7 @@
 //! What changes while a server runs.
 
 use super::{live, shown, sources};
+use crate::audit::tests::log::{Log, taken};
 use crate::config::Config;
 use crate::settings::{HIDDEN, Live, Unchanged, Value};
 
@@ -223,5 +224,34 @@ fn a_program_without_files_may_change_them_too() {
     assert_eq!(
         (lockout.failures, lockout.seconds, now.cors.max_age),
         (7, 20, Config::default().cors.max_age)
+    );
+}
+
+#[test]
+fn a_reload_says_in_the_audit_log_what_changed() {
+    let _log = Log::of("192.0.2.5");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("trunkline.toml");
+    let hash = "-pbkdf2-0123456789abcdef0123456789abcdef01234567,salt,10";
+    let admin = |name: &str| format!("[admins]\n{name} = \"{hash}\"\n");
+    std::fs::write(&file, admin("first")).unwrap();
+    let live = live(dir.path());
+    let more = format!(
+        "{}second = \"{hash}\"\n[proxy]\nsecret = \"s3cret\"\n",
+        admin("first")
+    );
+    std::fs::write(&file, more).unwrap();
+    live.reload("reloader").unwrap();
+    live.reload("reloader").unwrap();
+    let lines = taken("user=\"reloader\"");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(
+        lines[0].contains("changed=[\"admins/second\", \"proxy/secret\"]"),
+        "{lines:?}"
+    );
+    assert!(lines[1].contains("changed=[]"), "{lines:?}");
+    assert!(
+        !lines.concat().contains("s3cret") && !lines.concat().contains("pbkdf2"),
+        "{lines:?}"
     );
 }
