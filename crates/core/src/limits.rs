@@ -46,6 +46,17 @@ pub const SELECTOR_PATTERNS_MAX: usize = 100;
 /// Bytes of a compiled pattern, and again of what matching keeps of it: room for a few hundred characters of any
 /// script. A pattern of ten bytes may otherwise ask for megabytes.
 pub const PATTERN_BYTES_MAX: usize = 1 << 20;
+/// Bytes that matching may keep of any pattern: most have no use for more.
+pub const PATTERN_CACHE_BYTES_MIN: usize = 32 << 10;
+/// Bytes of all patterns of a selector, compiled and with what matching keeps: a hundred of some characters, or some
+/// dozens with classes of all scripts.
+pub const SELECTOR_PATTERNS_BYTES_MAX: usize = 8 << 20;
+/// Bytes that may be read to match one document with a selector, or what takes as long: the longest document 64 times, a
+/// second of a core. It is read once for all fields of a selector, and again for each test of a long value in it.
+pub const SELECTOR_WORK_MAX: u64 = 64 * DOCUMENT_BYTES_MAX as u64;
+/// The same for one piece of a search, between which others have their turns: some dozen milliseconds. A selector of a few
+/// fields reads a chunk of documents with a tenth of it.
+pub const SEARCH_SLICE_WORK: u64 = 64 << 20;
 /// Digits of an integer in a document: revision ids hash integers in binary, and conversion costs the square of
 /// their length; with this bound a document full of them still takes less than half a second.
 pub const INTEGER_DIGITS_MAX: usize = 10_000;

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use tokio::sync::Semaphore;
 use trunkline_core::limits::INDEX_PASSES_MAX;
+use trunkline_core::selector::TooMuchWork;
 use trunkline_query::design::Signature;
 use trunkline_query::index::IndexState;
 use trunkline_query::{Indexes, Opened, ViewIndex};
@@ -195,6 +196,12 @@ fn run(line: &Line, opened: &Opened, compacts: bool) -> Result<()> {
     Ok(ended?)
 }
 
+impl From<TooMuchWork> for Error {
+    fn from(too_much: TooMuchWork) -> Error {
+        Error::Mango(StatusCode::BAD_REQUEST, "too_much_work", too_much.to_string())
+    }
+}
+
 impl From<trunkline_query::Error> for Error {
     fn from(error: trunkline_query::Error) -> Error {
         use trunkline_query::Error as E;
@@ -205,6 +212,7 @@ impl From<trunkline_query::Error> for Error {
                 "too_many_groups",
                 invalid.to_string(),
             ),
+            E::TooMuchWork(too_much) => too_much.into(),
             E::NoDesign => Error::MISSING,
             E::DesignDeleted => Error::DELETED,
             E::Design(invalid) => invalid.into(),

@@ -4,6 +4,7 @@ use crate::index::Malformed;
 use std::fmt;
 use std::sync::Arc;
 use trunkline_core::aggregate::InvalidAggregate;
+use trunkline_core::selector::TooMuchWork;
 use trunkline_wire::invalid::Invalid;
 
 /// A call failed as a whole.
@@ -34,6 +35,8 @@ pub enum Error {
     Script(trunkline_js::Error),
     /// An aggregate cannot go on.
     Aggregate(InvalidAggregate),
+    /// A document would take too long to be matched with a selector.
+    TooMuchWork(TooMuchWork),
     /// Reading the database failed.
     Store(trunkline_store::Error),
     /// The file system or redb failed.
@@ -57,6 +60,7 @@ impl fmt::Display for Error {
             Error::Language(name) => write!(f, "there is no query server for the language {name}"),
             Error::Script(error) => error.fmt(f),
             Error::Aggregate(error) => error.fmt(f),
+            Error::TooMuchWork(error) => error.fmt(f),
             Error::Store(error) => error.fmt(f),
             Error::Io(_) => f.write_str("reading or writing an index failed"),
         }
@@ -68,12 +72,18 @@ impl std::error::Error for Error {
         match self {
             Error::Damaged | Error::Outdated | Error::NotPinned | Error::Language(_) => None,
             Error::NoDesign | Error::DesignDeleted | Error::NoView | Error::Key | Error::Aggregate(_) => None,
-            Error::ReducesAll => None,
+            Error::ReducesAll | Error::TooMuchWork(_) => None,
             Error::Design(invalid) => std::error::Error::source(invalid),
             Error::Script(error) => std::error::Error::source(error),
             Error::Store(error) => std::error::Error::source(error),
             Error::Io(cause) => Some(&**cause),
         }
+    }
+}
+
+impl From<TooMuchWork> for Error {
+    fn from(error: TooMuchWork) -> Error {
+        Error::TooMuchWork(error)
     }
 }
 

@@ -50,6 +50,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Where it stands in its text.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
     /// Passes over white space; answers the byte that the next value starts with.
     pub fn peek(&mut self) -> Option<u8> {
         self.white_space(&mut Blind);

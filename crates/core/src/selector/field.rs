@@ -10,6 +10,8 @@ pub struct FieldPath {
     pub(super) name: Box<str>,
     /// Its parts.
     pub(super) path: Vec<Box<str>>,
+    /// Its place among those of a selector that are looked up together.
+    pub(super) number: usize,
 }
 
 /// What stands at a path.
@@ -46,6 +48,7 @@ impl FieldPath {
         Ok(FieldPath {
             name: name.into(),
             path: path.into_iter().map(String::into_boxed_str).collect(),
+            number: 0,
         })
     }
 

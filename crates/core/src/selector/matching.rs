@@ -1,15 +1,18 @@
 //! Whether a document, or a value in it, is as a condition asks. Values are looked up and compared as texts.
 
 use super::field::{FieldPath, Found, find};
+use super::fields::{FIELDS_APART, Fields};
+use super::work::Work;
 use super::{Comparison, Condition, Test, quoted};
 use crate::collate;
 use crate::json::{self, JsonError, Reader};
 use crate::rev::Rev;
 use std::borrow::Cow;
+use std::cell::{Cell, OnceCell};
 use std::cmp::Ordering;
 
 /// Members that stand beside a body and are costly to spell.
-const ATTACHED: [&str; 2] = ["_attachments", "_conflicts"];
+pub(super) const ATTACHED: [&str; 2] = ["_attachments", "_conflicts"];
 
 /// A document, its parts not yet put together.
 pub(super) struct Document<'a> {
@@ -19,21 +22,43 @@ pub(super) struct Document<'a> {
     pub(super) body: &'a str,
     /// An object with what there is of [`ATTACHED`]; empty where no field needs it.
     pub(super) attached: &'a str,
+    /// Where there are many of them.
+    pub(super) fields: Option<&'a Fields>,
+    /// Of these, how many were looked up one by one.
+    pub(super) looked_up: Cell<usize>,
+    /// What stands at each, once they were looked up together.
+    pub(super) found: OnceCell<Vec<Found<'a>>>,
+}
+
+/// Bytes that could be read in the time of a test, about.
+const TEST_WORK: usize = 32;
+
+impl<'a> Document<'a> {
+    /// What stands in the body at a path of the selector.
+    fn look_up(&self, field: &FieldPath, work: &Work) -> Found<'a> {
+        let Some(fields) = self.fields.filter(|_| self.looked_up.get() >= FIELDS_APART) else {
+            self.looked_up.set(self.looked_up.get() + 1);
+            work.take(self.body.len());
+            return find(self.body, &field.path);
+        };
+        let found = self.found.get_or_init(|| fields.find(self.body, work));
+        found.get(field.number).copied().unwrap_or(Found::NoPath)
+    }
 }
 
 /// What fields are looked up in.
 #[derive(Clone, Copy)]
-enum Subject<'a> {
-    Document(&'a Document<'a>),
-    Value(&'a str),
+enum Subject<'s, 'a> {
+    Document(&'s Document<'a>),
+    Value(&'s str),
 }
 
-pub(super) fn document(condition: &Condition, document: &Document<'_>) -> bool {
-    matches(condition, Subject::Document(document))
+pub(super) fn document(condition: &Condition, document: &Document<'_>, work: &Work) -> bool {
+    matches(condition, Subject::Document(document), work)
 }
 
-pub(super) fn text(condition: &Condition, document: &str) -> bool {
-    matches(condition, Subject::Value(document))
+pub(super) fn text(condition: &Condition, document: &str, work: &Work) -> bool {
+    matches(condition, Subject::Value(document), work)
 }
 
 /// Whether matching a document looks at [`ATTACHED`]. Fields below `$elemMatch` and its kin are not the document's.
@@ -48,16 +73,25 @@ pub(super) fn looks_at_attached(condition: &Condition) -> bool {
     }
 }
 
-fn matches(condition: &Condition, subject: Subject<'_>) -> bool {
+fn matches(condition: &Condition, subject: Subject<'_, '_>, work: &Work) -> bool {
     match condition {
-        Condition::And(inner) => inner.iter().all(|condition| matches(condition, subject)),
-        Condition::Or(inner) => inner.is_empty() || inner.iter().any(|condition| matches(condition, subject)),
-        Condition::Not(inner) => !matches(inner, subject),
-        Condition::Field(field, test) => field_passes(field, test, subject),
+        Condition::And(inner) => inner.iter().all(|condition| matches(condition, subject, work)),
+        Condition::Or(inner) => {
+            inner.is_empty()
+                || inner
+                    .iter()
+                    .any(|condition| work.is_too_much() || matches(condition, subject, work))
+        }
+        Condition::Not(inner) => !matches(inner, subject, work),
+        Condition::Field(field, test) => field_passes(field, test, subject, work),
     }
 }
 
-fn field_passes(field: &FieldPath, test: &Test, subject: Subject<'_>) -> bool {
+/// What it answers once the work is too much is of no use, and soon done.
+fn field_passes(field: &FieldPath, test: &Test, subject: Subject<'_, '_>, work: &Work) -> bool {
+    if !work.take(TEST_WORK) {
+        return false;
+    }
     let order = if *field.name == *"_id" {
         id_order
     } else {
@@ -65,7 +99,10 @@ fn field_passes(field: &FieldPath, test: &Test, subject: Subject<'_>) -> bool {
     };
     let special;
     let found = match (subject, field.path.split_first()) {
-        (Subject::Value(value), _) => find(value, &field.path),
+        (Subject::Value(value), _) => {
+            work.take(value.len());
+            find(value, &field.path)
+        }
         (Subject::Document(document), Some((first, rest))) => match &**first {
             "_id" => {
                 special = quoted(document.id);
@@ -77,13 +114,16 @@ fn field_passes(field: &FieldPath, test: &Test, subject: Subject<'_>) -> bool {
             }
             "_deleted" if document.deleted => find("true", rest),
             "_deleted" => Found::Nothing,
-            name if ATTACHED.contains(&name) => find(document.attached, &field.path),
-            _ => find(document.body, &field.path),
+            name if ATTACHED.contains(&name) => {
+                work.take(document.attached.len());
+                find(document.attached, &field.path)
+            }
+            _ => document.look_up(field, work),
         },
         (Subject::Document(document), None) => find(document.body, &[]),
     };
     match found {
-        Found::Value(value) => passes(test, value, order),
+        Found::Value(value) => work.take(cost(test, value)) && passes(test, value, order, work),
         Found::Nothing => matches!(test, Test::Exists(false)),
         Found::NoPath => false,
     }
@@ -98,7 +138,21 @@ pub(super) fn id_order(id: &str, argument: &str) -> Ordering {
     }
 }
 
-fn passes(test: &Test, value: &str, order: fn(&str, &str) -> Ordering) -> bool {
+/// What a test takes, elements by themselves apart.
+fn cost(test: &Test, value: &str) -> usize {
+    match test {
+        Test::Exists(_) | Test::Type(_) => 0,
+        Test::In(items) | Test::NotIn(items) => {
+            let looks = items.len().checked_ilog2().unwrap_or(0) as usize + 1;
+            value.len().saturating_mul(looks)
+        }
+        Test::Regex(pattern) => value.len().saturating_mul(pattern.weight()),
+        Test::Not(inner) => cost(inner, value),
+        _ => value.len(),
+    }
+}
+
+fn passes(test: &Test, value: &str, order: fn(&str, &str) -> Ordering, work: &Work) -> bool {
     match test {
         Test::Compare(comparison, argument) => {
             let order = order(value, argument);
@@ -119,20 +173,22 @@ fn passes(test: &Test, value: &str, order: fn(&str, &str) -> Ordering) -> bool {
         Test::Regex(regex) => json::string(value).is_some_and(|text| regex.is_match(&text)),
         Test::BeginsWith(prefix) => json::string(value).is_some_and(|text| text.starts_with(&**prefix)),
         Test::Size(size) => elements(value).is_some_and(|elements| elements.len() as u64 == *size),
-        Test::All(items) => has_all(items, value),
+        Test::All(items) => has_all(items, value, work),
         Test::ElemMatch(inner) => elements(value).is_some_and(|elements| {
             elements
                 .iter()
-                .any(|element| matches(inner, Subject::Value(element)))
+                .any(|element| work.is_too_much() || matches(inner, Subject::Value(element), work))
         }),
         Test::AllMatch(inner) => elements(value).is_some_and(|elements| {
             !elements.is_empty()
                 && elements
                     .iter()
-                    .all(|element| matches(inner, Subject::Value(element)))
+                    .all(|element| !work.is_too_much() && matches(inner, Subject::Value(element), work))
         }),
-        Test::KeyMapMatch(inner) => keys(value).iter().any(|key| matches(inner, Subject::Value(key))),
-        Test::Not(inner) => !passes(inner, value, order),
+        Test::KeyMapMatch(inner) => keys(value)
+            .iter()
+            .any(|key| work.is_too_much() || matches(inner, Subject::Value(key), work)),
+        Test::Not(inner) => !passes(inner, value, order, work),
     }
 }
 
@@ -153,8 +209,11 @@ fn is_in(items: &[Box<str>], value: &str, order: fn(&str, &str) -> Ordering) -> 
     }
 }
 
+/// Bytes that could be read in the time of comparing two values that differ at once.
+const PAIR_WORK: usize = 4;
+
 /// Whether all items are elements, or the only item is an array equal to the whole value.
-fn has_all(items: &[Box<str>], value: &str) -> bool {
+fn has_all(items: &[Box<str>], value: &str, work: &Work) -> bool {
     let Some(elements) = elements(value) else {
         return false;
     };
@@ -163,6 +222,11 @@ fn has_all(items: &[Box<str>], value: &str) -> bool {
         && collate::compare(item, value).is_eq()
     {
         return true;
+    }
+    // Each item is looked for among all elements.
+    let pairs = elements.len().saturating_mul(items.len());
+    if !work.take(pairs.saturating_mul(PAIR_WORK)) {
+        return false;
     }
     let is_element = |item: &str| elements.iter().any(|element| is_same(element, item));
     !items.is_empty() && items.iter().all(|item| is_element(item))

@@ -5,12 +5,15 @@
 //! matches a document without the field; only `{"$exists": false}` does.
 
 mod field;
+mod fields;
 mod matching;
 mod needles;
 mod needs;
 mod normal;
 mod parse;
+mod pattern;
 mod pick;
+mod work;
 
 use crate::doc::Body;
 use crate::json;
@@ -18,9 +21,11 @@ use crate::rev::Rev;
 pub use field::FieldPath;
 pub use needles::Glance;
 pub use needs::{FieldRange, Limit};
+use pattern::Pattern;
 pub use pick::Picker;
-use regex::Regex;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
+pub use work::{TooMuchWork, Work};
 
 /// A parsed selector.
 #[derive(Clone, Debug)]
@@ -29,13 +34,18 @@ pub struct Selector {
     /// Whether any field begins with a member that is spelled only then.
     looks_at_attached: bool,
     needles: Option<needles::Needles>,
+    /// Where there are many.
+    fields: Option<fields::Fields>,
+    pattern_bytes: usize,
 }
 
 impl Selector {
     /// Parses the JSON text of a selector object.
     pub fn parse(json: &str) -> Result<Selector, InvalidSelector> {
-        let condition = parse::selector(json)?;
+        let (mut condition, pattern_bytes) = parse::selector(json)?;
         Ok(Selector {
+            fields: fields::Fields::of(&mut condition),
+            pattern_bytes,
             looks_at_attached: matching::looks_at_attached(&condition),
             needles: needles::of(&condition),
             condition,
@@ -55,7 +65,12 @@ impl Selector {
         self.matches_parts(id, rev, deleted, body.as_str(), attached)
     }
 
-    /// [`Selector::matches`] of a body's text.
+    /// Bytes that its patterns take in memory, with what matching keeps of them.
+    pub fn pattern_bytes(&self) -> usize {
+        self.pattern_bytes
+    }
+
+    /// [`Selector::matches`] of a body's text. What takes too much work does not match.
     pub fn matches_parts(
         &self,
         id: &str,
@@ -64,8 +79,25 @@ impl Selector {
         body: &str,
         attached: impl FnOnce() -> String,
     ) -> bool {
+        let work = Work::default();
+        self.judge(id, rev, deleted, body, attached, &work)
+            .unwrap_or(false)
+    }
+
+    /// The same, where what takes too much work is an error, and all that is done is counted.
+    pub fn judge(
+        &self,
+        id: &str,
+        rev: &Rev,
+        deleted: bool,
+        body: &str,
+        attached: impl FnOnce() -> String,
+        work: &Work,
+    ) -> Result<bool, TooMuchWork> {
+        work.begin();
+        work.take(body.len());
         if self.rules_out(&Glance::at(body)) {
-            return false;
+            return Ok(false);
         }
         let attached = if self.looks_at_attached {
             attached()
@@ -78,13 +110,35 @@ impl Selector {
             deleted,
             body,
             attached: &attached,
+            fields: self.fields.as_ref(),
+            looked_up: Cell::new(0),
+            found: OnceCell::new(),
         };
-        matching::document(&self.condition, &document)
+        let matches = matching::document(&self.condition, &document, work);
+        match work.is_too_much() {
+            true => Err(TooMuchWork(id.into())),
+            false => Ok(matches),
+        }
     }
 
-    /// Whether a document matches whose special members stand with the others in one JSON text.
+    /// Whether a document matches whose special members stand with the others in one JSON text. What takes too much work
+    /// does not match.
     pub fn matches_text(&self, document: &str) -> bool {
-        !self.rules_out(&Glance::at(document)) && matching::text(&self.condition, document)
+        self.judge_text(document, &Work::default()).unwrap_or(false)
+    }
+
+    /// The same, where what takes too much work is an error, and all that is done is counted.
+    pub fn judge_text(&self, document: &str, work: &Work) -> Result<bool, TooMuchWork> {
+        work.begin();
+        work.take(document.len());
+        if self.rules_out(&Glance::at(document)) {
+            return Ok(false);
+        }
+        let matches = matching::text(&self.condition, document, work);
+        match work.is_too_much() {
+            true => Err(TooMuchWork(Box::default())),
+            false => Ok(matches),
+        }
     }
 
     /// Whether a body has nothing of what would have to stand in it: then no document of that body matches. A glance is
@@ -128,7 +182,7 @@ enum Test {
     },
     /// Of the `regex` crate: Unicode characters, and neither look-around nor back-references, where CouchDB has
     /// PCRE over bytes. In return no pattern can take more than linear time.
-    Regex(Box<Regex>),
+    Regex(Box<Pattern>),
     BeginsWith(Box<str>),
     Size(u64),
     All(Vec<Box<str>>),
@@ -157,6 +211,8 @@ pub enum InvalidSelector {
     TooDeep,
     /// More tests, longer paths or lists, or more patterns than [`crate::limits`] lets a selector have.
     TooLarge,
+    /// Patterns that take more than [`crate::limits::SELECTOR_PATTERNS_BYTES_MAX`].
+    PatternsTooLarge,
     /// No operator of this name.
     InvalidOperator(Box<str>),
     /// An operator that Mango knows but cannot be used here.
@@ -180,6 +236,7 @@ impl fmt::Display for InvalidSelector {
             InvalidSelector::NotAnObject(given) => write!(f, "Selector must be a JSON object, not: {given}"),
             InvalidSelector::TooDeep => f.write_str("Selector is nested too deep."),
             InvalidSelector::TooLarge => f.write_str("Selector is too large."),
+            InvalidSelector::PatternsTooLarge => f.write_str("The patterns of the selector are too large."),
             InvalidSelector::InvalidOperator(operator) => write!(f, "Invalid operator: {operator}"),
             InvalidSelector::NotSupported(operator) => write!(f, "Unsupported operator: {operator}"),
             InvalidSelector::BadArgument { operator, argument } => {

@@ -75,7 +75,7 @@ fn canonical_test(test: &Test) -> String {
         Test::Exists(exists) => ("$exists", exists.to_string()),
         Test::Type(name) => ("$type", quoted(name)),
         Test::Mod { divisor, remainder } => ("$mod", format!("[{divisor},{remainder}]")),
-        Test::Regex(regex) => ("$regex", quoted(regex.as_str())),
+        Test::Regex(regex) => ("$regex", quoted(regex.text())),
         Test::BeginsWith(prefix) => ("$beginsWith", quoted(prefix)),
         Test::Size(size) => ("$size", size.to_string()),
         Test::All(items) => ("$all", sorted(items.iter().map(|item| item.to_string()))),

@@ -2,13 +2,14 @@
 
 use super::field::FieldPath;
 use super::normal;
+use super::pattern::Pattern;
 use super::{Comparison, Condition, InvalidSelector, Test, quoted};
 use crate::collate;
 use crate::json::{self, JsonError};
 use crate::limits::{
-    PATTERN_BYTES_MAX, REQUEST_ITEMS_MAX, SELECTOR_DEPTH_MAX, SELECTOR_PATH_BYTES_MAX, SELECTOR_PATTERNS_MAX,
+    REQUEST_ITEMS_MAX, SELECTOR_DEPTH_MAX, SELECTOR_PATH_BYTES_MAX, SELECTOR_PATTERNS_BYTES_MAX,
+    SELECTOR_PATTERNS_MAX,
 };
-use regex::RegexBuilder;
 use std::borrow::Cow;
 
 impl From<JsonError> for InvalidSelector {
@@ -22,7 +23,8 @@ impl From<JsonError> for InvalidSelector {
     }
 }
 
-pub(super) fn selector(text: &str) -> Result<Condition, InvalidSelector> {
+/// The condition, and the bytes that its patterns take.
+pub(super) fn selector(text: &str) -> Result<(Condition, usize), InvalidSelector> {
     let mut compact = String::with_capacity(text.len());
     json::validate(text.as_bytes())?;
     json::compact(text, &mut compact);
@@ -30,16 +32,17 @@ pub(super) fn selector(text: &str) -> Result<Condition, InvalidSelector> {
         return Err(InvalidSelector::NotAnObject(compact.into()));
     }
     if compact == "{}" {
-        return Ok(Condition::And(Vec::new()));
+        return Ok((Condition::And(Vec::new()), 0));
     }
     let mut parser = Parser {
         path_bytes: SELECTOR_PATH_BYTES_MAX,
         patterns: SELECTOR_PATTERNS_MAX,
+        pattern_bytes: SELECTOR_PATTERNS_BYTES_MAX,
     };
     let condition = normal::push_negations(parser.condition(&compact, "", 0)?);
     match &condition {
         Condition::Field(field, _) if field.path.is_empty() => Err(InvalidSelector::MissingFieldName),
-        _ => Ok(condition),
+        _ => Ok((condition, SELECTOR_PATTERNS_BYTES_MAX - parser.pattern_bytes)),
     }
 }
 
@@ -47,6 +50,7 @@ pub(super) fn selector(text: &str) -> Result<Condition, InvalidSelector> {
 struct Parser {
     path_bytes: usize,
     patterns: usize,
+    pattern_bytes: usize,
 }
 
 /// Bytes that a test takes beside its path.
@@ -155,14 +159,10 @@ impl Parser {
 
     fn pattern(&mut self, operator: &str, value: &str) -> Result<Test, InvalidSelector> {
         self.patterns = self.patterns.checked_sub(1).ok_or(InvalidSelector::TooLarge)?;
-        let regex = RegexBuilder::new(&string(operator, value)?)
-            .size_limit(PATTERN_BYTES_MAX)
-            .dfa_size_limit(PATTERN_BYTES_MAX)
-            .build();
-        match regex {
-            Ok(regex) => Ok(Test::Regex(regex.into())),
-            Err(_) => Err(bad_argument(operator, value)),
-        }
+        let pattern = Pattern::new(&string(operator, value)?).ok_or_else(|| bad_argument(operator, value))?;
+        let left = self.pattern_bytes.checked_sub(pattern.bytes);
+        self.pattern_bytes = left.ok_or(InvalidSelector::PatternsTooLarge)?;
+        Ok(Test::Regex(pattern.into()))
     }
 }
 

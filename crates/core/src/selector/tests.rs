@@ -344,7 +344,7 @@ fn what_would_take_much_more_memory_than_its_text_is_refused() {
     check(&format!("{{\"$or\":[{tests}]}}"));
     // A pattern of a few bytes may be compiled to millions.
     assert!(Selector::parse(r#"{"a":{"$regex":"\\w{500}"}}"#).is_err());
-    let patterns = vec![r#"{"a":{"$regex":"\\w{9}"}}"#; 101].join(",");
+    let patterns = vec![r#"{"a":{"$regex":"x"}}"#; 101].join(",");
     check(&format!("{{\"$or\":[{patterns}]}}"));
     let items = vec!["1"; crate::limits::REQUEST_ITEMS_MAX + 1].join(",");
     for operator in ["$in", "$nin", "$all"] {

@@ -95,3 +95,44 @@ async fn who_asks_what_takes_long_holds_up_himself_alone() {
         assert_eq!(hers.status, 200, "{path} {}", hers.text());
     }
 }
+
+#[tokio::test]
+async fn a_document_that_takes_too_long_is_told() {
+    let server = Server::with_db().await;
+    let list = |numbers: std::ops::Range<u32>| numbers.collect::<Vec<_>>();
+    server
+        .put("/db/long", Some(json!({ "a": list(0..20_000) })))
+        .await
+        .is(201, json!({}));
+    server
+        .put("/db/short", Some(json!({ "a": [100_000] })))
+        .await
+        .is(201, json!({}));
+    // Each of these is looked for among all of those.
+    let costly = json!({ "a": { "$all": list(100_000..107_000) } });
+    let within = json!({ "$and": [{ "_id": { "$gt": "m" } }, costly.clone()] });
+    for (path, more) in [
+        ("/db/_find", json!({})),
+        ("/db/_count", json!({})),
+        ("/db/_aggregate", json!({ "values": { "n": { "count": true } } })),
+        ("/db/_changes?filter=_selector", json!({})),
+    ] {
+        let asked = |selector: &Value| {
+            let mut asked = more.clone();
+            asked["selector"] = selector.clone();
+            asked
+        };
+        let refused = server.post(path, asked(&costly)).await;
+        assert_eq!(
+            (refused.status, &refused.json()["error"]),
+            (400, &json!("too_much_work")),
+            "{path}"
+        );
+        assert!(refused.text().contains("long"), "{path} {}", refused.text());
+        assert_eq!(server.post(path, asked(&within)).await.status, 200, "{path}");
+    }
+    let frames = server
+        .post("/db/_exchange/changes", json!({ "selector": costly }))
+        .await;
+    assert!(frames.text().contains("takes too long"));
+}

@@ -106,7 +106,7 @@ impl Documents {
                 let place = || Bookmark::Document(row.id.to_owned());
                 page.offer(doc, &row.conflicts, place, each);
             }
-            if page.is_full() {
+            if page.is_full() || page.pauses() {
                 return ControlFlow::Break(());
             }
             ControlFlow::Continue(())
@@ -145,15 +145,20 @@ impl Documents {
         page: &mut Page,
         each: &mut Each<'_>,
     ) -> Result<(), Error> {
-        let next = ids.split_off(ids.len().saturating_sub(DOCUMENTS_AT_ONCE));
+        let mut next = ids.split_off(ids.len().saturating_sub(DOCUMENTS_AT_ONCE));
         let want = |id: &String| Want {
             id: id.clone(),
             revs: WantRevs::Winner,
         };
         let wants: Vec<Want> = next.iter().rev().map(want).collect();
         for (want, found) in wants.iter().zip(self.db.bulk_get(&wants)?) {
+            if page.pauses() {
+                break;
+            }
+            next.pop();
             page.offer_found(&want.id, found, || Bookmark::Document(want.id.clone()), each);
         }
+        ids.append(&mut next);
         self.state = match (ids.is_empty(), rest) {
             _ if page.is_full() => State::Done,
             (false, rest) => State::Listed(ids, rest),
@@ -171,7 +176,7 @@ mod tests {
     use trunkline_core::db_name::DbName;
     use trunkline_core::doc::{Body, Edit, InteractiveEdit};
     use trunkline_core::doc_id::DocId;
-    use trunkline_core::selector::Selector;
+    use trunkline_core::selector::{Selector, Work};
     use trunkline_store::{Batch, Store};
 
     fn found(
@@ -237,5 +242,54 @@ mod tests {
         let none = r#"{"m":1}"#;
         assert_eq!(found(&db, none, false, (0, 25), u64::MAX).1.docs, 500);
         assert!(found(&db, none, false, (0, 25), 0).1.docs > 500);
+    }
+
+    #[test]
+    fn documents_that_take_long_are_looked_at_a_few_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let db = store.create(&DbName::parse("calls").unwrap()).unwrap();
+        let list =
+            |numbers: std::ops::Range<usize>| numbers.map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+        let edit = |number: usize| {
+            Edit::Interactive(InteractiveEdit {
+                id: DocId::parse(&format!("{number:03}")).unwrap(),
+                parent: None,
+                deleted: false,
+                body: Body::from_stored(format!(r#"{{"a":[{}]}}"#, list(0..1000))),
+                attachments: Vec::new(),
+            })
+        };
+        let batch = Batch {
+            edits: (0..40).map(edit).collect(),
+            ..Batch::default()
+        };
+        assert!(db.update(batch).unwrap().iter().all(Result::is_ok));
+        // Together they are less than one chunk.
+        let selector = format!(r#"{{"a":{{"$all":[{}]}}}}"#, list(1000..3000));
+        for patience in [u64::MAX, 0] {
+            let scan = DocsScan {
+                start: None,
+                after_start: false,
+                end: None,
+                inclusive_end: true,
+                descending: false,
+                bodies: true,
+                limit: 39,
+            };
+            let mut documents = Documents::new(&db, scan, None);
+            documents.patience = patience;
+            let mut page = Page::new(Selector::parse(&selector).unwrap(), (0, 25));
+            let mut chunks = 0;
+            while !documents.is_done() {
+                page.work = Work::default();
+                documents
+                    .chunk(&mut page, &mut |_| panic!("nothing matches"))
+                    .unwrap();
+                chunks += 1;
+            }
+            assert!(chunks > 4, "{chunks}");
+            assert!(page.stats.docs >= 40);
+        }
     }
 }

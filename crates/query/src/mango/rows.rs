@@ -96,32 +96,25 @@ impl IndexRows {
         self.at_once = most * 2;
         let found = self.read(most)?;
         self.begun = true;
-        self.done = found.len() < most;
-        if self.db.is_whole() {
-            page.stats.keys += found.len() as u64;
-        }
-        match found.last() {
-            Some(last) => self.places.go_on_behind(&last.place),
-            None => return Ok(()),
-        }
-        match self.covering.take() {
+        let before = page.stats.docs;
+        let shown = match self.covering.take() {
             Some((columns, shape)) => {
-                for row in found {
-                    self.show_key(row, (&columns, &shape), page, each);
-                }
+                let shown = self.show_keys(&found, (&columns, &shape), page, each);
                 self.covering = Some((columns, shape));
-                Ok(())
+                shown
             }
-            None => {
-                let before = page.stats.docs;
-                self.show_documents(&found, page, each)?;
-                if !self.db.is_whole() {
-                    // How many rows are of documents of others is not told.
-                    page.stats.keys += page.stats.docs - before;
-                }
-                Ok(())
-            }
+            None => self.show_documents(&found, page, each)?,
+        };
+        self.done = found.len() < most && shown == found.len();
+        if let Some(last) = found.iter().take(shown).next_back() {
+            self.places.go_on_behind(&last.place);
         }
+        page.stats.keys += match self.db.is_whole() {
+            true => shown as u64,
+            // How many rows are of documents of others is not told.
+            false => page.stats.docs - before,
+        };
+        Ok(())
     }
 
     fn read(&self, most: usize) -> Result<Vec<Found>, Error> {
@@ -153,7 +146,9 @@ impl IndexRows {
         Ok(found)
     }
 
-    fn show_documents(&self, found: &[Found], page: &mut Page, each: &mut Each<'_>) -> Result<(), Error> {
+    /// Answers how many rows are done with.
+    fn show_documents(&self, found: &[Found], page: &mut Page, each: &mut Each<'_>) -> Result<usize, Error> {
+        let mut shown = 0;
         for some in found.chunks(DOCUMENTS_AT_ONCE) {
             if page.is_full() {
                 break;
@@ -165,16 +160,37 @@ impl IndexRows {
             let wants: Vec<Want> = some.iter().map(want).collect();
             let documents = self.db.bulk_get(&wants)?;
             for (row, document) in some.iter().zip(documents) {
+                if page.pauses() {
+                    return Ok(shown);
+                }
+                shown += 1;
                 // Of a document that was deleted since, the index has a row until it is brought up to date.
                 page.offer_found(&row.id, document, || self.bookmark(row.place.clone()), each);
             }
         }
-        Ok(())
+        Ok(found.len())
+    }
+
+    /// Answers how many rows are done with.
+    fn show_keys(
+        &self,
+        found: &[Found],
+        covering: (&[String], &Shape),
+        page: &mut Page,
+        each: &mut Each<'_>,
+    ) -> usize {
+        for (shown, row) in found.iter().enumerate() {
+            if page.pauses() {
+                return shown;
+            }
+            self.show_key(row, covering, page, each);
+        }
+        found.len()
     }
 
     fn show_key(
         &self,
-        row: Found,
+        row: &Found,
         (columns, whole): (&[String], &Shape),
         page: &mut Page,
         each: &mut Each<'_>,
@@ -198,7 +214,11 @@ impl IndexRows {
         let mut doc = Vec::new();
         whole.write(&mut doc, &|path| find(path.name()));
         let text = std::str::from_utf8(&doc).unwrap_or_default();
-        if page.is_full() || !page.selector.matches_text(text) || !page.takes() {
+        if page.is_full() {
+            return;
+        }
+        let judged = page.selector.judge_text(text, &page.work);
+        if !page.verdict(judged) || !page.takes() {
             return;
         }
         match &page.shown.shape() {
@@ -209,7 +229,7 @@ impl IndexRows {
             }
             None => each(Hit::Fields(&doc)),
         }
-        page.took(self.bookmark(row.place));
+        page.took(self.bookmark(row.place.clone()));
     }
 
     fn bookmark(&self, place: Vec<u8>) -> Bookmark {

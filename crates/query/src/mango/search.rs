@@ -9,7 +9,7 @@ use crate::Error;
 use crate::view_index::ViewIndex;
 use std::sync::Arc;
 use trunkline_core::rev::Rev;
-use trunkline_core::selector::{InvalidSelector, Selector};
+use trunkline_core::selector::{InvalidSelector, Selector, TooMuchWork, Work};
 use trunkline_store::{Database, Found, Leaf};
 use trunkline_wire::document::{self, Pieces};
 
@@ -52,6 +52,10 @@ pub(super) struct Page {
     pub(super) limit: u64,
     pub(super) last: Option<Bookmark>,
     pub(super) stats: Stats,
+    /// What the chunk took so far.
+    pub(super) work: Work,
+    /// The document that it fails at.
+    failed: Option<TooMuchWork>,
 }
 
 /// A match, to be shown.
@@ -150,10 +154,15 @@ impl Search {
     }
 
     fn hits(&mut self, each: &mut Each<'_>) -> Result<(), Error> {
+        self.page.work = Work::default();
         match &mut self.source {
-            Going::Documents(documents) => documents.chunk(&mut self.page, each),
-            Going::Rows(rows) => rows.chunk(&mut self.page, each),
-            Going::Nothing => Ok(()),
+            Going::Documents(documents) => documents.chunk(&mut self.page, each)?,
+            Going::Rows(rows) => rows.chunk(&mut self.page, each)?,
+            Going::Nothing => {}
+        }
+        match self.page.failed.take() {
+            Some(failed) => Err(failed.into()),
+            None => Ok(()),
         }
     }
 
@@ -178,6 +187,8 @@ impl Page {
             limit,
             last: None,
             stats: Stats::default(),
+            work: Work::default(),
+            failed: None,
         }
     }
 
@@ -188,6 +199,19 @@ impl Page {
 
     pub(super) fn is_full(&self) -> bool {
         self.stats.results >= self.limit
+    }
+
+    /// Whether the chunk is to end here, be there more or not.
+    pub(super) fn pauses(&self) -> bool {
+        self.work.is_enough() || self.failed.is_some()
+    }
+
+    /// Whether a document matches; at the first that takes too much work it fails.
+    pub(super) fn verdict(&mut self, judged: Result<bool, TooMuchWork>) -> bool {
+        judged.unwrap_or_else(|failed| {
+            self.failed = Some(failed);
+            false
+        })
     }
 
     /// Whether a match is to be shown.
@@ -218,12 +242,11 @@ impl Page {
             let all = std::iter::once(doc.rev).chain(conflicts);
             all.map(|rev| (rev.clone(), false)).collect::<Vec<_>>()
         };
-        let is_match = self
+        let attached = || document::attached(doc, &leaves());
+        let judged = self
             .selector
-            .matches_parts(doc.id, doc.rev, doc.deleted, doc.body, || {
-                document::attached(doc, &leaves())
-            });
-        if !is_match || !self.takes() {
+            .judge(doc.id, doc.rev, doc.deleted, doc.body, attached, &self.work);
+        if !self.verdict(judged) || !self.takes() {
             return;
         }
         let leaves = leaves();

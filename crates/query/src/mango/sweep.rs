@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use trunkline_core::Seq;
 use trunkline_core::limits::INDEX_MAP_THREADS_MAX;
-use trunkline_core::selector::Selector;
+use trunkline_core::selector::{Selector, TooMuchWork, Work};
 use trunkline_store::{ChangeRow, ChangesScan, Database, DocsScan};
 use trunkline_wire::document::{Pieces, attached};
 
@@ -87,12 +87,12 @@ impl Sweep {
             // Documents that were edited meanwhile have moved behind everything: one snapshot shows the last of them.
             let before = self.since;
             let scan = changes(before, Seq::MAX);
-            let mut looked = 0;
+            let (mut looked, mut piece) = (0, Piece::default());
             let end = db.changes(&scan, &mut |row| {
                 looked += 1;
-                self.first.look(&self.ids, selector, &row);
-                ControlFlow::Continue(())
+                piece.look(&mut self.first, &self.ids, selector, &row)
             })?;
+            piece.outcome()?;
             self.since = end.last.unwrap_or(before);
             self.done = end.done;
             return Ok(looked);
@@ -150,30 +150,66 @@ fn look_through(
     selector: &Selector,
     mut first: First,
 ) -> Result<(First, u64), Error> {
-    let mut looked = 0;
+    let (mut looked, mut piece) = (0, Piece::default());
     for _ in 0..CHUNKS {
         let end = db.changes(&changes(stretch.since, stretch.until), &mut |row| {
             looked += 1;
-            first.look(ids, selector, &row);
-            ControlFlow::Continue(())
+            piece.look(&mut first, ids, selector, &row)
         })?;
         stretch.since = end.last.filter(|_| !end.done).unwrap_or(stretch.until);
-        if stretch.since >= stretch.until {
+        if stretch.since >= stretch.until || piece.work.is_enough() {
             break;
         }
     }
+    piece.outcome()?;
     Ok((first, looked))
+}
+
+/// What one thread does in a step.
+#[derive(Default)]
+struct Piece {
+    work: Work,
+    failed: Option<TooMuchWork>,
+}
+
+impl Piece {
+    /// Looks at a document; answers whether to go on.
+    fn look(
+        &mut self,
+        first: &mut First,
+        ids: &DocsScan,
+        selector: &Selector,
+        row: &ChangeRow<'_>,
+    ) -> ControlFlow<()> {
+        if let Err(failed) = first.look(ids, selector, row, &self.work) {
+            self.failed = Some(failed);
+        }
+        match self.failed.is_some() || self.work.is_enough() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn outcome(&mut self) -> Result<(), TooMuchWork> {
+        self.failed.take().map_or(Ok(()), Err)
+    }
 }
 
 impl First {
     /// Keeps the id of a document if it matches and is among the first.
-    fn look(&mut self, ids: &DocsScan, selector: &Selector, row: &ChangeRow<'_>) {
+    fn look(
+        &mut self,
+        ids: &DocsScan,
+        selector: &Selector,
+        row: &ChangeRow<'_>,
+        work: &Work,
+    ) -> Result<(), TooMuchWork> {
         let mut leaves = row.leaves.clone();
         let (Some((rev, false)), Some(winner)) = (leaves.next(), &row.winner) else {
-            return;
+            return Ok(());
         };
         if row.id.starts_with(DESIGN) || !holds(ids, row.id) || !self.wants(row.id) {
-            return;
+            return Ok(());
         }
         let doc = Pieces {
             id: row.id,
@@ -182,13 +218,14 @@ impl First {
             body: winner.body,
             attachments: &winner.attachments,
         };
-        let is_match = selector.matches_parts(doc.id, doc.rev, false, doc.body, || {
+        let attached = || {
             let leaves: Vec<_> = row.leaves.clone().filter(|(_, deleted)| !deleted).collect();
             attached(doc, &leaves)
-        });
-        if is_match {
+        };
+        if selector.judge(doc.id, doc.rev, false, doc.body, attached, work)? {
             self.add(row.id.to_owned());
         }
+        Ok(())
     }
 
     fn wants(&self, id: &str) -> bool {

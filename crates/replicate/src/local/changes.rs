@@ -11,8 +11,8 @@ use std::sync::Arc;
 use trunkline_core::Seq;
 use trunkline_core::limits::{REPLICATION_BATCH_BYTES, REPLICATION_BATCH_ROWS};
 use trunkline_core::rev::Rev;
-use trunkline_core::selector::Selector;
-use trunkline_store::{ChangeRow, ChangesScan, Database, Error, ScanEnd, Want, WantRevs};
+use trunkline_core::selector::{Selector, TooMuchWork, Work};
+use trunkline_store::{ChangeRow, ChangesScan, Database, Error, ScanEnd, Want, WantRevs, WinnerBody};
 use trunkline_wire::document::{self, Pieces};
 use trunkline_wire::seq::{self, Since};
 
@@ -200,7 +200,15 @@ impl Feed {
                 }
             };
             let end = scan_rows(&database, name.as_deref(), &scan, &mut take);
-            let end = failed.map_or(end, Err).map_err(|error| peer.error(&error))?;
+            let end = match failed {
+                Some(Failed::Store(error)) => Err(error),
+                Some(Failed::Work(too_much)) => {
+                    let reason = too_much.to_string();
+                    return Err(PeerError::new(peer.label(), PeerErrorKind::Invalid, reason));
+                }
+                None => end,
+            };
+            let end = end.map_err(|error| peer.error(&error))?;
             if let Some(judge) = &filter.judge {
                 // One that throws today may not tomorrow.
                 let broke = |reason| PeerError::new(peer.label(), PeerErrorKind::Unavailable, reason);
@@ -243,6 +251,26 @@ struct Found {
     conflict_bytes: usize,
     /// Rows that a function is to judge.
     docket: Docket,
+    /// What the selector took.
+    work: Work,
+}
+
+/// Why a row is not judged.
+enum Failed {
+    Store(Error),
+    Work(TooMuchWork),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Failed {
+        Failed::Store(error)
+    }
+}
+
+impl From<TooMuchWork> for Failed {
+    fn from(too_much: TooMuchWork) -> Failed {
+        Failed::Work(too_much)
+    }
 }
 
 impl Found {
@@ -252,7 +280,7 @@ impl Found {
         filter: &Filter,
         database: &Database,
         row: ChangeRow<'_>,
-    ) -> Result<ControlFlow<()>, Error> {
+    ) -> Result<ControlFlow<()>, Failed> {
         if filter.judge.is_some() {
             if filter.may_pass(&row) {
                 self.docket.hold(database, &row, filter.main_only)?;
@@ -260,13 +288,21 @@ impl Found {
             return Ok(room(self.docket.conflict_bytes));
         }
         let origin_ms = row.time_ms.saturating_sub(row.age_ms);
-        let Some(change) = filter.change(database, row)? else {
-            return Ok(ControlFlow::Continue(()));
+        let change = filter.change(database, row, &self.work)?;
+        let enough = match self.work.is_enough() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        };
+        let Some(change) = change else {
+            return Ok(enough);
         };
         self.oldest_ms = Some(self.oldest_ms.map_or(origin_ms, |oldest| oldest.min(origin_ms)));
         self.conflict_bytes += change.docs.iter().skip(1).map(Doc::bytes).sum::<usize>();
         self.rows.push(change);
-        Ok(room(self.conflict_bytes))
+        Ok(match enough {
+            ControlFlow::Break(()) => enough,
+            ControlFlow::Continue(()) => room(self.conflict_bytes),
+        })
     }
 }
 
@@ -305,7 +341,7 @@ impl Filter {
         self.doc_ids.as_ref().is_none_or(|ids| ids.contains(row.id)) && !(is_deleted && self.without_deleted)
     }
 
-    fn change(&self, database: &Database, row: ChangeRow<'_>) -> Result<Option<Change>, Error> {
+    fn change(&self, database: &Database, row: ChangeRow<'_>, work: &Work) -> Result<Option<Change>, Failed> {
         if !self.may_pass(&row) {
             return Ok(None);
         }
@@ -316,11 +352,11 @@ impl Filter {
         let shown = if self.main_only { 1 } else { usize::MAX };
         let revs: Vec<Rev> = match &self.selector {
             Some(selector) if !self.main_only && leaves.next().is_some() => {
-                passing(database, row.id, selector)?
+                passing(database, row.id, selector, work)?
             }
             Some(selector) => {
                 let leaves: Vec<_> = row.leaves.clone().collect();
-                let passes = row.winner.as_ref().is_some_and(|body| {
+                let judge = |body: &WinnerBody<'_>| {
                     let doc = Pieces {
                         id: row.id,
                         rev: &winner,
@@ -328,8 +364,9 @@ impl Filter {
                         body: body.body,
                         attachments: &body.attachments,
                     };
-                    document::is_selected(selector, doc, &leaves)
-                });
+                    document::judged(selector, doc, &leaves, work)
+                };
+                let passes = row.winner.as_ref().map(judge).transpose()?.unwrap_or(false);
                 passes.then(|| winner.clone()).into_iter().collect()
             }
             None => row.leaves.clone().map(|(rev, _)| rev).take(shown).collect(),
@@ -348,14 +385,15 @@ impl Filter {
 }
 
 /// The leaves that a selector takes: each is judged by its own body, as in CouchDB.
-fn passing(database: &Database, id: &str, selector: &Selector) -> Result<Vec<Rev>, Error> {
+fn passing(database: &Database, id: &str, selector: &Selector, work: &Work) -> Result<Vec<Rev>, Failed> {
     let want = Want {
         id: id.to_owned(),
         revs: WantRevs::All,
     };
     let found = database.bulk_get(&[want])?.into_iter().flatten();
     let leaves = found.flat_map(|found| found.leaves);
-    let passing = leaves.filter(|leaf| {
+    let mut passing = Vec::new();
+    for leaf in leaves {
         let doc = Pieces {
             id,
             rev: &leaf.rev,
@@ -363,9 +401,11 @@ fn passing(database: &Database, id: &str, selector: &Selector) -> Result<Vec<Rev
             body: leaf.body.as_str(),
             attachments: &leaf.attachments,
         };
-        document::is_selected(selector, doc, &[])
-    });
-    Ok(passing.map(|leaf| leaf.rev).collect())
+        if document::judged(selector, doc, &[], work)? {
+            passing.push(leaf.rev);
+        }
+    }
+    Ok(passing)
 }
 
 #[cfg(test)]
@@ -424,7 +464,7 @@ mod tests {
             limit: 10,
         };
         let mut found = Found::default();
-        let mut take = |row: ChangeRow<'_>| found.take(&filter, &database, row).unwrap();
+        let mut take = |row: ChangeRow<'_>| found.take(&filter, &database, row).ok().unwrap();
         let end = database.changes(&scan, &mut take).unwrap();
         assert_eq!(
             (

@@ -7,7 +7,7 @@ mod write;
 
 pub use read::parse;
 pub(crate) use read::read;
-pub use write::{attached, is_selected, write, write_replicated};
+pub use write::{attached, is_selected, judged, write, write_replicated};
 
 use crate::attachments::IncomingAttachment;
 use crate::invalid::{Invalid, Kind, json_reason};

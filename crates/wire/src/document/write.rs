@@ -7,7 +7,7 @@ use trunkline_core::doc::RevPath;
 use trunkline_core::json;
 use trunkline_core::rev::Rev;
 use trunkline_core::revtree::RevTree;
-use trunkline_core::selector::Selector;
+use trunkline_core::selector::{Selector, TooMuchWork, Work};
 
 /// Appends a document: `{"_id":..,"_rev":..[,"_deleted":true][..special members..],` and the body's members.
 /// `forms` gives the form of each attachment, in order; missing ones are stubs.
@@ -46,6 +46,17 @@ pub fn write_replicated(out: &mut Vec<u8>, doc: Pieces<'_>, path: &RevPath, form
 /// first, the conflicts of a winner that is listed alone.
 pub fn is_selected(selector: &Selector, doc: Pieces<'_>, leaves: &[(Rev, bool)]) -> bool {
     selector.matches_parts(doc.id, doc.rev, doc.deleted, doc.body, || attached(doc, leaves))
+}
+
+/// The same, where a document that takes too much work is an error, and all that is done is counted.
+pub fn judged(
+    selector: &Selector,
+    doc: Pieces<'_>,
+    leaves: &[(Rev, bool)],
+    work: &Work,
+) -> Result<bool, TooMuchWork> {
+    let attached = || attached(doc, leaves);
+    selector.judge(doc.id, doc.rev, doc.deleted, doc.body, attached, work)
 }
 
 /// A document without its body, JSON text: what selectors see of attachments and conflicts.

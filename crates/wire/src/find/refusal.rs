@@ -46,9 +46,10 @@ impl From<InvalidSelector> for Refusal {
             InvalidSelector::NotSupported(_) => "not_supported",
             InvalidSelector::BadArgument { .. } => "bad_arg",
             InvalidSelector::InvalidFieldName(_) => "invalid_field_name",
-            InvalidSelector::TooDeep | InvalidSelector::TooLarge | InvalidSelector::MissingFieldName => {
-                "invalid_selector"
-            }
+            InvalidSelector::TooDeep
+            | InvalidSelector::TooLarge
+            | InvalidSelector::PatternsTooLarge
+            | InvalidSelector::MissingFieldName => "invalid_selector",
         };
         Refusal::new(word, invalid.to_string())
     }

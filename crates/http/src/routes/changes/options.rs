@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 use trunkline_core::limits::REQUEST_ITEMS_MAX;
 use trunkline_core::rev::Rev;
-use trunkline_core::selector::Selector;
+use trunkline_core::selector::{Selector, TooMuchWork, Work};
 use trunkline_wire::document::{self, Pieces};
 use trunkline_wire::seq::{self, Since};
 
@@ -62,10 +62,15 @@ impl Filter {
     }
 
     /// Whether a leaf passes; `leaves` are all of its document, where it is listed alone.
-    pub(super) fn takes_doc(&self, doc: Pieces<'_>, leaves: &[(Rev, bool)]) -> bool {
+    pub(super) fn takes_doc(
+        &self,
+        doc: Pieces<'_>,
+        leaves: &[(Rev, bool)],
+        work: &Work,
+    ) -> Result<bool, TooMuchWork> {
         match self {
-            Filter::Selector(selector) => document::is_selected(selector, doc, leaves),
-            _ => true,
+            Filter::Selector(selector) => document::judged(selector, doc, leaves, work),
+            _ => Ok(true),
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use trunkline_core::Seq;
 use trunkline_core::limits::SCAN_CHUNK_BYTES;
 use trunkline_core::rev::Rev;
+use trunkline_core::selector::Work;
 use trunkline_store::{ChangeRow, ChangesScan, Database, ScanEnd, Want, WantRevs, WinnerBody};
 use trunkline_wire::changes::{Framing, Row, Writer};
 use trunkline_wire::document::Pieces;
@@ -201,6 +202,7 @@ impl Scan {
             seq: Vec::new(),
             leaves: Vec::new(),
             passing: Vec::new(),
+            work: Work::default(),
         };
         let (db, left) = (&self.db, &mut self.left);
         let mut failed = None;
@@ -216,6 +218,7 @@ impl Scan {
                 };
             }
             match render.row(db, writer, out, row) {
+                Ok(false) if render.work.is_enough() => return ControlFlow::Break(()),
                 Ok(false) => return ControlFlow::Continue(()),
                 Ok(true) => *left -= 1,
                 Err(error) => {
@@ -223,7 +226,7 @@ impl Scan {
                     return ControlFlow::Break(());
                 }
             }
-            if *left == 0 || out.len() >= CHUNK_BYTES {
+            if *left == 0 || out.len() >= CHUNK_BYTES || render.work.is_enough() {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -265,7 +268,7 @@ impl Scan {
                 let seq = held.seq;
                 render.held(db, writer, out, held, passing)?;
                 *left -= 1;
-                if *left == 0 || out.len() >= CHUNK_BYTES {
+                if *left == 0 || out.len() >= CHUNK_BYTES || render.work.is_enough() {
                     end = ScanEnd {
                         last: Some(seq),
                         done: false,
@@ -325,6 +328,8 @@ struct Render<'a> {
     seq: Vec<u8>,
     leaves: Vec<(Rev, bool)>,
     passing: Vec<Rev>,
+    /// What the filter took.
+    work: Work,
 }
 
 impl Render<'_> {
@@ -337,11 +342,12 @@ impl Render<'_> {
         let found = db.bulk_get(&wants)?.into_iter().next().flatten();
         let leaves = found.map(|found| found.leaves).unwrap_or_default();
         let filter = &self.options.filter;
-        let taken = leaves
-            .into_iter()
-            .filter(|leaf| filter.takes_doc(show::pieces(id, leaf), &[]));
         self.passing.clear();
-        self.passing.extend(taken.map(|leaf| leaf.rev));
+        for leaf in leaves {
+            if filter.takes_doc(show::pieces(id, &leaf), &[], &self.work)? {
+                self.passing.push(leaf.rev);
+            }
+        }
         Ok(())
     }
 
@@ -364,16 +370,19 @@ impl Render<'_> {
         };
         let deleted = *deleted;
         let others: &[_] = if options.all_leaves { &[] } else { &self.leaves };
-        let takes_winner = row.winner.as_ref().is_none_or(|body| {
-            let doc = Pieces {
-                id: row.id,
-                rev: winner,
-                deleted,
-                body: body.body,
-                attachments: &body.attachments,
-            };
-            options.filter.takes_doc(doc, others)
-        });
+        let takes_winner = match &row.winner {
+            None => true,
+            Some(body) => {
+                let doc = Pieces {
+                    id: row.id,
+                    rev: winner,
+                    deleted,
+                    body: body.body,
+                    attachments: &body.attachments,
+                };
+                options.filter.takes_doc(doc, others, &self.work)?
+            }
+        };
         let takes_some = match options.filter {
             Filter::Selector(_) if options.all_leaves && self.leaves.len() > 1 => {
                 self.passing(db, row.id)?;

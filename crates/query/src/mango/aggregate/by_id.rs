@@ -8,6 +8,7 @@ use crate::mango::search::Stats;
 use std::ops::ControlFlow;
 use trunkline_core::aggregate::Fold;
 use trunkline_core::limits::SWEEP_WORTH_DOCUMENTS;
+use trunkline_core::selector::Work;
 use trunkline_store::DocsScan;
 use trunkline_wire::document::Pieces;
 
@@ -34,6 +35,7 @@ impl ById {
 
     /// Goes on; answers what comes behind it.
     pub(super) fn step(&mut self, asked: &Asked, stats: &mut Stats) -> Result<Option<Going>, Error> {
+        let (work, mut failed) = (Work::default(), None);
         for _ in 0..CHUNKS {
             let end = asked.db.all_docs(&self.scan, &mut |row| {
                 let Some(winner) = row.winner.filter(|_| !row.id.starts_with(DESIGN)) else {
@@ -47,9 +49,17 @@ impl ById {
                     body: winner.body,
                     attachments: &winner.attachments,
                 };
-                asked.offer(&mut self.fold, doc, || row.conflicts);
-                ControlFlow::Continue(())
+                if let Err(too_much) = asked.offer(&mut self.fold, doc, || row.conflicts, &work) {
+                    failed = Some(too_much);
+                }
+                match failed.is_some() || work.is_enough() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
             })?;
+            if let Some(failed) = failed {
+                return Err(failed.into());
+            }
             asked.check(self.fold.bytes())?;
             let (false, Some(last)) = (end.done, end.last) else {
                 let fold = std::mem::replace(&mut self.fold, asked.fold());
@@ -58,6 +68,9 @@ impl ById {
             (self.scan.start, self.scan.after_start) = (Some(last), true);
             if stats.docs > self.patience {
                 return Ok(Some(Going::Scan(Scan::new(asked)?)));
+            }
+            if work.is_enough() {
+                break;
             }
         }
         Ok(None)

@@ -22,7 +22,7 @@ use trunkline_core::aggregate::{Aggregate, Fold, InvalidAggregate, Report, Seen}
 use trunkline_core::limits::{AGGREGATE_BYTES_MAX, SNAPSHOT_AGE_MAX_MS};
 use trunkline_core::partition::Partition;
 use trunkline_core::rev::Rev;
-use trunkline_core::selector::Selector;
+use trunkline_core::selector::{Selector, TooMuchWork, Work};
 use trunkline_store::{ChangeRow, Database, Error as StoreError};
 use trunkline_wire::document::{self, Pieces};
 
@@ -160,13 +160,19 @@ impl Asked {
     }
 
     /// Adds a document if it matches; the revisions of its other leaves are those of conflicts.
-    fn offer(&self, fold: &mut Fold, doc: Pieces<'_>, conflicts: impl FnOnce() -> Vec<Rev>) {
+    fn offer(
+        &self,
+        fold: &mut Fold,
+        doc: Pieces<'_>,
+        conflicts: impl FnOnce() -> Vec<Rev>,
+        work: &Work,
+    ) -> Result<(), TooMuchWork> {
         if self
             .partition
             .as_ref()
             .is_some_and(|partition| !partition.holds(doc.id))
         {
-            return;
+            return Ok(());
         }
         let attached = || {
             let all = std::iter::once(doc.rev.clone()).chain(conflicts());
@@ -175,12 +181,14 @@ impl Asked {
         let is_match = match &self.partial {
             None => self
                 .selector
-                .matches_parts(doc.id, doc.rev, doc.deleted, doc.body, attached),
+                .judge(doc.id, doc.rev, doc.deleted, doc.body, attached, work)?,
             Some(partial) => {
                 let attached = attached();
-                [&self.selector, partial].iter().all(|selector| {
-                    selector.matches_parts(doc.id, doc.rev, doc.deleted, doc.body, || attached.clone())
-                })
+                let judge = |selector: &Selector| {
+                    let attached = || attached.clone();
+                    selector.judge(doc.id, doc.rev, doc.deleted, doc.body, attached, work)
+                };
+                judge(&self.selector)? && judge(partial)?
             }
         };
         if is_match {
@@ -190,16 +198,17 @@ impl Asked {
                 body: doc.body,
             });
         }
+        Ok(())
     }
 
     /// Adds a document as it is among the changes; answers whether it was looked at.
-    fn look(&self, fold: &mut Fold, row: &ChangeRow<'_>) -> bool {
+    fn look(&self, fold: &mut Fold, row: &ChangeRow<'_>, work: &Work) -> Result<bool, TooMuchWork> {
         let mut leaves = row.leaves.clone();
         let (Some((rev, false)), Some(winner)) = (leaves.next(), &row.winner) else {
-            return false;
+            return Ok(false);
         };
         if row.id.starts_with(DESIGN) {
-            return false;
+            return Ok(false);
         }
         let doc = Pieces {
             id: row.id,
@@ -209,8 +218,8 @@ impl Asked {
             attachments: &winner.attachments,
         };
         let live = |(rev, deleted): (_, bool)| (!deleted).then_some(rev);
-        self.offer(fold, doc, || leaves.filter_map(live).collect());
-        true
+        self.offer(fold, doc, || leaves.filter_map(live).collect(), work)?;
+        Ok(true)
     }
 
     fn check(&self, bytes: usize) -> Result<(), Error> {

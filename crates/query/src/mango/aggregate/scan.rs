@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use trunkline_core::Seq;
 use trunkline_core::aggregate::Fold;
 use trunkline_core::limits::INDEX_MAP_THREADS_MAX;
+use trunkline_core::selector::Work;
 use trunkline_store::ChangesScan;
 
 /// What the threads have gathered, and where they are.
@@ -104,6 +105,7 @@ impl Scan {
 
 impl Worker {
     fn go_on(&mut self, step: &Step<'_>) -> Result<(), Error> {
+        let work = Work::default();
         for _ in 0..CHUNKS {
             if self.since >= self.until {
                 let since = step.next.fetch_add(STRETCH, Ordering::Relaxed);
@@ -113,16 +115,17 @@ impl Worker {
                 (self.since, self.until) = (since, step.until.min(since + STRETCH));
             }
             let before = self.fold.bytes();
-            self.chunk(step.asked)?;
+            self.chunk(step.asked, &work)?;
             let more = self.fold.bytes().saturating_sub(before);
-            if step.bytes.fetch_add(more, Ordering::Relaxed) + more > step.asked.bytes_max {
+            if step.bytes.fetch_add(more, Ordering::Relaxed) + more > step.asked.bytes_max || work.is_enough()
+            {
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    fn chunk(&mut self, asked: &Asked) -> Result<(), Error> {
+    fn chunk(&mut self, asked: &Asked, work: &Work) -> Result<(), Error> {
         let scan = ChangesScan {
             since: self.since,
             until: self.until,
@@ -130,10 +133,20 @@ impl Worker {
             bodies: true,
             limit: usize::MAX,
         };
+        let mut failed = None;
         let end = asked.db.changes(&scan, &mut |row| {
-            self.looked += u64::from(asked.look(&mut self.fold, &row));
-            ControlFlow::Continue(())
+            match asked.look(&mut self.fold, &row, work) {
+                Ok(looked) => self.looked += u64::from(looked),
+                Err(too_much) => failed = Some(too_much),
+            }
+            match failed.is_some() || work.is_enough() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
         })?;
+        if let Some(failed) = failed {
+            return Err(failed.into());
+        }
         self.since = end.last.filter(|_| !end.done).unwrap_or(self.until);
         Ok(())
     }

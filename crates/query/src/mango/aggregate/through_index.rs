@@ -17,6 +17,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use trunkline_core::aggregate::Fold;
 use trunkline_core::json::{self, JsonError};
+use trunkline_core::selector::{TooMuchWork, Work};
 use trunkline_store::{ChangesScan, Want, WantRevs};
 use trunkline_wire::document::Pieces;
 
@@ -30,6 +31,8 @@ pub(super) struct ThroughIndex {
     changed: HashSet<String>,
     /// With it no document is read.
     covering: Option<Covering>,
+    /// Rows of the next step, where it reads documents: fewer where each takes long.
+    at_once: usize,
 }
 
 /// What rows tell.
@@ -83,6 +86,7 @@ impl ThroughIndex {
             fold,
             changed,
             covering,
+            at_once: DOCUMENTS_AT_ONCE,
         }))
     }
 
@@ -97,8 +101,11 @@ impl ThroughIndex {
     pub(super) fn step(&mut self, asked: &Asked, stats: &mut Stats) -> Result<Option<Fold>, Error> {
         let most = match self.covering {
             Some(_) => ROWS,
-            None => ROWS_OF_DOCUMENTS,
+            None => self.at_once,
         };
+        let work = Work::default();
+        let mut failed = None;
+        let mut more = false;
         let (mut ids, mut rows, mut last) = (Vec::new(), 0, Vec::new());
         let (fold, covering, changed) = (&mut self.fold, &self.covering, &self.changed);
         self.index.rows(&self.snapshot, &self.places, 0, &mut |row| {
@@ -107,34 +114,51 @@ impl ThroughIndex {
             match covering {
                 _ if changed.contains(&id) => {}
                 Some(covering) => {
-                    covering.add(fold, asked, &id, &String::from_utf8_lossy(row.key));
+                    let key = String::from_utf8_lossy(row.key);
+                    if let Err(too_much) = covering.add(fold, asked, (&id, &key), &work) {
+                        failed = Some(too_much);
+                    }
                 }
                 None => ids.push(id),
             }
-            match rows < most {
-                true => ControlFlow::Continue(()),
-                false => {
+            more = rows >= most || work.is_enough();
+            match more {
+                false => ControlFlow::Continue(()),
+                true => {
                     last = row.place.to_vec();
                     ControlFlow::Break(())
                 }
             }
         })?;
+        if let Some(failed) = failed {
+            return Err(failed.into());
+        }
         let before = stats.docs;
-        self.add_documents(asked, &ids, stats)?;
+        self.add_documents(asked, &ids, stats, &work)?;
+        self.at_once = match work.is_enough() {
+            true => DOCUMENTS_AT_ONCE,
+            false => ROWS_OF_DOCUMENTS.min(self.at_once * 4),
+        };
         stats.keys += match asked.db.is_whole() {
             true => rows as u64,
             // How many rows are of documents of others is not told.
             false => stats.docs - before,
         };
         asked.check(self.fold.bytes())?;
-        if rows < most {
+        if !more {
             return Ok(Some(std::mem::replace(&mut self.fold, asked.fold())));
         }
         self.places.go_on_behind(&last);
         Ok(None)
     }
 
-    fn add_documents(&mut self, asked: &Asked, ids: &[String], stats: &mut Stats) -> Result<(), Error> {
+    fn add_documents(
+        &mut self,
+        asked: &Asked,
+        ids: &[String],
+        stats: &mut Stats,
+        work: &Work,
+    ) -> Result<(), Error> {
         for some in ids.chunks(DOCUMENTS_AT_ONCE) {
             let want = |id: &String| Want {
                 id: id.clone(),
@@ -153,7 +177,7 @@ impl ThroughIndex {
                     body: leaf.body.as_str(),
                     attachments: &leaf.attachments,
                 };
-                asked.offer(&mut self.fold, doc, || conflicts);
+                asked.offer(&mut self.fold, doc, || conflicts, work)?;
             }
         }
         Ok(())
@@ -172,6 +196,7 @@ fn behind(
     let is_before =
         state.database == now.database && state.purge_seq == now.purge_seq && state.seq <= now.seq;
     let mut since = state.seq;
+    let mut failed = None;
     while is_before && since < now.seq {
         let scan = ChangesScan {
             since,
@@ -181,10 +206,17 @@ fn behind(
             limit: CHANGED_MAX,
         };
         let end = asked.db.changes(&scan, &mut |row| {
-            asked.look(fold, &row);
+            // All that may have changed are few: their work is counted for each alone.
+            if let Err(too_much) = asked.look(fold, &row, &Work::default()) {
+                failed = Some(too_much);
+                return ControlFlow::Break(());
+            }
             changed.insert(row.id.to_owned());
             ControlFlow::Continue(())
         })?;
+        if let Some(failed) = failed {
+            return Err(failed.into());
+        }
         match end.last {
             Some(last) if !end.done => since = last,
             _ => break,
@@ -197,7 +229,13 @@ fn behind(
 }
 
 impl Covering {
-    fn add(&self, fold: &mut Fold, asked: &Asked, id: &str, key: &str) {
+    fn add(
+        &self,
+        fold: &mut Fold,
+        asked: &Asked,
+        (id, key): (&str, &str),
+        work: &Work,
+    ) -> Result<(), TooMuchWork> {
         let mut quoted = Vec::new();
         json::quote(id, &mut quoted);
         let quoted = String::from_utf8(quoted).unwrap_or_default();
@@ -216,13 +254,12 @@ impl Covering {
         };
         let mut doc = Vec::new();
         self.shape.write(&mut doc, &|path| find(path.name()));
-        if asked
-            .selector
-            .matches_text(std::str::from_utf8(&doc).unwrap_or_default())
-        {
+        let text = std::str::from_utf8(&doc).unwrap_or_default();
+        if asked.selector.judge_text(text, work)? {
             let fields = asked.aggregate.fields().iter();
             let found: Vec<_> = fields.map(|field| find(field.name())).collect();
             fold.add_found(id, &found);
         }
+        Ok(())
     }
 }
