@@ -18,6 +18,9 @@ pub struct Request {
     pub atomic: bool,
 }
 
+/// Bytes of a request for each ancestor that it lists, where it lists very many: a short id takes as much memory as any.
+const ANCESTOR_BYTES_LEAST: usize = 32;
+
 /// Reads a request. One pass over the text; a document that is JSON but not acceptable fails alone.
 pub fn parse(text: &[u8]) -> Result<Request, Invalid> {
     let mut docs = None;
@@ -29,10 +32,17 @@ pub fn parse(text: &[u8]) -> Result<Request, Invalid> {
                 if reader.peek() != Some(b'[') {
                     return Err(Invalid::bad_request("`docs` parameter must be an array."));
                 }
-                let mut read = Vec::new();
+                let (mut read, mut ancestors) = (Vec::new(), 0);
                 reader.elements(|reader| {
                     one_more(read.len())?;
-                    read.push(document::read(reader)?);
+                    let doc = document::read(reader)?;
+                    let path = doc.as_ref().ok().and_then(|doc| doc.revisions.as_ref());
+                    ancestors += path.map_or(0, |path| path.digests.len());
+                    // Those that replicators send take 35 bytes each, and there may be as many as are sent.
+                    if ancestors > text.len() / ANCESTOR_BYTES_LEAST {
+                        one_more(ancestors)?;
+                    }
+                    read.push(doc);
                     Ok::<_, Invalid>(())
                 })?;
                 docs = Some(read);
@@ -226,6 +236,17 @@ mod tests {
             "7,".repeat(trunkline_core::limits::REQUEST_ITEMS_MAX + 1)
         );
         check(&many, "A request may list 100000 items at most; send several.");
+        let ids = "\"b\",".repeat(50_001);
+        let doc = format!("{{\"_revisions\":{{\"start\":50002,\"ids\":[{ids}\"b\"]}}}}");
+        check(
+            &format!("{{\"docs\":[{doc},{doc}]}}"),
+            "A request may list 100000 items at most; send several.",
+        );
+        // As replicators list them.
+        let ids = format!("\"{}\",", "0".repeat(32)).repeat(50_001);
+        let doc = format!("{{\"_revisions\":{{\"start\":50002,\"ids\":[{ids}\"b\"]}}}}");
+        let request = parse(format!("{{\"docs\":[{doc},{doc}]}}").as_bytes()).unwrap();
+        assert!(request.docs.iter().all(Result::is_ok));
         check(r#"{"docs":[{]}"#, "invalid UTF-8 JSON");
         check(r#"{"docs":[{}]} {}"#, "invalid UTF-8 JSON");
     }

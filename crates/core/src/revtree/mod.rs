@@ -143,6 +143,20 @@ impl RevTree {
         self.remove(&dropped);
     }
 
+    /// Whether merging a path would change nothing.
+    pub fn holds(&self, path: &RevPath) -> bool {
+        let mut child: Option<Rev> = None;
+        path.revs().all(|rev| {
+            let is_parent = |child: &Rev| {
+                let node = self.nodes.get(child);
+                node.is_some_and(|node| node.parent.as_ref() == Some(&rev))
+            };
+            let holds = self.contains(&rev) && child.as_ref().is_none_or(is_parent);
+            child = Some(rev);
+            holds
+        })
+    }
+
     /// Removes those of `revs` that are leaves, with every ancestor only they used; answers those removed.
     pub fn purge(&mut self, revs: &[Rev]) -> Vec<(Rev, LeafState)> {
         let mut purged: Vec<(Rev, LeafState)> = Vec::new();

@@ -1,7 +1,7 @@
 //! A commit from its jobs to its rows: gather the documents, decide edit by edit, write in the order redb likes.
 
 use super::commit::Tables;
-use super::entry::{Entry, Now, Old};
+use super::entry::{Entry, Old, copies};
 use super::queue::{Answer, Prepared, Work};
 use super::refs::Refs;
 use crate::feeds::Feeds;
@@ -306,13 +306,10 @@ impl<'a, 't> Commit<'a, 't> {
     /// All edits or none: until rows are written everything is in `entries`, which can be put back.
     fn atomic_edits(&mut self, edits: &'a [Prepared]) -> Result<Vec<Outcome>, Error> {
         let state = self.state;
-        let mut before: Vec<(usize, Now<'a>)> = Vec::with_capacity(edits.len());
-        for prepared in edits {
-            let index = self.entry_index(id_of(&prepared.edit).as_str())?;
-            if let Some(entry) = self.entries.get(index) {
-                before.push((index, entry.now.clone()));
-            }
-        }
+        let indices = edits
+            .iter()
+            .map(|prepared| self.entry_index(id_of(&prepared.edit).as_str()));
+        let before = copies(&self.entries, indices.collect::<Result<_, _>>()?);
         let mut outcomes = self.edits(edits)?;
         if outcomes.iter().all(Result::is_ok) {
             return Ok(outcomes);

@@ -207,11 +207,7 @@ impl<'a> Commit<'a, '_> {
         attachments: Vec<Attachment>,
     ) -> Result<u64, Error> {
         let body = body.as_str();
-        let fresh = |number| Fresh {
-            number,
-            body,
-            attachments,
-        };
+        let fresh = Fresh { body, attachments };
         let inline = body.len() <= INLINE_BODY_BYTES_MAX;
         let number = if inline { 0 } else { self.next_body() };
         let limit = self.revs_limit;
@@ -227,24 +223,27 @@ impl<'a> Commit<'a, '_> {
             Some(Merged::Known) => return Ok(entry.now.seq),
             Some(_) => {
                 entry.now.fresh.clear();
-                entry.now.fresh.push(fresh(number));
+                entry.now.fresh.insert(number, fresh);
             }
             None => {
                 let number = self.next_body();
                 let entry = self.entry_mut(index)?;
+                let was_stemmed = std::mem::replace(&mut entry.now.stemmed, true);
                 let tree = entry.decoded()?;
                 let known = path.rev().is_some_and(|rev| tree.contains(&rev));
+                if known && was_stemmed && tree.holds(path) {
+                    return Ok(entry.now.seq);
+                }
                 let before = known.then(|| tree.clone());
                 let state = LeafState {
                     deleted,
                     body: number,
                 };
-                tree.merge(path, state);
-                tree.stem(limit);
+                tree.merge_stemmed(path, state, limit, was_stemmed);
                 // Of a known revision older ancestors may be learnt, and with them, in odd histories, that what was
                 // a leaf is none.
                 match before {
-                    None => entry.now.fresh.push(fresh(number)),
+                    None => drop(entry.now.fresh.insert(number, fresh)),
                     Some(before) if tree.leaves() == before.leaves() => {
                         let learnt = *tree != before;
                         entry.now.learnt |= learnt;

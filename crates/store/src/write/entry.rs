@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::tables::DocsRow;
 use crate::tables::bytes::Malformed;
+use std::collections::{BTreeSet, HashMap};
 use trunkline_core::Seq;
 use trunkline_core::attachment::Attachment;
 use trunkline_core::doc::RevPath;
@@ -36,10 +37,12 @@ pub(super) struct Now<'a> {
     pub(super) seq: Seq,
     /// Whether older ancestors were learnt: the tree is to be written although the document did not change.
     pub(super) learnt: bool,
+    /// Whether the tree, decoded, was stemmed in this commit.
+    pub(super) stemmed: bool,
     /// How old the oldest of the edits taken was on arrival.
     pub(super) age_ms: u64,
-    /// Bodies that edits of this commit brought. Those of revisions that are no leaf any more are ignored.
-    pub(super) fresh: Vec<Fresh<'a>>,
+    /// Bodies that edits of this commit brought, by their [`LeafState::body`]. Those of revisions that are no leaf any more are ignored.
+    pub(super) fresh: HashMap<u64, Fresh<'a>>,
 }
 
 /// A document's tree in the shape that the edits so far needed.
@@ -59,8 +62,6 @@ pub(super) enum Tree {
 /// A body that is not stored yet.
 #[derive(Clone, Debug)]
 pub(super) struct Fresh<'a> {
-    /// As in [`LeafState::body`].
-    pub(super) number: u64,
     pub(super) body: &'a str,
     pub(super) attachments: Vec<Attachment>,
 }
@@ -100,14 +101,21 @@ pub(super) fn owned_leaves(tree: &RevTree) -> Vec<(Rev, LeafState)> {
         .collect()
 }
 
+/// What some of the entries are now. A tree may be long, and a batch may edit it very often.
+pub(super) fn copies<'a>(entries: &[Entry<'a>], indices: BTreeSet<usize>) -> Vec<(usize, Now<'a>)> {
+    let copy = |index: usize| entries.get(index).map(|entry| (index, entry.now.clone()));
+    indices.into_iter().filter_map(copy).collect()
+}
+
 impl<'a> Entry<'a> {
     pub(super) fn new(id: &'a str, old: Option<Old>) -> Entry<'a> {
         let now = Now {
             tree: if old.is_some() { Tree::Stored } else { Tree::Absent },
             seq: old.as_ref().map_or(0, |old| old.seq),
             learnt: false,
+            stemmed: false,
             age_ms: 0,
-            fresh: Vec::new(),
+            fresh: HashMap::new(),
         };
         Entry { id, old, now }
     }
@@ -210,6 +218,22 @@ impl<'a> Entry<'a> {
 
     /// The body of a leaf if an edit of this commit brought it.
     pub(super) fn fresh(&self, number: u64) -> Option<&Fresh<'a>> {
-        self.now.fresh.iter().rev().find(|fresh| fresh.number == number)
+        self.now.fresh.get(&number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_copied_once_however_often_it_is_edited() {
+        let entries = ["a", "b", "c"].map(|id| Entry::new(id, None));
+        let indices = std::iter::repeat_n([0, 2], 1500).flatten().collect();
+        let copied: Vec<_> = copies(&entries, indices)
+            .iter()
+            .map(|(index, _)| *index)
+            .collect();
+        assert_eq!(copied, [0, 2]);
     }
 }

@@ -9,6 +9,7 @@ use crate::tables::bytes::Malformed;
 use crate::tables::{self, State};
 use redb::ReadableTable;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use trunkline_core::Seq;
 use trunkline_core::limits::INLINE_BODY_BYTES_MAX;
 use trunkline_core::rev::Rev;
@@ -98,7 +99,7 @@ impl<'a> Commit<'a, '_> {
         };
         let (rev, state) = EncodedTree::new(bytes).map_err(Malformed::from)?.winner();
         let seq = entry.now.seq;
-        let fresh = entry.now.fresh.pop().ok_or(Malformed)?;
+        let fresh = entry.now.fresh.remove(&state.body).ok_or(Malformed)?;
         let mut leaves = Vec::with_capacity(24);
         put_leaf(&mut leaves, &rev, state);
         let attachments = attachments_bytes(&fresh.attachments);
@@ -136,9 +137,10 @@ impl<'a> Commit<'a, '_> {
             None => None,
         };
         let old_row = old_row.as_deref();
-        for leaf in &old_leaves {
-            let (_, state) = leaf;
-            if !leaves.contains(leaf) {
+        // A document may have very many.
+        let kept: HashMap<&Rev, LeafState> = leaves.iter().map(|(rev, state)| (rev, *state)).collect();
+        for (rev, state) in &old_leaves {
+            if kept.get(rev) != Some(state) {
                 let stored = self.stored(*state, old_row)?;
                 self.count_leaf(&stored, -1)?;
                 if state.body != 0 {

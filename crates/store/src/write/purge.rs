@@ -31,7 +31,8 @@ impl<'a> Commit<'a, '_> {
         // What is left of the document is news, and takes a seq; that nothing is left takes one too, so that a feed
         // that has seen the document is not at the newest seq any more.
         let seq = self.next_seq();
-        self.entry_mut(index)?.now.seq = seq;
+        let now = &mut self.entry_mut(index)?.now;
+        (now.seq, now.stemmed) = (seq, false);
         self.state.purge_seq += 1;
         let number = self.state.purge_seq;
         let row = encode_purge(id, &removed);

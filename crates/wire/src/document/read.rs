@@ -6,7 +6,7 @@ use crate::invalid::utf8;
 use std::borrow::Cow;
 use trunkline_core::doc::{Body, RevPath};
 use trunkline_core::json::{self, JsonError, Reader};
-use trunkline_core::limits::DOCUMENT_BYTES_MAX;
+use trunkline_core::limits::{DOCUMENT_BYTES_MAX, REQUEST_ITEMS_MAX};
 use trunkline_core::rev::{Digest, Rev};
 
 /// Parses one document's JSON text. One pass; the body keeps numbers' spelling and keys' order.
@@ -147,6 +147,11 @@ fn revisions(value: &str) -> Result<Option<RevPath>, InvalidDoc> {
         .ok_or(InvalidDoc::BadRevisions("_revisions.ids isn't a array."))?;
     let mut digests = Vec::new();
     json::elements(ids, |id| {
+        if digests.len() == REQUEST_ITEMS_MAX {
+            return Err(InvalidDoc::BadRevisions(
+                "_revisions.ids lists more than 100000 revisions.",
+            ));
+        }
         let id = json::string(id).ok_or(InvalidDoc::BadRevisions("RevId isn't a string"))?;
         let generation = start.saturating_sub(digests.len() as u64);
         let digest = Digest::parse(&id, generation)

@@ -102,6 +102,12 @@ fn refusals_in_couchdbs_words() {
         "doc_validation",
         "RevId isn't a valid hexadecimal",
     );
+    let ids = "\"b\",".repeat(trunkline_core::limits::REQUEST_ITEMS_MAX);
+    check(
+        &format!("{{\"_revisions\":{{\"start\":1000000,\"ids\":[{ids}\"b\"]}}}}"),
+        "doc_validation",
+        "_revisions.ids lists more than 100000 revisions.",
+    );
     let (word, _) = refused(r#"{"_revisions":{"start":1,"ids":["a","b"]}}"#);
     assert_eq!(word, "doc_validation");
     let long = format!(

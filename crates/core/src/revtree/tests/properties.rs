@@ -77,6 +77,31 @@ proptest! {
     }
 
     #[test]
+    fn merging_a_stemmed_tree_is_merging_and_stemming((world, told) in told(), limit in 1_u32..12) {
+        let mut tree = RevTree::default();
+        for (number, &(at, length)) in told.iter().enumerate() {
+            let (path, state) = (world.path(at, length), world.state(at));
+            let mut expected = tree.clone();
+            let merged = expected.merge(&path, state);
+            expected.stem(limit);
+            prop_assert_eq!(tree.merge_stemmed(&path, state, limit, number > 0), merged);
+            prop_assert_eq!(&tree, &expected);
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_held_changes_nothing((world, told) in told(), at in any::<prop::sample::Index>(), length in 1_usize..20) {
+        let mut tree = RevTree::default();
+        learn(&world, &mut tree, &told);
+        let at = at.index(world.parents.len());
+        let path = world.path(at, length);
+        let before = tree.clone();
+        let held = tree.holds(&path);
+        tree.merge(&path, world.state(at));
+        prop_assert_eq!(held, tree == before);
+    }
+
+    #[test]
     fn winner_is_the_naive_one(world in world()) {
         let all = (0..world.parents.len()).collect();
         world.assert_holds(&world.tree(), &all);
