@@ -25,6 +25,10 @@ pub(crate) struct Reads(Arc<Mutex<Queue>>);
 struct Queue {
     waiting: VecDeque<Box<dyn FnOnce() + Send>>,
     threads: usize,
+    /// Reads that were begun, ever.
+    begun: u64,
+    /// Whether somebody looks after threads that do not come to their next read.
+    is_watched: bool,
 }
 
 impl std::fmt::Debug for Queue {
@@ -39,18 +43,12 @@ impl Reads {
         &self,
         read: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (sender, mut receiver) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let read = Box::new(move || {
             let _ = sender.send(read());
         });
         self.queue(read);
-        let answer = match tokio::time::timeout(PATIENCE, &mut receiver).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                self.help();
-                receiver.await
-            }
-        };
+        let answer = receiver.await;
         answer.unwrap_or_else(|_| Err(Error::Internal("a read panicked".to_owned())))
     }
 
@@ -62,18 +60,29 @@ impl Reads {
         }
     }
 
-    /// One read takes long: what waits behind it gets another thread.
-    fn help(&self) {
-        let mut queue = self.0.lock();
-        if !queue.waiting.is_empty() {
-            self.add_thread(&mut queue);
-        }
-    }
-
     fn add_thread(&self, queue: &mut Queue) {
         queue.threads += 1;
         let reads = self.clone();
         tokio::task::spawn_blocking(move || reads.do_waiting());
+        if !std::mem::replace(&mut queue.is_watched, true) {
+            tokio::spawn(self.clone().watch(queue.begun));
+        }
+    }
+
+    /// What waits behind reads that take long gets another thread; a timer for each read would cost as much as the read.
+    async fn watch(self, mut begun: u64) {
+        loop {
+            tokio::time::sleep(PATIENCE).await;
+            let mut queue = self.0.lock();
+            if queue.threads == 0 {
+                queue.is_watched = false;
+                return;
+            }
+            if queue.begun == begun && !queue.waiting.is_empty() {
+                self.add_thread(&mut queue);
+            }
+            begun = queue.begun;
+        }
     }
 
     fn do_waiting(&self) {
@@ -83,6 +92,7 @@ impl Reads {
                 queue.threads -= 1;
                 return;
             };
+            queue.begun += 1;
             drop(queue);
             // Its request is told by the dropped sender; the reads behind it go on.
             let _ = catch_unwind(AssertUnwindSafe(read));

@@ -1,7 +1,7 @@
 //! Answers: JSON in one piece, or bytes that come from a blocking producer in bounded chunks.
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream;
 use tokio::sync::mpsc;
@@ -17,11 +17,15 @@ pub(crate) struct Compressible;
 /// Shorter answers are not worth a compressor: they fit one packet either way.
 const COMPRESS_BYTES_MIN: usize = 1024;
 
+/// What answers have, those of the front included: room for them is made once.
+const HEADERS: usize = 10;
+
 /// JSON text as an answer.
 pub(crate) fn json(status: StatusCode, text: Vec<u8>) -> Response {
     let long = text.len() >= COMPRESS_BYTES_MIN;
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
+    *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     if long {
         response.extensions_mut().insert(Compressible);
