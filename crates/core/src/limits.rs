@@ -414,6 +414,10 @@ pub const TLS_HANDSHAKE_MS: u64 = 10_000;
 /// waited for: a modem does it, and who holds connections open with a byte now and then does not.
 pub const REQUEST_STREAM_BYTES_LEAST: usize = 8 << 10;
 
+/// How many times longer than another answer of HTTP/2 a live feed may wait for its client to take what there is of it:
+/// half an hour, while a replica that has to do with what it has read, an attachment over a modem perhaps, reads no more.
+pub const UNTAKEN_FEED_TIMES: u32 = 8;
+
 /// Bytes of an answer that are handed to a connection at once: what a client that does not read keeps there. A frame of
 /// HTTP/2 has no more.
 pub const ANSWER_PIECE_BYTES_MAX: usize = 16 << 10;

@@ -99,8 +99,8 @@ impl AsRef<[u8]> for Piece {
 }
 
 impl Held {
-    /// Holds `place` as long as something of the body is left. Of one that is `is_lasting`, it does not matter how long
-    /// pieces wait before its end.
+    /// Holds `place` as long as something of the body is left. Of one that is `is_lasting`, pieces may wait for longer
+    /// before its end.
     pub(crate) fn until_sent(
         body: Body,
         place: Option<Place>,
@@ -129,9 +129,7 @@ impl Held {
         let Some(stream) = &self.answer.stream else {
             return Frame::data(bytes);
         };
-        if !self.is_lasting || self.is_end_stream() {
-            stream.waits();
-        }
+        stream.waits(self.is_lasting && !self.is_end_stream());
         let of = Arc::clone(&self.answer);
         Frame::data(Bytes::from_owner(Piece { bytes, _of: of }))
     }
@@ -152,9 +150,9 @@ impl HttpBody for Held {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if let Some(stream) = &self.answer.stream {
             match &polled {
-                // What waits is not the client.
+                // Asked for more, so that all before has its window: what waits is not the client.
                 Poll::Pending => stream.taken(),
-                Poll::Ready(None) => stream.waits(),
+                Poll::Ready(None) => stream.waits(false),
                 Poll::Ready(Some(_)) => {}
             }
         }
@@ -188,6 +186,7 @@ mod tests {
     use super::*;
     use crate::streams::Streams;
     use http_body_util::BodyExt;
+    use std::time::Duration;
 
     #[tokio::test]
     async fn a_place_is_held_until_the_answer_is_gone() {
@@ -237,6 +236,30 @@ mod tests {
             assert!(places.take(1).is_some());
             assert!(!streams.is_waited_for());
         }
+    }
+
+    /// A feed waits for its client while something of it is not taken, be it a heartbeat, and not when it is asked for more.
+    #[tokio::test(start_paused = true)]
+    async fn a_feed_that_is_idle_is_not_waited_for() {
+        let streams = Arc::new(Streams::new());
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+        let beats = futures_util::stream::poll_fn(move |context| receiver.poll_recv(context));
+        let stream = Some(Arc::new(streams.open()));
+        let mut body = Held::until_sent(Body::from_stream(beats), None, stream, true);
+        let (patience, silence) = (Duration::from_secs(60), Duration::from_secs(100_000));
+        for _ in 0..3 {
+            sender.send(Ok::<_, std::io::Error>("\n")).await.unwrap();
+            body.frame().await.unwrap().unwrap();
+            assert!(streams.is_waited_for());
+            // The library asks for more when its client has taken that.
+            assert!(tokio::time::timeout(silence, body.frame()).await.is_err());
+            assert!(!streams.is_waited_for());
+        }
+        sender.send(Ok("\n")).await.unwrap();
+        body.frame().await.unwrap().unwrap();
+        // Others come, and nobody takes the one before.
+        sender.send(Ok("\n")).await.unwrap();
+        streams.untaken_for(patience).await;
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub(crate) fn value(status: StatusCode, value: &serde_json::Value) -> Response {
 pub(crate) struct Chunks(mpsc::Sender<Result<Bytes, std::io::Error>>);
 
 const CHUNKS_MAX: usize = 2;
+/// Of an answer that lasts: its client may take nothing of it for long, and many of them are open at once.
+const CHUNKS_MAX_LASTING: usize = 1;
 
 /// The client is gone; whoever writes for it stops.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +65,11 @@ impl Chunks {
             return if self.0.is_closed() { Err(Gone) } else { Ok(()) };
         }
         self.0.send(Ok(bytes.into())).await.map_err(|_| Gone)
+    }
+
+    /// Waits until a chunk can be sent at once: one that is made before that waits beside those that do.
+    pub(crate) async fn ready(&self) -> Result<(), Gone> {
+        self.0.reserve().await.map(drop).map_err(|_| Gone)
     }
 
     /// Cuts the answer off, so that the client sees that it is not whole.
@@ -80,7 +87,16 @@ impl Chunks {
 
 /// A body and the sender that feeds it.
 pub(crate) fn chunks() -> (Chunks, Body) {
-    let (sender, mut receiver) = mpsc::channel(CHUNKS_MAX);
+    chunks_up_to(CHUNKS_MAX)
+}
+
+/// The same of an answer that lasts.
+pub(crate) fn lasting_chunks() -> (Chunks, Body) {
+    chunks_up_to(CHUNKS_MAX_LASTING)
+}
+
+fn chunks_up_to(most: usize) -> (Chunks, Body) {
+    let (sender, mut receiver) = mpsc::channel(most);
     let body = Body::from_stream(stream::poll_fn(move |context| receiver.poll_recv(context)));
     (Chunks(sender), body)
 }

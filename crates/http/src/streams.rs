@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::time::Instant;
-use trunkline_core::limits::HTTP2_STREAMS_UNPLACED_MAX;
+use trunkline_core::limits::{HTTP2_STREAMS_UNPLACED_MAX, UNTAKEN_FEED_TIMES};
 
 /// The requests of one connection.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ struct State {
     reader: Option<(Waker, Instant)>,
     /// When the last one was over.
     quiet_since: Instant,
-    /// Since when those wait whose answers are not taken.
-    untaken: HashMap<u64, Instant>,
+    /// Since when those wait whose answers are not taken, and for how many times as long as others they may.
+    untaken: HashMap<u64, (Instant, u32)>,
     next: u64,
 }
 
@@ -104,8 +104,8 @@ impl Streams {
     pub(crate) async fn untaken_for(&self, patience: Duration) {
         loop {
             tokio::time::sleep(patience / 4).await;
-            let longest = self.0.lock().untaken.values().min().map(Instant::elapsed);
-            if longest.is_some_and(|longest| longest >= patience) {
+            let is_over = |(since, times): &(Instant, u32)| since.elapsed() >= patience * *times;
+            if self.0.lock().untaken.values().any(is_over) {
                 return;
             }
         }
@@ -165,9 +165,11 @@ impl Stream {
         }
     }
 
-    /// There is more for the client.
-    pub(crate) fn waits(&self) {
-        self.of.0.lock().untaken.insert(self.number, Instant::now());
+    /// There is more for the client, which has taken what came before. Of a feed that lasts, it may take its time.
+    pub(crate) fn waits(&self, lasts: bool) {
+        let times = if lasts { UNTAKEN_FEED_TIMES } else { 1 };
+        let mut state = self.of.0.lock();
+        state.untaken.insert(self.number, (Instant::now(), times));
     }
 
     /// The client has taken all there was.
@@ -200,18 +202,25 @@ mod tests {
         let streams = Arc::new(Streams::new());
         let patience = Duration::from_secs(60);
         let (one, other, gone) = (streams.open(), streams.open(), streams.open());
-        gone.waits();
+        gone.waits(false);
         drop(gone);
-        one.waits();
+        one.waits(false);
         one.taken();
         let idle = tokio::time::timeout(10 * patience, streams.untaken_for(patience));
         assert!(idle.await.is_err());
         for _ in 0..10 {
-            other.waits();
+            other.waits(false);
             let lively = tokio::time::timeout(patience / 2, streams.untaken_for(patience));
             assert!(lively.await.is_err());
         }
-        one.waits();
+        one.waits(false);
+        streams.untaken_for(patience).await;
+        // One that lasts is waited for longer, and not for ever.
+        one.waits(true);
+        let most = patience * UNTAKEN_FEED_TIMES;
+        drop(other);
+        let lasts = tokio::time::timeout(most - patience, streams.untaken_for(patience));
+        assert!(lasts.await.is_err());
         streams.untaken_for(patience).await;
     }
 

@@ -88,7 +88,10 @@ async fn open(
         close(state, &mut out).await?;
         return Ok(tagged(respond::json(StatusCode::OK, out), &etag));
     }
-    let (chunks, body) = respond::chunks();
+    let (chunks, body) = match is_normal {
+        true => respond::chunks(),
+        false => respond::lasting_chunks(),
+    };
     let feed = options.feed;
     tokio::spawn(async move {
         let _ = run(&app, &options, state, out, &chunks).await;
@@ -221,6 +224,9 @@ impl Live {
             chunks.send(std::mem::take(&mut self.out)).await?;
         }
         loop {
+            if self.feed != Feed::Normal {
+                chunks.ready().await?;
+            }
             let progress = self.chunk(app).await?;
             if progress == Progress::Unbuilt {
                 let scan = &self.state.0;

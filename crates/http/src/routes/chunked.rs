@@ -7,9 +7,11 @@ use crate::auth::User;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
+use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 use tower::ServiceExt;
 use trunkline_core::db_name::DbName;
 use trunkline_core::limits::SCAN_CHUNK_BYTES;
@@ -21,6 +23,23 @@ const PART_BYTES: usize = 300_000;
 const MANY: usize = 12;
 /// The longest chunk: one part, as base64, behind what fills a chunk.
 const CHUNK_BYTES_MAX: usize = 3 * SCAN_CHUNK_BYTES + PART_BYTES * 4 / 3;
+
+fn request(method: &str, path: &str, body: &str) -> Request<Body> {
+    let mut request = Request::builder()
+        .method(Method::from_bytes(method.as_bytes()).unwrap())
+        .uri(path)
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::ACCEPT, "application/json")
+        .body(Body::from(body.to_owned()))
+        .unwrap();
+    let root = User {
+        name: Some("root".to_owned()),
+        roles: vec!["_admin".to_owned()],
+        ..User::default()
+    };
+    request.extensions_mut().insert(Arc::new(root));
+    request
+}
 
 struct World {
     router: Router,
@@ -60,19 +79,7 @@ impl World {
 
     /// An answer, and its longest chunk.
     async fn ask(&self, method: &str, path: &str, body: &str) -> (String, usize) {
-        let mut request = Request::builder()
-            .method(Method::from_bytes(method.as_bytes()).unwrap())
-            .uri(path)
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::ACCEPT, "application/json")
-            .body(Body::from(body.to_owned()))
-            .unwrap();
-        let root = User {
-            name: Some("root".to_owned()),
-            roles: vec!["_admin".to_owned()],
-            ..User::default()
-        };
-        request.extensions_mut().insert(Arc::new(root));
+        let request = request(method, path, body);
         let answer = self.router.clone().oneshot(request).await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         let (mut body, mut text, mut longest) = (answer.into_body(), Vec::new(), 0);
@@ -231,4 +238,42 @@ async fn local_documents_come_by_chunks() {
         .ask("GET", "/db/_local_docs?descending=true&skip=5", "")
         .await;
     assert_eq!(ids(page), ["07", "06", "05", "04", "03", "02", "01"]);
+}
+
+/// It is made no more of a feed than is taken: one chunk waits, whichever feed it is.
+#[tokio::test]
+async fn a_feed_that_nobody_reads_has_one_chunk_waiting() {
+    let world = World::new().await;
+    let ask = json!({ "since": "0", "continuous": true, "docs": true }).to_string();
+    for (method, path, body) in [
+        (
+            "GET",
+            "/db/_changes?feed=continuous&include_docs=true&attachments=true",
+            String::new(),
+        ),
+        (
+            "GET",
+            "/db/_changes?feed=longpoll&include_docs=true&attachments=true",
+            String::new(),
+        ),
+        ("POST", "/db/_exchange/changes", ask),
+    ] {
+        let answer = world
+            .router
+            .clone()
+            .oneshot(request(method, path, &body))
+            .await
+            .unwrap();
+        let mut body = answer.into_body();
+        for _ in 0..2 {
+            assert!(body.frame().await.unwrap().is_ok(), "{path}");
+            // Time for more to be made, were it made.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let mut waiting = 0;
+            while body.frame().now_or_never().is_some() {
+                waiting += 1;
+            }
+            assert!(waiting <= 1, "{path}: {waiting}");
+        }
+    }
 }

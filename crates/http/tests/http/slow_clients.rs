@@ -139,6 +139,10 @@ async fn an_answer_that_is_given_no_window_holds_no_place_for_ever() {
         ("/db", "/db"),
         ("/db/_all_docs", "/db"),
         ("/db/_changes?feed=longpoll", "/db/_changes?feed=longpoll"),
+        (
+            "/db/_changes?feed=continuous&heartbeat=20",
+            "/db/_changes?feed=longpoll",
+        ),
     ] {
         let narrow = reqwest::Client::builder()
             .http2_prior_knowledge()

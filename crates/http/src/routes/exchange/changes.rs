@@ -51,7 +51,10 @@ pub(in crate::routes) async fn feed(
     }
     let (since, lasts) = (ask.since.clone(), ask.continuous);
     let rows = LocalPeer::from(&db).changes(ask).await.map_err(error)?;
-    let (chunks, body) = respond::chunks();
+    let (chunks, body) = match lasts {
+        true => respond::lasting_chunks(),
+        false => respond::chunks(),
+    };
     let heartbeat = match version < Version::HTTP_2 {
         true => HEARTBEAT,
         false => Duration::from_millis(EXCHANGE_HEARTBEAT_MS),
@@ -96,7 +99,7 @@ async fn run(
                 return chunks.send(out).await;
             }
             () = chunks.closed() => return Err(Gone),
-            next = rows.next() => next,
+            next = async { chunks.ready().await.ok(); rows.next().await } => next,
             () = tokio::time::sleep(heartbeat) => {
                 exchange::write_progress(&mut out, &last);
                 chunks.send(out).await?;
