@@ -343,12 +343,13 @@ fn design_level(table: Table) -> Table {
 }
 
 fn document_level(table: Table) -> Table {
-    let document = || {
+    // What a client deletes, and its attachments, no replication brings: who may not write, or configure, is not told more.
+    let document = |edits| {
         [
             get(READ_OR_TAKE, document::read),
             put(EDIT, document::write),
             post(WRITE, document::submit_form),
-            delete(EDIT, document::delete),
+            delete(edits, document::delete),
             copy(WRITE, document::copy),
         ]
     };
@@ -361,17 +362,17 @@ fn document_level(table: Table) -> Table {
             copy(CHECKPOINT, document::copy),
         ]
     };
-    let attachment = || {
+    let attachment = |edits| {
         [
             get(READ_OR_TAKE, attachment::read),
             head(READ_OR_TAKE, attachment::head),
-            put(EDIT, attachment::write),
-            delete(EDIT, attachment::delete),
+            put(edits, attachment::write),
+            delete(edits, attachment::delete),
         ]
     };
     table
-        .at("/{db}/{doc}", document())
-        .at("/{db}/_design/{design}", document())
+        .at("/{db}/{doc}", document(WRITE))
+        .at("/{db}/_design/{design}", document(CONFIGURE))
         .at(
             "/{db}/_design/{design}/_info",
             [get(READ_WHOLE, views::index::info)],
@@ -385,7 +386,7 @@ fn document_level(table: Table) -> Table {
             [post(READ, views::queries)],
         )
         .at("/{db}/_local/{local}", local())
-        .at("/{db}/_local/{local}/{*attachment}", attachment())
-        .at("/{db}/{doc}/{*attachment}", attachment())
-        .at("/{db}/_design/{design}/{*attachment}", attachment())
+        .at("/{db}/_local/{local}/{*attachment}", attachment(WRITE))
+        .at("/{db}/{doc}/{*attachment}", attachment(WRITE))
+        .at("/{db}/_design/{design}/{*attachment}", attachment(CONFIGURE))
 }

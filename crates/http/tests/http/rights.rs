@@ -174,6 +174,44 @@ async fn rights_one_by_one() {
 }
 
 #[tokio::test]
+async fn attachments_are_changed_by_who_writes_and_in_what_is_seen() {
+    let of = |may: &str| json!({ "grants": [{ "roles": ["clerk"], "may": [may] }] });
+    for (may, status, error, reason) in [
+        (
+            "replicate-in",
+            403,
+            "forbidden",
+            "This needs the right to write in this database.",
+        ),
+        // As of a revision that is not there: CouchDB's words and status.
+        ("write", 409, "not_found", "missing_rev"),
+    ] {
+        let mut server = with_security(of(may)).await;
+        server.user = Some(ADMIN);
+        let rev = server.get("/db/mine").await.rev_of_doc();
+        server = anna(server);
+        for path in [
+            format!("mine/a?rev={rev}"),
+            "mine/a?rev=1-0".into(),
+            "none/a?rev=1-0".into(),
+        ] {
+            for method in ["PUT", "DELETE"] {
+                let body = (method == "PUT").then(|| json!({}));
+                let answer = server.call(method, &format!("/db/{path}"), body).await;
+                answer.fails(status, error, reason);
+            }
+        }
+    }
+    // Who configures sees the design documents that he changes.
+    let mut server = with_security(of("configure")).await;
+    server.user = Some(ADMIN);
+    let made = server.put("/db/_design/x", Some(json!({}))).await.json();
+    let path = format!("/db/_design/x/a?rev={}", made["rev"].as_str().unwrap());
+    server = anna(server);
+    server.put(&path, Some(json!({}))).await.is(201, json!({}));
+}
+
+#[tokio::test]
 async fn who_is_bound_writes_what_is_his() {
     let selector = json!({ "of": "mine" });
     let bound = json!({ "grants": [{ "names": ["anna"], "may": ["read", "write"], "selector": selector }] });
