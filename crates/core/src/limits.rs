@@ -29,6 +29,9 @@ pub const REQUEST_ROOM_FIRST_BYTES: usize = 64 << 10;
 /// How many times [`REQUEST_SILENCE_MS`] such a body may take to its end: half an hour, in which a modem brings the two
 /// megabytes of a replication's batch.
 pub const REQUEST_BUFFER_SILENCES: u32 = 30;
+/// Window of a request body that is compressed with zstd, as the power of two of its bytes: what RFC 9659 asks every client
+/// to keep to. The widest that zstd knows takes 16 times as much.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// Bytes of a log-in: a name and a password.
 pub const LOG_IN_BYTES_MAX: usize = 16 << 10;
 /// Requests that ask how the server is, under way at once: they have places of their own.
@@ -145,6 +148,9 @@ pub const HTTP2_READ_BYTES_MAX: usize = 4 << 10;
 /// Bytes of a document's JSON part in a multipart body, special members included: room for a full document, 1000
 /// ancestors and thousands of attachments' entries.
 pub const MULTIPART_DOC_BYTES_MAX: usize = 16 << 20;
+/// Bytes behind the last delimiter of a multipart body, which nobody looks at: clients send a line break, and what was
+/// decoded with the delimiter is not counted.
+pub const MULTIPART_EPILOGUE_BYTES_MAX: usize = 64 << 10;
 /// Bytes of the headers of one part in a multipart body: an attachment's name may be as long as a document's id.
 pub const PART_HEADER_BYTES_MAX: usize = 32 << 10;
 /// Documents, revisions or keys that one request may list. An entry of three bytes takes a few hundred to hold, so that

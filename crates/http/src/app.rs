@@ -127,6 +127,14 @@ impl App {
         done.unwrap_or_else(|| Err(Error::Internal("a call panicked".to_owned())))
     }
 
+    /// Room for the window of a body that is passed on as it is decoded. One that is held takes as much room itself.
+    pub(crate) async fn window(&self, bytes: usize) -> Result<Room> {
+        match bytes.min(self.config().request_buffer_bytes_max) {
+            0 => Ok(Room::default()),
+            bytes => self.rooms.take(bytes).await,
+        }
+    }
+
     /// The settings as they are now.
     pub(crate) fn config(&self) -> Arc<Config> {
         self.config.now()

@@ -3,7 +3,7 @@
 use crate::access::RightsEnded;
 use crate::app::App;
 use crate::arriving::TooSlow;
-use crate::encoding;
+use crate::encoding::{self, BadZstd};
 use crate::error::{Error, Result};
 use crate::request::require_json;
 use crate::room::Room;
@@ -108,6 +108,8 @@ async fn collect(request: Request, app: &App, bytes_max: usize) -> Result<(Bytes
 
 /// The next bytes of a body; `None` at its end.
 pub(crate) async fn next(body: &mut Body) -> Result<Option<Bytes>> {
+    // A decoder has megabytes for a few bytes that came, and never waits meanwhile.
+    tokio::task::coop::consume_budget().await;
     while let Some(frame) = body.frame().await {
         match frame {
             Ok(frame) => {
@@ -121,6 +123,10 @@ pub(crate) async fn next(body: &mut Body) -> Result<Option<Bytes>> {
                     error.clone()
                 } else if cause::<TooSlow>(&error).is_some() {
                     Error::TooSlow
+                } else if cause::<BadZstd>(&error).is_some() {
+                    Error::bad(
+                        "Request body is not zstd, or was compressed with a window of more than 8 MiB.",
+                    )
                 } else if is_badly_coded(&error) {
                     Error::bad("Request body is not properly gzipped.")
                 } else {
@@ -206,5 +212,27 @@ mod tests {
             }
             assert!(begun.elapsed() <= Duration::from_secs(30 * 60));
         }
+    }
+
+    /// Others have their turns while a body is read that is all there.
+    #[tokio::test]
+    async fn a_body_that_never_waits_lets_others_go_on() {
+        let pieces = 10_000;
+        let piece = |_| Ok::<_, io::Error>(Bytes::from_static(b"x"));
+        let mut body = Body::from_stream(stream::iter((0..pieces).map(piece)));
+        let reading = tokio::spawn(async move {
+            let mut read = 0;
+            while let Some(bytes) = next(&mut body).await.unwrap() {
+                read += bytes.len();
+            }
+            read
+        });
+        let mut turns = 0;
+        while !reading.is_finished() {
+            tokio::task::yield_now().await;
+            turns += 1;
+        }
+        assert_eq!(reading.await.unwrap(), pieces);
+        assert!(turns >= 10, "{turns}");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Upload;
 use crate::app::App;
+use crate::encoding::window_bytes;
 use crate::error::{Error, Result};
 use crate::request::header_text;
 use crate::room::Room;
@@ -10,7 +11,9 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header;
 use trunkline_core::attachment::{AttachmentEdit, AttachmentSource};
-use trunkline_core::limits::{MULTIPART_DOC_BYTES_MAX, PART_HEADER_BYTES_MAX, REQUEST_ROOM_FIRST_BYTES};
+use trunkline_core::limits::{
+    MULTIPART_DOC_BYTES_MAX, MULTIPART_EPILOGUE_BYTES_MAX, PART_HEADER_BYTES_MAX, REQUEST_ROOM_FIRST_BYTES,
+};
 use trunkline_store::{Database, StagedContents};
 use trunkline_wire::attachments::{IncomingAttachment, IncomingData};
 use trunkline_wire::document::{self, IncomingDoc};
@@ -29,6 +32,7 @@ pub(crate) async fn receive(
     let content_type = header_text(request.headers(), header::CONTENT_TYPE).unwrap_or_default();
     let reader = DocumentReader::new(content_type)?;
     let announced = body::announced(&request).unwrap_or(0);
+    let _window = app.window(window_bytes(request.headers())).await?;
     let body = encoding::decode(request).await?.into_body();
     let mut parts = Parts {
         reader,
@@ -162,9 +166,12 @@ impl Parts {
                 _ => {}
             }
         }
+        let mut epilogue_bytes = 0;
         while let Some(bytes) = body::next(&mut self.body).await? {
-            let left = self.bytes_left.checked_sub(bytes.len() as u64);
-            self.bytes_left = left.ok_or(Error::TooLarge)?;
+            epilogue_bytes += bytes.len();
+            if epilogue_bytes > MULTIPART_EPILOGUE_BYTES_MAX {
+                return Err(Error::TooLarge);
+            }
         }
         Ok(())
     }

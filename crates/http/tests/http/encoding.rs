@@ -109,3 +109,43 @@ async fn compression_can_be_off() {
     let answer = server.get_with("/db/long", "accept-encoding", "gzip, zstd").await;
     assert!(answer.headers.get("content-encoding").is_none());
 }
+
+/// A frame of so many bytes that says how wide its window is, and is filled with one byte.
+fn zstd_frame(window_log: u32, bytes: usize) -> Vec<u8> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(window_log).unwrap();
+    encoder.write_all(&vec![b' '; bytes]).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn windows_of_zstd_are_bounded() {
+    let server = Server::with_db().await;
+    let send = async |method, path, kind, body: Vec<u8>| {
+        let request = server.request(method, path).header("content-type", kind);
+        let request = request.header("content-encoding", "zstd");
+        server.send(request.body(body)).await
+    };
+    let related = "multipart/related; boundary=\"B\"";
+    for (method, path, kind) in [
+        ("POST", "/db/_bulk_docs", "application/json"),
+        ("PUT", "/db/doc", related),
+    ] {
+        for window_log in [23, 24, 27] {
+            let answer = send(method, path, kind, zstd_frame(window_log, 1000)).await;
+            assert_eq!(answer.status, 400, "{path}");
+            assert_eq!(
+                answer.text().contains("not zstd"),
+                window_log > 23,
+                "{window_log} {}",
+                answer.text()
+            );
+        }
+        let answer = send(method, path, kind, b"(\xb5/\xfd nothing of zstd".to_vec()).await;
+        assert!(
+            answer.status == 400 && answer.text().contains("not zstd"),
+            "{}",
+            answer.text()
+        );
+    }
+}

@@ -196,3 +196,18 @@ async fn bulk_get_as_multipart() {
         assert!(text.contains(needle), "{needle} in {text}");
     }
 }
+
+#[tokio::test]
+async fn what_stands_behind_the_last_part_is_bounded() {
+    let server = Server::with_db().await;
+    let put = async |path: &str, behind: usize| {
+        let mut body = related(&two(), &[b"hello", b"x--B\r\ny"]);
+        body.extend(vec![b' '; behind]);
+        let request = server.request("PUT", path);
+        let request = request.header("content-type", "multipart/related; boundary=\"B\"");
+        server.send(request.body(body)).await.status
+    };
+    assert_eq!(put("/db/short", 1000).await, 201);
+    assert_eq!(put("/db/long", 8 << 20).await, 413);
+    assert_eq!(server.get("/db/long").await.status, 404);
+}

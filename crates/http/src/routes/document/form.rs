@@ -4,6 +4,7 @@
 use super::{submit, written};
 use crate::app::App;
 use crate::edit;
+use crate::encoding::window_bytes;
 use crate::error::{Error, Result, rev};
 use crate::request::{DocPath, Target, doc_id, header_text};
 use crate::room::Room;
@@ -38,6 +39,7 @@ pub(in crate::routes) async fn submit_form(
         return Err(Error::BadContentType("Content-Type must be multipart/form-data"));
     }
     let reader = PartReader::new(&boundary(kind)?);
+    let _window = app.window(window_bytes(request.headers())).await?;
     let body = encoding::decode(request).await?.into_body();
     let bytes_left = app.config().request_bytes_max;
     let form = Form {
