@@ -54,6 +54,13 @@ pub const PATTERN_CACHE_BYTES_MIN: usize = 32 << 10;
 /// Bytes of all patterns of a selector, compiled and with what matching keeps: a hundred of some characters, or some
 /// dozens with classes of all scripts.
 pub const SELECTOR_PATTERNS_BYTES_MAX: usize = 8 << 20;
+/// Bytes of what the selectors and lists of ids of all questions under way take, and of live feeds: thirty selectors with as
+/// many patterns as there may be, or some thousand feeds of a hundred ids.
+pub const FILTERS_BYTES_MAX: usize = 256 << 20;
+/// Bytes of a posted filter that a live feed keeps without being counted: [`LIVE_FEEDS_MAX`] of them take 160 MB at most.
+pub const FEED_FILTER_FREE_BYTES: usize = 1 << 10;
+/// How many times its text a filter takes in memory, about.
+pub const FILTER_BYTES_PER_BYTE: usize = 4;
 /// Bytes that may be read to match one document with a selector, or what takes as long: the longest document 64 times, a
 /// second of a core. It is read once for all fields of a selector, and again for each test of a long value in it.
 pub const SELECTOR_WORK_MAX: u64 = 64 * DOCUMENT_BYTES_MAX as u64;

@@ -6,6 +6,7 @@ use crate::auth::{Auth, users_db};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::feeds::Feeds;
+use crate::filters::Filters;
 use crate::reads::Reads;
 use crate::room::{Room, Rooms};
 use crate::routes::Uploads;
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) searches: Turns,
     /// For request bodies held in memory.
     pub(crate) rooms: Rooms,
+    /// For what filters of clients take, compiled, and as long as feeds live.
+    pub(crate) filters: Filters,
     /// Contents that peers bring.
     pub(crate) uploads: Uploads,
     /// Indexes, and who brings them up to date.
@@ -81,6 +84,7 @@ impl App {
         replications.set_askers(Arc::new(access::of_replication));
         LocalPeer::set_filter_maker(crate::local_filters::local_filter);
         App(Arc::new(Shared {
+            filters: Filters::new(now.request_buffers_wait_ms),
             rooms: Rooms::new(buffers, now.request_buffers_wait_ms),
             store: replications.store().clone(),
             views: Views::new(replications.store()),

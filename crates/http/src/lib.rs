@@ -26,6 +26,7 @@ mod encoding;
 mod error;
 mod feed;
 mod feeds;
+mod filters;
 mod front;
 mod function_request;
 mod impatient;

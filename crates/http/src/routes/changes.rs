@@ -9,6 +9,7 @@ use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::feed::{Feed, Pulse};
 use crate::feeds;
+use crate::filters::settle;
 use crate::function_request::FunctionRequest;
 use crate::request::{Db, Query, header_value, matches_etag};
 use crate::respond::{self, Chunks, Gone};
@@ -29,7 +30,15 @@ pub(super) async fn feed(
     query: Query,
     request: FunctionRequest,
 ) -> Result<Response> {
-    let options = Options::parse(&query, &request.headers, b"")?;
+    let listed = query.text("doc_ids").unwrap_or_default().len();
+    let lasts = lasts(&query);
+    let mut room = app
+        .filters
+        .take(query.text("doc_ids").unwrap_or_default().as_bytes(), lasts)
+        .await?;
+    let mut options = Options::parse(&query, &request.headers, b"")?;
+    settle(&mut room, 0, listed, lasts);
+    options.room = room;
     open(app, db, options, request, None).await
 }
 
@@ -40,13 +49,22 @@ pub(super) async fn feed_posted(
     request: FunctionRequest,
     body: JsonBody,
 ) -> Result<Response> {
+    let (length, lasts) = (body.0.len(), lasts(&query));
+    let mut room = app.filters.take(&body.0, lasts).await?;
     // A selector's patterns are compiled.
     let parsed = app.search(&db, move || {
         let options = Options::parse(&query, &request.headers, &body.0)?;
         Ok((options, request, body))
     });
-    let (options, request, body) = parsed.await?;
+    let (mut options, request, body) = parsed.await?;
+    settle(&mut room, options.filter.pattern_bytes(), length, lasts);
+    options.room = room;
     open(app, db, options, request, Some(body)).await
+}
+
+/// Whether the feed goes on when all is told.
+fn lasts(query: &Query) -> bool {
+    query.text("feed").is_some_and(|feed| feed != "normal")
 }
 
 async fn open(

@@ -10,6 +10,7 @@ pub(super) use query::within;
 use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
+use crate::filters::settle;
 use crate::request::{Moment, Query as Asked, format};
 use crate::respond::{self, Chunks, Gone};
 use answer::Answer;
@@ -30,6 +31,7 @@ pub(super) async fn find(
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
     let format = asked.text("format").map_or(Ok(Format::Json), format)?;
+    let mut room = app.filters.take(&body, false).await?;
     let parsed = app.search(&db, move || {
         let request = match format {
             Format::Json => wire::parse(&body)?,
@@ -37,7 +39,9 @@ pub(super) async fn find(
         };
         within(&asked, request)
     });
-    let query = plan(&app, &db, parsed.await?).await?;
+    let mut query = plan(&app, &db, parsed.await?).await?;
+    settle(&mut room, query.selector.pattern_bytes(), 0, false);
+    query.room = room;
     let (opening, asking) = (app.clone(), db.clone());
     let opened = app.search(&db, move || {
         let search = query.search(&opening, &asking)?;
@@ -130,10 +134,12 @@ pub(super) async fn count(
     asked: Asked,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
+    let mut room = app.filters.take(&body, false).await?;
     let parsed = app.search(&db, move || {
         within(&asked, Query::count(wire::parse_count(&body)?))
     });
     let query = plan(&app, &db, parsed.await?).await?;
+    settle(&mut room, query.selector.pattern_bytes(), 0, false);
     let (opening, asking) = (app.clone(), db.clone());
     let mut search = app.search(&db, move || query.search(&opening, &asking)).await?;
     while !search.is_done() {

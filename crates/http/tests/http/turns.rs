@@ -6,6 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use trunkline_core::db_name::DbName;
+use trunkline_http::Config;
 use trunkline_replicate::Turns;
 use trunkline_store::Asker;
 use trunkline_wire::functions::User;
@@ -135,4 +136,48 @@ async fn a_document_that_takes_too_long_is_told() {
         .post("/db/_exchange/changes", json!({ "selector": costly }))
         .await;
     assert!(frames.text().contains("takes too long"));
+}
+
+/// Four of the longest filters have all the room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_live_feed_holds_room_for_its_filter() {
+    let config = Config {
+        request_buffers_wait_ms: 200,
+        ..Config::default()
+    };
+    let server = Server::with(config).await;
+    server.put("/db", None).await.is(201, json!({}));
+    // Ids of no documents, in twenty megabytes of text: a quarter of all the room, whatever a filter takes.
+    let ids: Vec<String> = (0..20_000).map(|n| format!("{n:01000}")).collect();
+    let body = json!({ "doc_ids": ids }).to_string();
+    let ask = |feed: &str| {
+        let path = format!("/db/_changes?filter=_doc_ids&feed={feed}");
+        let request = server.request("POST", &path);
+        request
+            .header("content-type", "application/json")
+            .body(body.clone())
+            .send()
+    };
+    let mut feeds = Vec::new();
+    for _ in 0..4 {
+        let feed = ask("continuous").await.unwrap();
+        assert_eq!(feed.status(), 200);
+        feeds.push(feed);
+    }
+    let refused = ask("continuous").await.unwrap();
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    // What ends by itself, and what is short, needs none.
+    assert_eq!(ask("normal").await.unwrap().status(), 200);
+    let short = json!({ "doc_ids": ["a"] });
+    let asked = server.post("/db/_changes?filter=_doc_ids&feed=longpoll&timeout=10", short);
+    assert_eq!(asked.await.status, 200);
+    // A feed that ends gives it back.
+    feeds.pop();
+    for _ in 0..500 {
+        if ask("continuous").await.unwrap().status() == 200 {
+            return;
+        }
+    }
+    panic!("the room does not come back");
 }

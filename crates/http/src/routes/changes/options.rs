@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::feed::{Clock, Feed};
 use crate::request::{Query, header_text};
+use crate::room::Room;
 use axum::http::{HeaderMap, HeaderName};
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
@@ -32,6 +33,8 @@ pub(super) struct Options {
     pub(super) filter: Filter,
     /// `feed_name`: only what is in this feed.
     pub(super) feed_name: Option<String>,
+    /// What the filter takes.
+    pub(super) room: Room,
 }
 
 /// Which documents' changes are wanted.
@@ -52,6 +55,14 @@ pub(super) enum Filter {
 }
 
 impl Filter {
+    /// Bytes that its patterns take.
+    pub(super) fn pattern_bytes(&self) -> usize {
+        match self {
+            Filter::Selector(selector) => selector.pattern_bytes(),
+            _ => 0,
+        }
+    }
+
     /// Whether a row may pass by its id alone.
     pub(super) fn takes_id(&self, id: &str) -> bool {
         match self {
@@ -120,6 +131,7 @@ impl Options {
             },
             feed_name: feed_name(query)?,
             filter: filter(query, posted)?,
+            room: Room::default(),
         })
     }
 }

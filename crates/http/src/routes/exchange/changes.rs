@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::body::JsonBody;
 use crate::error::{Error, Result};
 use crate::feeds;
+use crate::filters::settle;
 use crate::request::Db;
 use crate::respond::{self, Chunks, Gone};
 use axum::extract::State;
@@ -31,7 +32,13 @@ pub(in crate::routes) async fn feed(
     Db(db): Db,
     JsonBody(body, _room): JsonBody,
 ) -> Result<Response> {
-    let ask = app.search(&db, move || Ok(exchange::parse_ask(&body)?)).await?;
+    let length = body.len();
+    let mut room = app.filters.take(&body, true).await?;
+    let parsed = app.search(&db, move || Ok(exchange::parse_ask(&body)?));
+    let ask = parsed.await?;
+    let patterns = ask.selector.as_ref();
+    let pattern_bytes = patterns.map_or(0, |(_, selector)| selector.pattern_bytes());
+    settle(&mut room, pattern_bytes, length, ask.continuous);
     let ask = ChangesAsk {
         since: ask.since,
         continuous: ask.continuous,
@@ -60,6 +67,8 @@ pub(in crate::routes) async fn feed(
         false => Duration::from_millis(EXCHANGE_HEARTBEAT_MS),
     };
     tokio::spawn(async move {
+        // Until its end.
+        let _room = room;
         let _ = run(&app.stopping, rows, since, heartbeat, &chunks).await;
     });
     let mut response = respond::streamed(body);

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::request;
+use crate::room::Room;
 use crate::views;
 use axum::http::StatusCode;
 use std::io::Write;
@@ -23,6 +24,8 @@ pub(in crate::routes) struct Query {
     /// The database has partitions.
     pub(super) partitioned: bool,
     started: Instant,
+    /// What its patterns take.
+    pub(super) room: Room,
 }
 
 impl From<Refusal> for Error {
@@ -73,6 +76,7 @@ impl Query {
             plan,
             partitioned: catalog.partitioned,
             started,
+            room: Room::default(),
         })
     }
 
