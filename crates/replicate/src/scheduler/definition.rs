@@ -178,7 +178,7 @@ impl Endpoint {
         self
     }
 
-    /// Sends what the named secret holds, read whenever a run starts: see [`Secrets`].
+    /// Sends what the named secret holds, read whenever a run starts: see [`crate::Secrets`].
     pub fn secret(mut self, name: impl Into<String>) -> Endpoint {
         self.0.secret = Some(name.into());
         self
