@@ -277,3 +277,19 @@ async fn a_feed_that_nobody_reads_has_one_chunk_waiting() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_found_comes_by_chunks() {
+    let world = World::new().await;
+    let pad = "p".repeat(PART_BYTES);
+    let docs: Vec<_> = (1..=MANY).map(|n| json!({ "m": n, "pad": pad })).collect();
+    let docs = json!({ "docs": docs }).to_string();
+    world.ask("POST", "/db/_bulk_docs", &docs).await;
+    let question = json!({ "selector": { "m": { "$gt": 0 } }, "limit": 100 });
+    for _ in 0..2 {
+        let found = world.count("POST", "/db/_find", &question, &["\"pad\""]).await;
+        assert_eq!(found, [MANY]);
+        let index = json!({ "index": { "fields": ["m"] } }).to_string();
+        world.ask("POST", "/db/_index", &index).await;
+    }
+}

@@ -5,8 +5,9 @@ use super::search::{Each, Page};
 use super::sweep::Sweep;
 use crate::Error;
 use std::ops::ControlFlow;
-use trunkline_core::limits::{SWEEP_RESULTS_MAX, SWEEP_WORTH_DOCUMENTS};
-use trunkline_store::{Database, DocsScan, Want, WantRevs};
+use trunkline_core::limits::{SCAN_CHUNK_BYTES, SWEEP_RESULTS_MAX, SWEEP_WORTH_DOCUMENTS};
+use trunkline_core::revtree::RevTree;
+use trunkline_store::{Database, DocsScan, Found, Leaf, Want, WantRevs};
 use trunkline_wire::document::Pieces;
 
 /// Documents still to be looked at.
@@ -151,7 +152,7 @@ impl Documents {
             revs: WantRevs::Winner,
         };
         let wants: Vec<Want> = next.iter().rev().map(want).collect();
-        for (want, found) in wants.iter().zip(self.db.bulk_get(&wants)?) {
+        for (want, found) in wants.iter().zip(within(&self.db, &wants)?) {
             if page.pauses() {
                 break;
             }
@@ -167,6 +168,12 @@ impl Documents {
         };
         Ok(())
     }
+}
+
+/// The first documents of those that are wanted, as many as are in memory at once.
+pub(super) fn within(db: &Database, wants: &[Want]) -> Result<Vec<Option<Found>>, Error> {
+    let mut weigh = |_, _: &RevTree, leaf: Option<&Leaf>| leaf.map_or(0, |leaf| leaf.body.as_str().len());
+    Ok(db.bulk_get_within(wants, SCAN_CHUNK_BYTES, &mut weigh)?)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Going through the rows of an index.
 
 use super::bookmark::Bookmark;
+use super::documents::within;
 use super::plan::{Plan, Source};
 use super::search::{Each, Hit, Page};
 use super::shape::Shape;
@@ -158,7 +159,8 @@ impl IndexRows {
                 revs: WantRevs::Winner,
             };
             let wants: Vec<Want> = some.iter().map(want).collect();
-            let documents = self.db.bulk_get(&wants)?;
+            let documents = within(&self.db, &wants)?;
+            let read = documents.len();
             for (row, document) in some.iter().zip(documents) {
                 if page.pauses() {
                     return Ok(shown);
@@ -166,6 +168,9 @@ impl IndexRows {
                 shown += 1;
                 // Of a document that was deleted since, the index has a row until it is brought up to date.
                 page.offer_found(&row.id, document, || self.bookmark(row.place.clone()), each);
+            }
+            if read < some.len() && !page.is_full() {
+                return Ok(shown);
             }
         }
         Ok(found.len())
@@ -229,7 +234,7 @@ impl IndexRows {
             }
             None => each(Hit::Fields(&doc)),
         }
-        page.took(self.bookmark(row.place.clone()));
+        page.took(doc.len(), self.bookmark(row.place.clone()));
     }
 
     fn bookmark(&self, place: Vec<u8>) -> Bookmark {

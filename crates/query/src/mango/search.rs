@@ -8,6 +8,7 @@ use super::shape::Shape;
 use crate::Error;
 use crate::view_index::ViewIndex;
 use std::sync::Arc;
+use trunkline_core::limits::SCAN_CHUNK_BYTES;
 use trunkline_core::rev::Rev;
 use trunkline_core::selector::{InvalidSelector, Selector, TooMuchWork, Work};
 use trunkline_store::{Database, Found, Leaf};
@@ -54,6 +55,8 @@ pub(super) struct Page {
     pub(super) stats: Stats,
     /// What the chunk took so far.
     pub(super) work: Work,
+    /// Bytes of the documents that this chunk shows.
+    shown_bytes: usize,
     /// The document that it fails at.
     failed: Option<TooMuchWork>,
 }
@@ -155,6 +158,7 @@ impl Search {
 
     fn hits(&mut self, each: &mut Each<'_>) -> Result<(), Error> {
         self.page.work = Work::default();
+        self.page.shown_bytes = 0;
         match &mut self.source {
             Going::Documents(documents) => documents.chunk(&mut self.page, each)?,
             Going::Rows(rows) => rows.chunk(&mut self.page, each)?,
@@ -188,6 +192,7 @@ impl Page {
             last: None,
             stats: Stats::default(),
             work: Work::default(),
+            shown_bytes: 0,
             failed: None,
         }
     }
@@ -203,7 +208,7 @@ impl Page {
 
     /// Whether the chunk is to end here, be there more or not.
     pub(super) fn pauses(&self) -> bool {
-        self.work.is_enough() || self.failed.is_some()
+        self.work.is_enough() || self.shown_bytes >= SCAN_CHUNK_BYTES || self.failed.is_some()
     }
 
     /// Whether a document matches; at the first that takes too much work it fails.
@@ -223,9 +228,10 @@ impl Page {
         !self.is_full()
     }
 
-    /// Counts a match that was shown.
-    pub(super) fn took(&mut self, place: Bookmark) {
+    /// Counts a match of so many bytes that was shown.
+    pub(super) fn took(&mut self, bytes: usize, place: Bookmark) {
         self.stats.results += 1;
+        self.shown_bytes = self.shown_bytes.saturating_add(bytes);
         self.last = Some(place);
     }
 
@@ -266,7 +272,7 @@ impl Page {
             let text = std::str::from_utf8(&whole).unwrap_or_default();
             shape.write(out, &|path| path.find(text));
         }));
-        self.took(place());
+        self.took(doc.body.len(), place());
     }
 
     /// [`Page::offer`] of the winner that was found for an id, unless it is deleted.
