@@ -63,7 +63,15 @@ impl RevTree {
 
     /// The first of [`RevTree::leaves`]; `None` for an empty tree.
     pub fn winner(&self) -> Option<(&Rev, LeafState)> {
-        self.unordered_leaves().max_by_key(|&leaf| rank(leaf))
+        let mut deleted = None;
+        // They are in order but for what is deleted: nearly always the first is it.
+        for leaf in self.unordered_leaves().rev() {
+            if !leaf.1.deleted {
+                return Some(leaf);
+            }
+            deleted.get_or_insert(leaf);
+        }
+        deleted
     }
 
     /// Changes where a leaf's body is. No effect on anything but a leaf.
@@ -193,7 +201,7 @@ impl RevTree {
         self.nodes.is_empty()
     }
 
-    fn unordered_leaves(&self) -> impl Iterator<Item = (&Rev, LeafState)> {
+    fn unordered_leaves(&self) -> impl DoubleEndedIterator<Item = (&Rev, LeafState)> {
         self.nodes
             .iter()
             .filter_map(|(rev, node)| Some((rev, node.leaf?)))

@@ -201,12 +201,16 @@ impl<'a> Commit<'a, '_> {
         if matches!(entry.now.tree, Tree::Absent) {
             return Ok(None);
         }
-        let leaves = match entry.encoded()?.map(|tree| (tree.is_linear(), tree.winner())) {
-            Some((true, winner)) => vec![winner],
-            _ => super::entry::owned_leaves(entry.decoded()?),
-        };
+        let only = entry.encoded()?.filter(|tree| tree.is_linear());
+        let only = only.map(|tree| tree.winner());
         let mut ancestors = path.revs().skip(1);
-        let found = ancestors.find_map(|rev| leaves.iter().find(|(leaf, _)| *leaf == rev).cloned());
+        let found = match only {
+            Some(leaf) => ancestors.any(|rev| rev == leaf.0).then_some(leaf),
+            None => {
+                let tree = entry.decoded()?;
+                ancestors.find_map(|rev| tree.leaf(&rev).map(|state| (rev, state)))
+            }
+        };
         found.map(|(rev, state)| self.leaf(index, rev, state)).transpose()
     }
 
