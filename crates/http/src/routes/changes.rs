@@ -30,14 +30,10 @@ pub(super) async fn feed(
     query: Query,
     request: FunctionRequest,
 ) -> Result<Response> {
-    let listed = query.text("doc_ids").unwrap_or_default().len();
-    let lasts = lasts(&query);
-    let mut room = app
-        .filters
-        .take(query.text("doc_ids").unwrap_or_default().as_bytes(), lasts)
-        .await?;
+    let (listed, lasts) = (query.text("doc_ids").unwrap_or_default(), lasts(&query));
+    let mut room = app.filters.take(listed.as_bytes(), lasts).await?;
     let mut options = Options::parse(&query, &request.headers, b"")?;
-    settle(&mut room, 0, listed, lasts);
+    settle(&mut room, 0, listed.len(), lasts);
     options.room = room;
     open(app, db, options, request, None).await
 }
