@@ -431,6 +431,21 @@ pub const REQUEST_STREAM_BYTES_LEAST: usize = 8 << 10;
 /// half an hour, while a replica that has to do with what it has read, an attachment over a modem perhaps, reads no more.
 pub const UNTAKEN_FEED_TIMES: u32 = 8;
 
+/// Bytes of answers that were made and that their clients have not taken, all together: a thousand feeds and listings on slow
+/// links, a chunk each; of one who asks, half.
+pub const ANSWERS_BYTES_MAX: usize = 512 << 20;
+
+/// Milliseconds that an answer waits for room among [`ANSWERS_BYTES_MAX`] before its client is told to come back: until those
+/// who take nothing have been ended, and some of their likes. One that has begun waits for as long as its client does.
+pub const ANSWERS_WAIT_MS: u64 = 30_000;
+
+/// Bytes of an answer in one piece that are not counted among them: [`REQUESTS_MAX`] of such take 128 MB.
+pub const ANSWER_UNCOUNTED_BYTES_MAX: usize = 64 << 10;
+
+/// Milliseconds after which an answer of HTTP/2 that its client does not take is ended while others wait for room, and a
+/// connection to which nothing can be written: links pause for less.
+pub const UNTAKEN_PRESSED_MS: u64 = 10_000;
+
 /// Bytes of an answer that are handed to a connection at once: what a client that does not read keeps there. A frame of
 /// HTTP/2 has no more.
 pub const ANSWER_PIECE_BYTES_MAX: usize = 16 << 10;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use trunkline_core::limits::ANSWER_PIECE_BYTES_MAX;
+use trunkline_replicate::{Counted, Share as AnswersShare};
 
 /// What is under way.
 #[derive(Debug, Default)]
@@ -69,6 +70,23 @@ impl Drop for Place {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lasting;
 
+/// Marks an answer that may be long: whose share it has of the room for those that are not taken.
+#[derive(Debug)]
+pub(crate) struct Untaken {
+    pub(crate) share: AnswersShare,
+    _counted: Option<Counted>,
+}
+
+impl Untaken {
+    /// One that is made in one piece is counted until it is gone; chunks are by themselves.
+    pub(crate) fn new(share: AnswersShare, counted: Option<Counted>) -> Untaken {
+        Untaken {
+            share,
+            _counted: counted,
+        }
+    }
+}
+
 /// An answer's body, with the place of its request until the client has it.
 pub(crate) struct Held {
     body: Body,
@@ -82,6 +100,7 @@ pub(crate) struct Held {
 struct Answer {
     /// `None` of a refusal.
     _place: Option<Place>,
+    untaken: Option<Arc<Untaken>>,
     /// Where the client says how much of it may come.
     stream: Option<Arc<Stream>>,
 }
@@ -104,6 +123,7 @@ impl Held {
     pub(crate) fn until_sent(
         body: Body,
         place: Option<Place>,
+        untaken: Option<Arc<Untaken>>,
         stream: Option<Arc<Stream>>,
         is_lasting: bool,
     ) -> Body {
@@ -112,6 +132,7 @@ impl Held {
         }
         let answer = Answer {
             _place: place,
+            untaken,
             stream,
         };
         Body::new(Held {
@@ -129,7 +150,8 @@ impl Held {
         let Some(stream) = &self.answer.stream else {
             return Frame::data(bytes);
         };
-        stream.waits(self.is_lasting && !self.is_end_stream());
+        let lasts = self.is_lasting && !self.is_end_stream();
+        stream.waits(lasts, self.answer.untaken.as_ref());
         let of = Arc::clone(&self.answer);
         Frame::data(Bytes::from_owner(Piece { bytes, _of: of }))
     }
@@ -152,7 +174,7 @@ impl HttpBody for Held {
             match &polled {
                 // Asked for more, so that all before has its window: what waits is not the client.
                 Poll::Pending => stream.taken(),
-                Poll::Ready(None) => stream.waits(false),
+                Poll::Ready(None) => stream.waits(false, self.answer.untaken.as_ref()),
                 Poll::Ready(Some(_)) => {}
             }
         }
@@ -194,7 +216,7 @@ mod tests {
         let place = places.take(1).unwrap();
         assert!(places.take(1).is_none());
         let long: Vec<u8> = (0..ANSWER_PIECE_BYTES_MAX * 2 + 7).map(|n| n as u8).collect();
-        let mut body = Held::until_sent(Body::from(long.clone()), Some(place), None, false);
+        let mut body = Held::until_sent(Body::from(long.clone()), Some(place), None, None, false);
         let mut sent = Vec::new();
         while !body.is_end_stream() {
             assert!(places.take(1).is_none());
@@ -205,7 +227,7 @@ mod tests {
         }
         assert!(sent == long);
         drop(body);
-        let empty = Held::until_sent(Body::empty(), places.take(1), None, false);
+        let empty = Held::until_sent(Body::empty(), places.take(1), None, None, false);
         assert!(places.take(1).is_some());
         drop(empty);
     }
@@ -222,7 +244,7 @@ mod tests {
                 true => Body::from_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(bytes)])),
                 false => Body::from(bytes),
             };
-            let mut body = Held::until_sent(body, places.take(1), Some(stream), false);
+            let mut body = Held::until_sent(body, places.take(1), None, Some(stream), false);
             let mut pieces = Vec::new();
             while let Some(piece) = body.frame().await {
                 pieces.push(piece.unwrap().into_data().unwrap());
@@ -245,7 +267,7 @@ mod tests {
         let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
         let beats = futures_util::stream::poll_fn(move |context| receiver.poll_recv(context));
         let stream = Some(Arc::new(streams.open()));
-        let mut body = Held::until_sent(Body::from_stream(beats), None, stream, true);
+        let mut body = Held::until_sent(Body::from_stream(beats), None, None, stream, true);
         let (patience, silence) = (Duration::from_secs(60), Duration::from_secs(100_000));
         for _ in 0..3 {
             sender.send(Ok::<_, std::io::Error>("\n")).await.unwrap();
@@ -259,7 +281,9 @@ mod tests {
         body.frame().await.unwrap().unwrap();
         // Others come, and nobody takes the one before.
         sender.send(Ok("\n")).await.unwrap();
-        streams.untaken_for(patience).await;
+        streams
+            .untaken_for(patience, &trunkline_replicate::Unsent::new(0))
+            .await;
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::feeds::Feeds;
 use crate::filters::Filters;
 use crate::reads::Reads;
+use crate::respond::Answer;
 use crate::room::{Room, Rooms};
 use crate::routes::Uploads;
 use crate::settings::Live;
@@ -22,7 +23,7 @@ use trunkline_core::db_name::DbName;
 use trunkline_core::doc::Edit;
 use trunkline_core::limits::AGGREGATES_MAX;
 use trunkline_replicate::{LocalPeer, Replications};
-use trunkline_replicate::{Threads, Turns, commit};
+use trunkline_replicate::{Threads, Turns, Unsent, commit};
 use trunkline_store::{Batch, Database, Outcome, Store};
 
 /// Shared state; cheap to clone.
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) rooms: Rooms,
     /// For what filters of clients take, compiled, and as long as feeds live.
     pub(crate) filters: Filters,
+    /// Answers that were made and are not taken.
+    pub(crate) unsent: Unsent,
     /// Contents that peers bring.
     pub(crate) uploads: Uploads,
     /// Indexes, and who brings them up to date.
@@ -96,6 +99,7 @@ impl App {
             reads: Reads::default(),
             scans: Threads::per_core(),
             searches: Turns::of_searches(),
+            unsent: Unsent::new(now.answers_bytes_max),
             uploads: Uploads::default(),
             aggregates: Arc::new(Semaphore::new(AGGREGATES_MAX)),
             feeds: Feeds::default(),
@@ -112,7 +116,53 @@ impl App {
         }))
     }
 
-    /// Runs a chunk of a feed or a listing on a thread that may block.
+    /// Makes a chunk of an answer, a listing's or a feed's, when there is room for it.
+    pub(crate) async fn render<T: Send + 'static>(
+        &self,
+        answer: impl Into<Answer<'_>>,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.render_on(answer.into(), None, work).await
+    }
+
+    /// The same for what a client's selector may make long.
+    pub(crate) async fn render_found<T: Send + 'static>(
+        &self,
+        answer: impl Into<Answer<'_>>,
+        db: &Database,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.render_on(answer.into(), Some(db), work).await
+    }
+
+    async fn render_on<T: Send + 'static>(
+        &self,
+        answer: Answer<'_>,
+        search: Option<&Database>,
+        mut work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        loop {
+            answer.room().await?;
+            let share = answer.share().clone();
+            // There may be none any more when a thread comes to it.
+            let attempt = move || {
+                Ok(match share.is_full() {
+                    true => Err(work),
+                    false => Ok(work()?),
+                })
+            };
+            let attempted = match search {
+                Some(db) => self.search(db, attempt).await?,
+                None => self.scan(attempt).await?,
+            };
+            match attempted {
+                Ok(made) => return Ok(made),
+                Err(again) => work = again,
+            }
+        }
+    }
+
+    /// Runs work that reads a database on a thread that may block.
     pub(crate) async fn scan<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,

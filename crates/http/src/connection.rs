@@ -54,6 +54,7 @@ pub(crate) async fn serve(
         Ok(opened) => opened,
         Err(error) => return tracing::debug!(?address, %error, "no TLS connection came about"),
     };
+    let unsent = front.unsent().clone();
     let streams = Arc::new(Streams::new());
     let streams_here = Arc::clone(&streams);
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
@@ -107,7 +108,7 @@ pub(crate) async fn serve(
                 tracing::debug!(?address, "a connection was ended: nobody takes its refusals");
                 return;
             }
-            () = streams.untaken_for(silence * UNTAKEN_SILENCES) => {
+            () = streams.untaken_for(silence * UNTAKEN_SILENCES, &unsent) => {
                 tracing::debug!(?address, "a connection was ended: nobody takes an answer");
                 return;
             }

@@ -65,6 +65,7 @@ pub(crate) async fn send(
     let (db, content) = (db.clone(), content.clone());
     let mut reader = blocking(move || open(&db, &content, part)).await?;
     loop {
+        chunks.room().await?;
         let mut block = std::mem::take(out);
         let (rest, filled, done) = blocking(move || {
             let room = BLOCK_BYTES.saturating_sub(block.len()).max(1) as u64;

@@ -4,11 +4,11 @@ use crate::error::{Error, Result};
 use crate::respond::Compressible;
 use async_compression::tokio::bufread::ZstdDecoder;
 use async_compression::zstd::DParameter;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use std::convert::Infallible;
 use std::{fmt, io};
 use tokio_util::io::{ReaderStream, StreamReader};
@@ -99,11 +99,17 @@ pub(crate) fn may_encode(response: &Response) -> bool {
     response.extensions().get::<Compressible>().is_some()
 }
 
+/// Each piece is followed by nothing: what encodes a body keeps hold of its last piece, long encoded, while no more comes.
+fn let_go(body: Body) -> Body {
+    let pieces = body.into_data_stream();
+    Body::from_stream(pieces.flat_map(|piece| stream::iter([piece, Ok(Bytes::new())])))
+}
+
 /// Encodes an answer as the request's `Accept-Encoding` prefers.
 pub(crate) async fn encode(accept: HeaderValue, response: Response) -> Response {
     let mut request = Request::new(Body::empty());
     request.headers_mut().insert(header::ACCEPT_ENCODING, accept);
-    let mut response = Some(response);
+    let mut response = Some(response.map(let_go));
     let answer = service_fn(move |_: Request| {
         let response = response.take().unwrap_or_default();
         async { Ok::<_, Infallible>(response) }

@@ -172,6 +172,11 @@ impl Pulse {
     }
 
     async fn beat(&mut self, feed: Feed, chunks: &Chunks) -> Result<(), Gone> {
+        let beat = self.next_beat(feed);
+        chunks.send(beat).await
+    }
+
+    fn next_beat(&mut self, feed: Feed) -> Vec<u8> {
         let (Clock::Heartbeat(period) | Clock::Timeout(period)) = self.clock;
         self.quiet_until = Instant::now() + period;
         let beat: &[u8] = if feed == Feed::EventSource {
@@ -179,7 +184,25 @@ impl Pulse {
         } else {
             b"\n"
         };
-        chunks.send(beat.to_vec()).await
+        beat.to_vec()
+    }
+
+    /// Waits for room to make a chunk, sending heartbeats meanwhile. False when the feed is to end.
+    pub(crate) async fn room(&mut self, feed: Feed, app: &App, chunks: &Chunks) -> Result<bool, Gone> {
+        let mut room = std::pin::pin!(chunks.room());
+        loop {
+            tokio::select! {
+                biased;
+                () = app.stopping.cancelled() => return Ok(false),
+                room = &mut room => return room.map(|()| true),
+                () = tokio::time::sleep_until(self.quiet_until) => {}
+            }
+            // Not waited for: room that is there would wait along.
+            match self.clock {
+                Clock::Timeout(_) => return Ok(false),
+                Clock::Heartbeat(_) => chunks.send_sign(self.next_beat(feed)),
+            }
+        }
     }
 
     /// Waits for news, sending heartbeats meanwhile. False when the feed is to end: its timeout passed, or the
@@ -211,11 +234,12 @@ impl Pulse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use trunkline_replicate::Unsent;
 
     /// A feed whose filter lets nothing pass sends nothing, and must not read on for nobody.
     #[tokio::test]
     async fn a_silent_feed_notices_that_its_client_is_gone() {
-        let (chunks, body) = respond::chunks();
+        let (chunks, body) = respond::chunks(Unsent::new(1 << 20).share(""));
         let hour = Duration::from_secs(3600);
         for clock in [Clock::Timeout(hour), Clock::Heartbeat(hour)] {
             let mut pulse = Pulse::new(clock);

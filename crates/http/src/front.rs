@@ -3,9 +3,10 @@
 mod path;
 
 use crate::absent::Absent;
-use crate::admission::{Held, Lasting};
+use crate::admission::{Held, Lasting, Untaken};
 use crate::app::App;
 use crate::arriving::Arriving;
+use crate::auth::User;
 use crate::connection::Peer;
 use crate::error::Error;
 use crate::protective::protect;
@@ -23,7 +24,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tower::Service;
-use trunkline_core::limits::PROBES_MAX;
+use trunkline_core::limits::{ANSWER_UNCOUNTED_BYTES_MAX, PROBES_MAX};
+use trunkline_replicate::Unsent;
 
 /// The server's front; cheap to clone.
 #[derive(Clone)]
@@ -38,6 +40,8 @@ struct FrontParts {
 const BODY_TIME: HeaderName = HeaderName::from_static("x-couchdb-body-time");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
+/// What an update function has written.
+const UPDATED: HeaderName = HeaderName::from_static("x-couch-update-newrev");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-couch-request-id");
 const MUST_REVALIDATE: HeaderValue = HeaderValue::from_static("must-revalidate");
 
@@ -50,6 +54,11 @@ impl Front {
             app,
             server,
         }))
+    }
+
+    /// Answers that are not taken.
+    pub(crate) fn unsent(&self) -> &Unsent {
+        &self.0.app.unsent
     }
 
     pub(crate) async fn answer(&self, mut request: Request) -> Response {
@@ -97,21 +106,24 @@ impl Front {
                 unread.drain_a_little().await;
             }
             let refused = Error::Overloaded.into_response();
-            return refused.map(|body| Held::until_sent(body, None, stream, false));
+            return refused.map(|body| Held::until_sent(body, None, None, stream, false));
         };
         if let Some(stream) = &stream {
             stream.is_placed();
         }
         // Apart, so that who waits to be let in or is refused takes little room.
-        let response = Box::pin(self.admitted(request, config)).await;
+        let mut response = Box::pin(self.admitted(request, config)).await;
         // Whoever reads one that lasts may have to do with what it has read for long.
         let is_lasting = response.extensions().get::<Lasting>().is_some();
+        let untaken = response.extensions_mut().remove::<Arc<Untaken>>();
         let place = match is_lasting {
             true => admission.feeds.take(config.connections.feeds_max),
             false => Some(place),
         };
         match place {
-            Some(place) => response.map(|body| Held::until_sent(body, Some(place), stream, is_lasting)),
+            Some(place) => {
+                response.map(|body| Held::until_sent(body, Some(place), untaken, stream, is_lasting))
+            }
             None => Error::Overloaded.into_response(),
         }
     }
@@ -130,7 +142,11 @@ impl Front {
             Error::bad("A request names its host, once.").into_response()
         } else if is_encoded(request.uri()) {
             match auth::admit(&front.app, &mut request).await {
-                Ok(renewed) => with_cookie(self.route(request).await, renewed),
+                Ok(renewed) => {
+                    let user = request.extensions().get::<Arc<User>>().cloned();
+                    let answer = counted(&front.app.unsent, user.as_deref(), self.route(request).await);
+                    with_cookie(answer, renewed)
+                }
                 Err(refused) => refused.into_response(),
             }
         } else {
@@ -227,6 +243,29 @@ fn request_id(front: &FrontParts, request: &Request) -> HeaderValue {
         Some(given) => given.clone(),
         None => HeaderValue::try_from(front.app.next_request_id()).unwrap_or(HeaderValue::from_static("0")),
     }
+}
+
+/// Marks an answer that may be long with whose it is, and counts it, if it is made already. Where there is no room for it,
+/// it is refused, unless it tells of something that was done.
+fn counted(unsent: &Unsent, user: Option<&User>, mut response: Response) -> Response {
+    let bytes = response.body().size_hint().exact();
+    let bytes = bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    if bytes.is_some_and(|bytes| bytes <= ANSWER_UNCOUNTED_BYTES_MAX) {
+        return response;
+    }
+    let name = user.and_then(|user| user.name.as_deref());
+    let share = unsent.share(name.unwrap_or_default());
+    let is_read = response.status() == StatusCode::OK && !response.headers().contains_key(UPDATED);
+    let counted = match bytes {
+        Some(bytes) if is_read => match share.count_if_room(bytes) {
+            None => return Error::Overloaded.into_response(),
+            counted => counted,
+        },
+        bytes => bytes.map(|bytes| share.count(bytes)),
+    };
+    let untaken = Untaken::new(share, counted);
+    response.extensions_mut().insert(Arc::new(untaken));
+    response
 }
 
 /// With the new cookie of its session, unless the answer has one already.

@@ -15,6 +15,8 @@ use trunkline_core::limits::HTTP2_READ_BYTES_MAX;
 #[derive(Debug)]
 pub(crate) struct Measured<T> {
     stream: T,
+    /// Hears how writing goes.
+    writes: Arc<Streams>,
     /// `None` once it is known to speak HTTP/1.1, one request after the other.
     streams: Option<Arc<Streams>>,
 }
@@ -23,6 +25,7 @@ impl<T> Measured<T> {
     pub(crate) fn new(stream: T, streams: Arc<Streams>) -> Measured<T> {
         Measured {
             stream,
+            writes: Arc::clone(&streams),
             streams: Some(streams),
         }
     }
@@ -51,7 +54,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Measured<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Measured<T> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        this.writes.written(written.is_pending());
+        written
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -67,7 +73,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Measured<T> {
         context: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, bytes)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(context, bytes);
+        this.writes.written(written.is_pending());
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

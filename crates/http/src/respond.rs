@@ -1,10 +1,15 @@
 //! Answers: JSON in one piece, or bytes that come from a blocking producer in bounded chunks.
 
+use crate::error::Error;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream;
-use tokio::sync::mpsc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc};
+use trunkline_core::limits::ANSWERS_WAIT_MS;
+use trunkline_replicate::{Counted, Share};
 use trunkline_wire::format::Format;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -46,9 +51,15 @@ pub(crate) fn value(status: StatusCode, value: &serde_json::Value) -> Response {
 }
 
 /// The sending end of a streamed answer. Each chunk is at most about one scan chunk long and at most
-/// [`CHUNKS_MAX`] wait, so a slow client holds that much and no more.
+/// [`CHUNKS_MAX`] wait, so a slow client holds that much and no more; and what all hold is counted.
 #[derive(Clone, Debug)]
-pub(crate) struct Chunks(mpsc::Sender<Result<Bytes, std::io::Error>>);
+pub(crate) struct Chunks {
+    sender: mpsc::Sender<Result<Bytes, std::io::Error>>,
+    /// One permit when the client has taken all there was.
+    wanted: Arc<Semaphore>,
+    /// Counts them until the client has taken them.
+    share: Share,
+}
 
 const CHUNKS_MAX: usize = 2;
 /// Of an answer that lasts: its client may take nothing of it for long, and many of them are open at once.
@@ -62,43 +73,133 @@ impl Chunks {
     /// Sends a chunk from async code; waits while the client is behind. An empty one is not sent.
     pub(crate) async fn send(&self, bytes: Vec<u8>) -> Result<(), Gone> {
         if bytes.is_empty() {
-            return if self.0.is_closed() { Err(Gone) } else { Ok(()) };
+            return if self.sender.is_closed() {
+                Err(Gone)
+            } else {
+                Ok(())
+            };
         }
-        self.0.send(Ok(bytes.into())).await.map_err(|_| Gone)
+        let chunk = self.share.hold(bytes);
+        self.forget_wanted();
+        self.sender.send(Ok(chunk)).await.map_err(|_| Gone)
     }
 
-    /// Waits until a chunk can be sent at once: one that is made before that waits beside those that do.
-    pub(crate) async fn ready(&self) -> Result<(), Gone> {
-        self.0.reserve().await.map(drop).map_err(|_| Gone)
+    /// Waits until the client has taken all there was: what is made before that waits beside it.
+    pub(crate) async fn wanted(&self) -> Result<(), Gone> {
+        tokio::select! {
+            biased;
+            () = self.sender.closed() => Err(Gone),
+            wanted = self.wanted.acquire() => wanted.map(drop).map_err(|_| Gone),
+        }
     }
 
     /// Cuts the answer off, so that the client sees that it is not whole.
-    pub(crate) async fn fail(&self, error: crate::error::Error) {
+    pub(crate) async fn fail(&self, error: Error) {
         tracing::warn!(?error, "an answer was cut off");
         let error = std::io::Error::other(error.row().2.into_owned());
-        let _ = self.0.send(Err(error)).await;
+        let _ = self.sender.send(Err(error)).await;
     }
 
     /// Resolves when the client is gone.
     pub(crate) async fn closed(&self) {
-        self.0.closed().await;
+        self.sender.closed().await;
+    }
+
+    /// Room for the next one, where it is read without [`App::render`].
+    ///
+    /// [`App::render`]: crate::app::App::render
+    pub(crate) async fn room(&self) -> Result<(), Gone> {
+        tokio::select! {
+            biased;
+            () = self.sender.closed() => Err(Gone),
+            () = self.share.room() => Ok(()),
+        }
+    }
+
+    /// Counts what was read for the answer and is not among its chunks yet.
+    pub(crate) fn count(&self, bytes: usize) -> Counted {
+        self.share.count(bytes)
+    }
+
+    /// Sends a sign of life, unless something waits already.
+    pub(crate) fn send_sign(&self, bytes: Vec<u8>) {
+        self.forget_wanted();
+        let _ = self.sender.try_send(Ok(bytes.into()));
+    }
+
+    /// What is sent is to be taken first.
+    fn forget_wanted(&self) {
+        self.wanted.forget_permits(1);
+    }
+}
+
+/// An answer of which more is to be made: one that has not begun, or one that has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answer<'a> {
+    First(&'a Share),
+    More(&'a Chunks),
+}
+
+impl<'a> From<&'a Share> for Answer<'a> {
+    fn from(share: &'a Share) -> Answer<'a> {
+        Answer::First(share)
+    }
+}
+
+impl<'a> From<&'a Chunks> for Answer<'a> {
+    fn from(chunks: &'a Chunks) -> Answer<'a> {
+        Answer::More(chunks)
+    }
+}
+
+impl Answer<'_> {
+    /// Waits for room to make more. Before it has begun, its client can be told to come back.
+    pub(crate) async fn room(self) -> Result<(), Error> {
+        match self {
+            Answer::First(share) => {
+                let patience = Duration::from_millis(ANSWERS_WAIT_MS);
+                let room = tokio::time::timeout(patience, share.room());
+                room.await.map_err(|_| Error::Overloaded)
+            }
+            Answer::More(chunks) => chunks.room().await.map_err(|Gone| Error::Closing),
+        }
+    }
+
+    pub(crate) fn share(&self) -> &Share {
+        match self {
+            Answer::First(share) => share,
+            Answer::More(chunks) => &chunks.share,
+        }
     }
 }
 
 /// A body and the sender that feeds it.
-pub(crate) fn chunks() -> (Chunks, Body) {
-    chunks_up_to(CHUNKS_MAX)
+pub(crate) fn chunks(share: Share) -> (Chunks, Body) {
+    chunks_up_to(CHUNKS_MAX, share)
 }
 
 /// The same of an answer that lasts.
-pub(crate) fn lasting_chunks() -> (Chunks, Body) {
-    chunks_up_to(CHUNKS_MAX_LASTING)
+pub(crate) fn lasting_chunks(share: Share) -> (Chunks, Body) {
+    chunks_up_to(CHUNKS_MAX_LASTING, share)
 }
 
-fn chunks_up_to(most: usize) -> (Chunks, Body) {
+fn chunks_up_to(most: usize, share: Share) -> (Chunks, Body) {
     let (sender, mut receiver) = mpsc::channel(most);
-    let body = Body::from_stream(stream::poll_fn(move |context| receiver.poll_recv(context)));
-    (Chunks(sender), body)
+    let wanted = Arc::new(Semaphore::new(0));
+    let wants = Arc::clone(&wanted);
+    let body = Body::from_stream(stream::poll_fn(move |context| {
+        let polled = receiver.poll_recv(context);
+        if polled.is_pending() && wants.available_permits() == 0 {
+            wants.add_permits(1);
+        }
+        polled
+    }));
+    let chunks = Chunks {
+        sender,
+        wanted,
+        share,
+    };
+    (chunks, body)
 }
 
 /// A streamed JSON answer that may be compressed.

@@ -3,6 +3,7 @@
 //! the place of its request, while the connection itself is lively. Requests that have no place yet, or are refused one, are
 //! few at a time: more are not read before those are gone, however many a client sends at once.
 
+use crate::admission::Untaken;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::time::Instant;
-use trunkline_core::limits::{HTTP2_STREAMS_UNPLACED_MAX, UNTAKEN_FEED_TIMES};
+use trunkline_core::limits::{HTTP2_STREAMS_UNPLACED_MAX, UNTAKEN_FEED_TIMES, UNTAKEN_PRESSED_MS};
+use trunkline_replicate::Unsent;
+
+const PRESSED_PATIENCE: Duration = Duration::from_millis(UNTAKEN_PRESSED_MS);
 
 /// The requests of one connection.
 #[derive(Debug)]
@@ -27,11 +31,34 @@ struct State {
     may_read: bool,
     /// Waits for them to become fewer, and since when.
     reader: Option<(Waker, Instant)>,
+    /// Since when nothing could be written to the connection, of whichever HTTP.
+    stalled_since: Option<Instant>,
     /// When the last one was over.
     quiet_since: Instant,
-    /// Since when those wait whose answers are not taken, and for how many times as long as others they may.
-    untaken: HashMap<u64, (Instant, u32)>,
+    /// Those whose answers are not taken.
+    untaken: HashMap<u64, Waiting>,
     next: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    since: Instant,
+    /// For how many times as long as others it may.
+    times: u32,
+    /// Whose room it is in, unless it is short.
+    untaken: Option<Arc<Untaken>>,
+}
+
+impl Waiting {
+    fn is_over(&self, patience: Duration) -> bool {
+        self.since.elapsed() >= patience * self.times
+    }
+
+    /// Whether it holds what others wait for.
+    fn is_in_the_way(&self) -> bool {
+        let is_full = |untaken: &Arc<Untaken>| untaken.share.is_full();
+        self.since.elapsed() >= PRESSED_PATIENCE && self.untaken.as_ref().is_some_and(is_full)
+    }
 }
 
 /// One of them, until it is dropped.
@@ -50,6 +77,7 @@ impl Streams {
             unplaced: 0,
             may_read: true,
             reader: None,
+            stalled_since: None,
             quiet_since: Instant::now(),
             untaken: HashMap::new(),
             next: 0,
@@ -91,6 +119,15 @@ impl Streams {
         Poll::Pending
     }
 
+    /// Something was written, or could not be for now.
+    pub(crate) fn written(&self, is_pending: bool) {
+        let mut state = self.0.lock();
+        match is_pending {
+            true => drop(state.stalled_since.get_or_insert_with(Instant::now)),
+            false => state.stalled_since = None,
+        }
+    }
+
     /// A request of HTTP/1.1 came.
     pub(crate) fn speak_http1(&self) {
         self.0.lock().is_http1 = true;
@@ -100,12 +137,21 @@ impl Streams {
         self.0.lock().is_http1
     }
 
-    /// Resolves when an answer has waited for too long for its client to take more of it.
-    pub(crate) async fn untaken_for(&self, patience: Duration) {
+    /// Resolves when an answer has waited for too long for its client to take more of it: not for as long where others wait
+    /// for the room that it has.
+    pub(crate) async fn untaken_for(&self, patience: Duration, unsent: &Unsent) {
         loop {
-            tokio::time::sleep(patience / 4).await;
-            let is_over = |(since, times): &(Instant, u32)| since.elapsed() >= patience * *times;
-            if self.0.lock().untaken.values().any(is_over) {
+            let is_pressed = tokio::select! {
+                () = tokio::time::sleep(patience / 4) => false,
+                () = unsent.pressed() => true,
+            };
+            let is_over =
+                |waiting: &Waiting| waiting.is_over(patience) || (is_pressed && waiting.is_in_the_way());
+            let state = self.0.lock();
+            let is_stalled = state
+                .stalled_since
+                .is_some_and(|since| since.elapsed() >= PRESSED_PATIENCE);
+            if (is_pressed && is_stalled) || state.untaken.values().any(is_over) {
                 return;
             }
         }
@@ -166,10 +212,13 @@ impl Stream {
     }
 
     /// There is more for the client, which has taken what came before. Of a feed that lasts, it may take its time.
-    pub(crate) fn waits(&self, lasts: bool) {
-        let times = if lasts { UNTAKEN_FEED_TIMES } else { 1 };
-        let mut state = self.of.0.lock();
-        state.untaken.insert(self.number, (Instant::now(), times));
+    pub(crate) fn waits(&self, lasts: bool, untaken: Option<&Arc<Untaken>>) {
+        let waiting = Waiting {
+            since: Instant::now(),
+            times: if lasts { UNTAKEN_FEED_TIMES } else { 1 },
+            untaken: untaken.cloned(),
+        };
+        self.of.0.lock().untaken.insert(self.number, waiting);
     }
 
     /// The client has taken all there was.
@@ -196,32 +245,78 @@ impl Drop for Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use trunkline_core::limits::DOCUMENT_BYTES_MAX;
+    use trunkline_replicate::Share;
 
     #[tokio::test(start_paused = true)]
     async fn the_one_that_waits_longest_counts() {
         let streams = Arc::new(Streams::new());
-        let patience = Duration::from_secs(60);
+        let (patience, unsent) = (Duration::from_secs(60), Unsent::new(1000));
         let (one, other, gone) = (streams.open(), streams.open(), streams.open());
-        gone.waits(false);
+        gone.waits(false, None);
         drop(gone);
-        one.waits(false);
+        one.waits(false, None);
         one.taken();
-        let idle = tokio::time::timeout(10 * patience, streams.untaken_for(patience));
+        let idle = tokio::time::timeout(10 * patience, streams.untaken_for(patience, &unsent));
         assert!(idle.await.is_err());
         for _ in 0..10 {
-            other.waits(false);
-            let lively = tokio::time::timeout(patience / 2, streams.untaken_for(patience));
+            other.waits(false, None);
+            let lively = tokio::time::timeout(patience / 2, streams.untaken_for(patience, &unsent));
             assert!(lively.await.is_err());
         }
-        one.waits(false);
-        streams.untaken_for(patience).await;
+        one.waits(false, None);
+        streams.untaken_for(patience, &unsent).await;
         // One that lasts is waited for longer, and not for ever.
-        one.waits(true);
+        one.waits(true, None);
         let most = patience * UNTAKEN_FEED_TIMES;
         drop(other);
-        let lasts = tokio::time::timeout(most - patience, streams.untaken_for(patience));
+        let lasts = tokio::time::timeout(most - patience, streams.untaken_for(patience, &unsent));
         assert!(lasts.await.is_err());
-        streams.untaken_for(patience).await;
+        streams.untaken_for(patience, &unsent).await;
+    }
+
+    /// While somebody waits for the room that one holds, it is not waited for any longer.
+    #[tokio::test(start_paused = true)]
+    async fn who_is_in_the_way_of_others_has_less_time() {
+        let streams = Arc::new(Streams::new());
+        let (patience, unsent) = (Duration::from_secs(60), Unsent::new(32 * DOCUMENT_BYTES_MAX));
+        let (anna, ben) = (unsent.share("anna"), unsent.share("ben"));
+        let untaken =
+            |share: &Share, bytes| Some(Arc::new(Untaken::new(share.clone(), Some(share.count(bytes)))));
+        let (holds, little) = (untaken(&anna, 16 * DOCUMENT_BYTES_MAX), untaken(&ben, 1));
+        let (one, other) = (streams.open(), streams.open());
+        other.waits(true, little.as_ref());
+        let over = |of: &'static str| {
+            let (streams, unsent) = (Arc::clone(&streams), unsent.clone());
+            async move {
+                let begun = Instant::now();
+                tokio::select! {
+                    () = streams.untaken_for(patience, &unsent) => Some(begun.elapsed()),
+                    _ = async { unsent.share(of).room().await; std::future::pending::<()>().await } => None,
+                    () = tokio::time::sleep(2 * patience) => None,
+                }
+            }
+        };
+        // Nobody waits, or not for long.
+        assert_eq!(over("carl").await, None);
+        one.waits(true, holds.as_ref());
+        assert_eq!(over("carl").await, None);
+        one.waits(true, holds.as_ref());
+        let ended = over("anna").await.unwrap();
+        assert!((10..13).contains(&ended.as_secs()), "{ended:?}");
+        // What is in a share that has room is in nobody's way.
+        one.taken();
+        other.waits(true, little.as_ref());
+        assert_eq!(over("anna").await, None);
+        // Nor is a connection that is written to.
+        other.waits(true, little.as_ref());
+        streams.written(true);
+        streams.written(false);
+        assert_eq!(over("anna").await, None);
+        other.waits(true, little.as_ref());
+        streams.written(true);
+        let ended = over("anna").await.unwrap();
+        assert!((10..13).contains(&ended.as_secs()), "{ended:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,6 +16,7 @@ mod session;
 mod snapshot;
 mod threads;
 mod turns;
+mod unsent;
 mod verify;
 
 pub use http::{ConnectOptions, HttpOptions, HttpPeer, TlsNames, explain_tls};
@@ -30,6 +31,7 @@ pub use session::{AttachmentMode, ContentsFirst, Progress, RefusedDoc, Report, S
 pub use snapshot::{SnapshotPeer, Taken, take_snapshot};
 pub use threads::{Threads, commit};
 pub use turns::Turns;
+pub use unsent::{Counted, Share, Unsent};
 pub use verify::{Difference, Verified, verify};
 
 /// What a simulation of many replications shares with the real ones.

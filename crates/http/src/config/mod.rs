@@ -38,6 +38,8 @@ pub struct Config {
     pub request_buffers_bytes_max: usize,
     /// Milliseconds that a request waits for its bytes among them, before it is told to come back.
     pub request_buffers_wait_ms: u64,
+    /// Bytes of answers that were made and that their clients have not taken; others wait. Half of it is one user's at most.
+    pub answers_bytes_max: usize,
     /// Bytes of one document without its attachments.
     pub document_bytes_max: usize,
     /// Bytes of one attachment.
@@ -65,6 +67,7 @@ impl Default for Config {
             request_buffer_bytes_max: limits::REQUEST_BUFFER_BYTES_MAX,
             request_buffers_bytes_max: limits::REQUEST_BUFFERS_BYTES_MAX,
             request_buffers_wait_ms: limits::REQUEST_BUFFERS_WAIT_MS,
+            answers_bytes_max: limits::ANSWERS_BYTES_MAX,
             document_bytes_max: limits::DOCUMENT_BYTES_MAX,
             attachment_bytes_max: limits::ATTACHMENT_BYTES_MAX,
             compression: true,

@@ -70,7 +70,8 @@ pub(super) async fn aggregate(
             .map_err(|error| if is_kept { error } else { too_long(error) })?;
     }
     let (skip, limit) = (request.skip, request.limit);
-    let finished = app.search(&db, move || {
+    let share = app.unsent.share_of(&db);
+    let finished = app.render_found(&share, &db, move || {
         let stats = gathering.stats();
         let report = gathering.finish(skip, limit);
         let mut answer = Answer::new(query, report, stats, format, turn);
@@ -84,7 +85,7 @@ pub(super) async fn aggregate(
         answer.close(&mut out);
         return Ok(respond::formatted(respond::json(StatusCode::OK, out), format));
     }
-    let (chunks, body) = respond::chunks();
+    let (chunks, body) = respond::chunks(share);
     tokio::spawn(async move {
         let _ = finish(&app, answer, out, &chunks).await;
     });
@@ -120,7 +121,7 @@ fn too_long(error: Error) -> Error {
 async fn finish(app: &App, mut answer: Answer, mut out: Vec<u8>, chunks: &Chunks) -> Result<(), Gone> {
     while !answer.is_done() {
         chunks.send(std::mem::take(&mut out)).await?;
-        let step = app.scan(move || {
+        let step = app.render(chunks, move || {
             answer.chunk(&mut out);
             Ok((answer, out))
         });

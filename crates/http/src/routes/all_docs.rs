@@ -87,22 +87,23 @@ fn ranges(query: &Query, body: &[u8]) -> Result<Vec<DocsRange>> {
 /// One listing: in one piece when a chunk holds it all.
 async fn one(app: App, db: Database, kind: Kind, range: DocsRange) -> Result<Response> {
     let opening = app.clone();
-    let opened = app.scan(move || {
+    let share = app.unsent.share_of(&db);
+    let opened = app.render(&share, move || {
         let mut out = Vec::with_capacity(1024);
         let mut listing = Listing::open(&opening, db, kind, range, &mut out)?;
         listing.chunk(&mut out)?;
         Ok((listing, out))
     });
     let (listing, out) = opened.await?;
-    Ok(listed::answer(app, listing, out))
+    Ok(listed::answer(app, share, listing, out))
 }
 
 /// Several listings, one after the other, as elements of `results`.
 fn many(app: App, db: Database, kind: Kind, ranges: Vec<DocsRange>) -> Response {
-    let opening = app.clone();
+    let (opening, share) = (app.clone(), app.unsent.share_of(&db));
     let listings = ranges.into_iter().map(move |range| {
         let (app, db) = (opening.clone(), db.clone());
         move |out: &mut Vec<u8>| Listing::open(&app, db, kind, range, out)
     });
-    listed::several(app, listings)
+    listed::several(app, share, listings)
 }

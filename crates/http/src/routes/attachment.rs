@@ -42,7 +42,7 @@ pub(super) async fn read(
         }
         _ => Ranges::Whole,
     };
-    let (chunks, body) = respond::chunks();
+    let (chunks, body) = respond::chunks(app.unsent.share_of(&db));
     *response.body_mut() = body;
     match ranges {
         Ranges::Whole => {

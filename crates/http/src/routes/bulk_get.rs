@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use reader::{Part, Reader};
 use trunkline_core::rev::Rev;
+use trunkline_replicate::Share;
 use trunkline_wire::bulk_get::{Writer, parse, write_multipart_error};
 use trunkline_wire::multipart::MixedWriter;
 
@@ -33,17 +34,18 @@ pub(super) async fn read(
         }
     }
     let options = ReadOptions::parse(&query)?;
+    let share = app.unsent.share_of(&db);
     let asks = blocking(move || Ok(parse(&body)?)).await?;
     let (mixed, related) = (
         accepts(&headers, "multipart/mixed"),
         accepts(&headers, "multipart/related"),
     );
     if !accepts(&headers, "application/json") && (mixed || related) {
-        return multipart(app, Reader::new(db, options, asks, false), mixed).await;
+        return multipart(app, share, Reader::new(db, options, asks, false), mixed).await;
     }
     let reader = Reader::new(db, options, asks, true);
     let bytes_max = app.config().request_buffer_bytes_max as u64;
-    let opened = app.scan(move || {
+    let opened = app.render(&share, move || {
         let mut out = Vec::new();
         let writer = Writer::open(&mut out);
         let mut rows = Rows {
@@ -55,7 +57,7 @@ pub(super) async fn read(
         Ok((rows, out))
     });
     let (rows, out) = opened.await?;
-    Ok(listed::answer(app, rows, out))
+    Ok(listed::answer(app, share, rows, out))
 }
 
 /// The answer in JSON.
@@ -142,14 +144,14 @@ fn read_to_send(mut reader: Reader) -> Result<(Reader, Vec<Part>)> {
     Ok((reader, parts))
 }
 
-async fn multipart(app: App, reader: Reader, mixed: bool) -> Result<Response> {
-    let (reader, first) = app.scan(move || read_to_send(reader)).await?;
+async fn multipart(app: App, share: Share, reader: Reader, mixed: bool) -> Result<Response> {
+    let (reader, first) = app.render(&share, move || read_to_send(reader)).await?;
     let writer = MixedWriter::new(random());
     let mut content_type = writer.content_type();
     if !mixed {
         content_type = content_type.replacen("multipart/mixed", "multipart/related", 1);
     }
-    let (chunks, body) = respond::chunks();
+    let (chunks, body) = respond::chunks(share);
     tokio::spawn(async move {
         let _ = send_multipart(&app, reader, first, writer, &chunks).await;
     });
@@ -171,14 +173,19 @@ async fn send_multipart(
     let mut out = Vec::new();
     writer.open(&mut out);
     loop {
+        let leaves = parts
+            .iter()
+            .flat_map(|part| part.found.iter().flat_map(|found| &found.leaves));
+        let read = chunks.count(leaves.map(|leaf| leaf.body.as_str().len()).sum());
         for part in parts {
             send_part(&reader, &writer, part, &mut out, chunks).await?;
         }
+        drop(read);
         chunks.send(std::mem::take(&mut out)).await.map_err(drop)?;
         if reader.is_done() {
             break;
         }
-        match app.scan(move || read_to_send(reader)).await {
+        match app.render(chunks, move || read_to_send(reader)).await {
             Ok(read) => (reader, parts) = read,
             Err(error) => {
                 chunks.fail(error).await;

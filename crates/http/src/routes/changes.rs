@@ -12,7 +12,7 @@ use crate::feeds;
 use crate::filters::settle;
 use crate::function_request::FunctionRequest;
 use crate::request::{Db, Query, header_value, matches_etag};
-use crate::respond::{self, Chunks, Gone};
+use crate::respond::{self, Answer, Chunks, Gone};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
@@ -80,7 +80,8 @@ async fn open(
     // The first chunk is rendered before the answer starts: what is wrong with the request still gets its status, and
     // a short feed leaves in one piece.
     let (scanned, behalf) = (db.clone(), db);
-    let first = chunk(&app, &behalf, &options, move || {
+    let share = app.unsent.share_of(&behalf);
+    let open = move || {
         let db = scanned;
         let etag = etag(&db)?;
         if is_normal && matches_etag(&request.headers, &etag) {
@@ -96,15 +97,21 @@ async fn open(
             Progress::More
         };
         Ok(((scan, writer), progress, out, etag))
-    });
-    let (state, progress, mut out, etag) = first.await?;
+    };
+    let first = match (is_normal, &options.filter) {
+        (true, _) => chunk(&app, &share, &behalf, &options, open).await?,
+        // Rows come behind.
+        (false, Filter::Selector(_)) => app.search(&behalf, open).await?,
+        (false, _) => app.scan(open).await?,
+    };
+    let (state, progress, mut out, etag) = first;
     if is_normal && matches!(progress, Progress::CaughtUp | Progress::Over) {
         close(state, &mut out).await?;
         return Ok(tagged(respond::json(StatusCode::OK, out), &etag));
     }
     let (chunks, body) = match is_normal {
-        true => respond::chunks(),
-        false => respond::lasting_chunks(),
+        true => respond::chunks(share),
+        false => respond::lasting_chunks(share),
     };
     let feed = options.feed;
     tokio::spawn(async move {
@@ -120,13 +127,14 @@ async fn open(
 /// Runs a chunk on a thread that may block: what a selector may make long in turn with others.
 async fn chunk<T: Send + 'static>(
     app: &App,
+    answer: impl Into<Answer<'_>>,
     db: &Database,
     options: &Options,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     match options.filter {
-        Filter::Selector(_) => app.search(db, work).await,
-        _ => app.scan(work).await,
+        Filter::Selector(_) => app.render_found(answer, db, work).await,
+        _ => app.render(answer, work).await,
     }
 }
 
@@ -162,6 +170,7 @@ async fn run(
         out,
         pulse: Pulse::new(options.clock),
         feed: options.feed,
+        is_behind: false,
     };
     match feed.rows(app, chunks).await {
         // A database that is deleted ends its feeds as a shutdown does.
@@ -204,6 +213,8 @@ struct Live {
     out: Vec<u8>,
     pulse: Pulse,
     feed: Feed,
+    /// Whether the chunk before was full: the next one may be, too.
+    is_behind: bool,
 }
 
 impl Live {
@@ -239,9 +250,12 @@ impl Live {
         }
         loop {
             if self.feed != Feed::Normal {
-                chunks.ready().await?;
+                chunks.wanted().await?;
+                if !self.pulse.room(self.feed, app, chunks).await? {
+                    return Ok(Progress::Over);
+                }
             }
-            let progress = self.chunk(app).await?;
+            let progress = self.chunk(app, chunks).await?;
             if progress == Progress::Unbuilt {
                 let scan = &self.state.0;
                 let name = scan.feed_name().unwrap_or_default();
@@ -255,29 +269,28 @@ impl Live {
                 // A filter that lets nothing pass must not make the feed look dead.
                 self.pulse.beat_if_due(self.feed, chunks).await?;
             } else {
-                chunks
-                    .send(std::mem::replace(
-                        &mut self.out,
-                        Vec::with_capacity(SCAN_CHUNK_BYTES * 2),
-                    ))
-                    .await?;
+                chunks.send(std::mem::take(&mut self.out)).await?;
+                self.is_behind = true;
                 self.pulse.row_sent();
             }
         }
     }
 
-    async fn chunk(&mut self, app: &App) -> Result<Progress, Stopped> {
+    async fn chunk(&mut self, app: &App, chunks: &Chunks) -> Result<Progress, Stopped> {
         // A copy: when the chunk fails, the feed still knows where it stood.
         let (mut scan, mut writer) = self.state.clone();
         let mut out = std::mem::take(&mut self.out);
         let (db, options) = (scan.db.clone(), Arc::clone(scan.options()));
-        let rendered = chunk(app, &db, &options, move || {
+        let bytes = if self.is_behind { SCAN_CHUNK_BYTES * 2 } else { 0 };
+        let rendered = chunk(app, chunks, &db, &options, move || {
+            out.reserve(bytes);
             let progress = scan.chunk(&mut writer, &mut out)?;
             Ok(((scan, writer), progress, out))
         });
         let (state, progress, out) = rendered.await?;
         self.state = state;
         self.out = out;
+        self.is_behind = false;
         Ok(progress)
     }
 }

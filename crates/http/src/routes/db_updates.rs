@@ -18,7 +18,7 @@ pub(super) async fn feed(State(app): State<App>, query: Query) -> Result<Respons
         "now" => app.store.db_updates(u64::MAX).1,
         text => own_seq(&app, text)?,
     };
-    let (chunks, body) = respond::lasting_chunks();
+    let (chunks, body) = respond::lasting_chunks(app.unsent.share(""));
     tokio::spawn(async move {
         let _ = run(&app, feed, clock, since, &chunks).await;
     });

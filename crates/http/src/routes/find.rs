@@ -43,7 +43,8 @@ pub(super) async fn find(
     settle(&mut room, query.selector.pattern_bytes(), 0, false);
     query.room = room;
     let (opening, asking) = (app.clone(), db.clone());
-    let opened = app.search(&db, move || {
+    let share = app.unsent.share_of(&db);
+    let opened = app.render_found(&share, &db, move || {
         let search = query.search(&opening, &asking)?;
         let mut out = Vec::with_capacity(1024);
         let mut answer = Answer::open(query, search, format, &mut out)?;
@@ -57,13 +58,13 @@ pub(super) async fn find(
     }
     // What was found decides what is sent first: an error before that is an error of the whole.
     while !answer.is_done() && out.len() < SCAN_CHUNK_BYTES / 2 {
-        (answer, out) = step(&app, &db, answer, out).await?;
+        (answer, out) = step(&app, &share, &db, answer, out).await?;
     }
     if answer.is_done() {
         answer.close(&mut out);
         return Ok(respond::formatted(respond::json(StatusCode::OK, out), format));
     }
-    let (chunks, body) = respond::chunks();
+    let (chunks, body) = respond::chunks(share);
     tokio::spawn(async move {
         let _ = finish(&app, &db, answer, out, &chunks).await;
     });
@@ -108,7 +109,7 @@ async fn finish(
             Vec::new()
         };
         chunks.send(ready).await?;
-        match step(app, db, answer, out).await {
+        match step(app, chunks, db, answer, out).await {
             Ok(stepped) => (answer, out) = stepped,
             Err(error) => {
                 chunks.fail(error).await;
@@ -120,8 +121,14 @@ async fn finish(
     chunks.send(out).await
 }
 
-async fn step(app: &App, db: &Database, mut answer: Answer, mut out: Vec<u8>) -> Result<(Answer, Vec<u8>)> {
-    app.search(db, move || {
+async fn step(
+    app: &App,
+    of: impl Into<respond::Answer<'_>>,
+    db: &Database,
+    mut answer: Answer,
+    mut out: Vec<u8>,
+) -> Result<(Answer, Vec<u8>)> {
+    app.render_found(of, db, move || {
         answer.chunk(&mut out)?;
         Ok((answer, out))
     })

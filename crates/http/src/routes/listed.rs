@@ -6,6 +6,7 @@ use crate::respond::{self, Chunks, Gone};
 use axum::http::StatusCode;
 use axum::response::Response;
 use trunkline_core::limits::SCAN_CHUNK_BYTES;
+use trunkline_replicate::Share;
 use trunkline_wire::format::Format;
 
 /// A listing that holds nothing between two chunks.
@@ -23,13 +24,13 @@ pub(super) trait Listed: Send + Sized + 'static {
 }
 
 /// The answer of a listing whose beginning is in `out`.
-pub(super) fn answer(app: App, listing: impl Listed, mut out: Vec<u8>) -> Response {
+pub(super) fn answer(app: App, share: Share, listing: impl Listed, mut out: Vec<u8>) -> Response {
     let format = listing.format();
     if listing.is_done() {
         listing.close(&mut out);
         return respond::formatted(respond::json(StatusCode::OK, out), format);
     }
-    let (chunks, body) = respond::chunks();
+    let (chunks, body) = respond::chunks(share);
     tokio::spawn(async move {
         let _ = finish(&app, &mut out, listing, &chunks).await;
         let _ = chunks.send(out).await;
@@ -39,19 +40,23 @@ pub(super) fn answer(app: App, listing: impl Listed, mut out: Vec<u8>) -> Respon
 
 /// Several listings, one after the other, as elements of `results`. Each is opened when its turn comes, on a thread that
 /// may block, and appends its beginning.
-pub(super) fn several<L, O>(app: App, listings: impl Iterator<Item = O> + Send + 'static) -> Response
+pub(super) fn several<L, O>(
+    app: App,
+    share: Share,
+    listings: impl Iterator<Item = O> + Send + 'static,
+) -> Response
 where
     L: Listed,
     O: FnOnce(&mut Vec<u8>) -> Result<L> + Send + 'static,
 {
-    let (chunks, body) = respond::chunks();
+    let (chunks, body) = respond::chunks(share);
     tokio::spawn(async move {
         let mut out = b"{\"results\":[\r\n".to_vec();
         for (place, open) in listings.enumerate() {
             if place > 0 {
                 out.extend_from_slice(b",\r\n");
             }
-            let opened = app.scan(move || Ok((open(&mut out)?, out)));
+            let opened = app.render(&chunks, move || Ok((open(&mut out)?, out)));
             let listing;
             match opened.await {
                 Ok(opened) => (listing, out) = opened,
@@ -77,7 +82,7 @@ async fn finish(app: &App, out: &mut Vec<u8>, mut listing: impl Listed, chunks: 
             chunks.send(std::mem::take(out)).await?;
         }
         let mut text = std::mem::take(out);
-        let rendered = app.scan(move || {
+        let rendered = app.render(chunks, move || {
             text.reserve(SCAN_CHUNK_BYTES);
             listing.chunk(&mut text)?;
             Ok((listing, text))

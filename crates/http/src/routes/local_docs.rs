@@ -50,22 +50,24 @@ pub(super) async fn queries(
     if !db.is_whole() && ranges.iter().any(|range| range.keys.is_none()) {
         return Err(trunkline_store::Error::NotWhole.into());
     }
+    let share = app.unsent.share_of(&db);
     let listings = ranges.into_iter().map(move |range| {
         let db = db.clone();
         move |out: &mut Vec<u8>| Ok(Listing::open(db, range, out))
     });
-    Ok(listed::several(app, listings))
+    Ok(listed::several(app, share, listings))
 }
 
 async fn one(app: App, db: Database, range: DocsRange) -> Result<Response> {
-    let opened = app.scan(move || {
+    let share = app.unsent.share_of(&db);
+    let opened = app.render(&share, move || {
         let mut out = Vec::new();
         let mut listing = Listing::open(db, range, &mut out);
         listing.chunk(&mut out)?;
         Ok((listing, out))
     });
     let (listing, out): (Listing, Vec<u8>) = opened.await?;
-    Ok(listed::answer(app, listing, out))
+    Ok(listed::answer(app, share, listing, out))
 }
 
 /// One listing; nothing is held between two chunks.

@@ -91,7 +91,7 @@ pub(super) async fn queries(
     } else if asked.iter().any(|asked| asked.update == Update::Lazy) {
         refresh_later(app.clone(), opened.clone());
     }
-    let opening = app.clone();
+    let (opening, share) = (app.clone(), app.unsent.share_of(&named.db));
     let listings = asked.into_iter().map(move |asked| {
         let (app, opened, name) = (opening.clone(), opened.clone(), named.view.clone());
         move |out: &mut Vec<u8>| {
@@ -99,7 +99,7 @@ pub(super) async fn queries(
             Ok(Listing::open(&app, &source, &name, asked, out)?.0)
         }
     });
-    Ok(listed::several(app, listings))
+    Ok(listed::several(app, share, listings))
 }
 
 /// Brings an index up to date behind the answer.
@@ -119,9 +119,10 @@ async fn answer(app: App, named: Named, asked: ViewQuery, headers: &HeaderMap) -
     if asked.update == Update::First {
         refresh(&app, &opened).await?;
     }
+    let share = app.unsent.share_of(&named.db);
     let lazy = asked.update == Update::Lazy;
     let (opening, asked_of, name) = (app.clone(), opened.clone(), named.view);
-    let first = app.scan(move || {
+    let first = app.render(&share, move || {
         let source = opening.views.whole(&asked_of, &name)?;
         let mut out = Vec::with_capacity(1024);
         let (mut listing, etag) = Listing::open(&opening, &source, &name, asked, &mut out)?;
@@ -135,7 +136,7 @@ async fn answer(app: App, named: Named, asked: ViewQuery, headers: &HeaderMap) -
     if matches_etag(headers, &etag) {
         return Err(Error::not_modified(&etag));
     }
-    let mut response = listed::answer(app, listing, out);
+    let mut response = listed::answer(app, share, listing, out);
     if let Some(etag) = header_value(&etag) {
         response.headers_mut().insert(header::ETAG, etag);
     }

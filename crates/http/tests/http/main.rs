@@ -67,6 +67,7 @@ mod sockets;
 mod tls;
 mod turns;
 mod unstaged;
+mod untaken;
 mod updates;
 mod users;
 mod users_named;

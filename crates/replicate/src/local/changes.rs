@@ -4,6 +4,7 @@ use super::LocalPeer;
 use super::carry::Carry;
 use super::filter::{Docket, LocalFilter};
 use crate::peer::{Change, Changes, ChangesAsk, Doc, Oldest, Peer, PeerError, PeerErrorKind};
+use crate::unsent::Share;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -178,6 +179,19 @@ impl Feed {
 
     /// The next rows; `None` when there are none after `since`.
     async fn chunk(&mut self) -> Result<Option<Changes>, PeerError> {
+        loop {
+            if let Some(share) = &self.peer.share {
+                share.room().await;
+            }
+            // There may be none any more when a thread comes to it.
+            if let Some(chunk) = self.chunk_if_room().await? {
+                return Ok(chunk);
+            }
+        }
+    }
+
+    /// The same; `None` where there is no room for what is made.
+    async fn chunk_if_room(&mut self) -> Result<Option<Option<Changes>>, PeerError> {
         let is_whole = self.database.is_whole();
         let (peer, database, filter) = (self.peer.clone(), self.database.clone(), Arc::clone(&self.filter));
         let name = self.name.clone();
@@ -189,6 +203,9 @@ impl Feed {
             limit: REPLICATION_BATCH_ROWS,
         };
         let scanned = move || {
+            if peer.share.as_ref().is_some_and(Share::is_full) {
+                return Ok(None);
+            }
             let newest = database.last_seq().map_err(|error| peer.error(&error))?;
             let mut found = Found::default();
             let mut failed = None;
@@ -217,28 +234,27 @@ impl Feed {
             // What was at the newest seqs may have moved on or be purged, and a crash leaves out many where writes are
             // relaxed: they are passed all the same, or it would never be known that nothing is left.
             let passed = if end.done { newest.min(scan.until) } else { 0 };
-            Ok((
-                found.rows,
-                end.last.unwrap_or(0).max(passed),
-                newest,
-                found.oldest_ms,
-            ))
+            let last = end.last.unwrap_or(0).max(passed);
+            Ok(Some((found.rows, last, newest, found.oldest_ms)))
         };
-        let (rows, last, newest, oldest_ms) = match self.filter.selector {
+        let scanned = match self.filter.selector {
             Some(_) => self.peer.in_turn(&self.database, scanned).await?,
             None => self.peer.blocking(scanned).await?,
         };
-        if last <= self.since {
+        let Some((rows, last, newest, oldest_ms)) = scanned else {
             return Ok(None);
+        };
+        if last <= self.since {
+            return Ok(Some(None));
         }
         self.since = last;
-        Ok(Some(Changes {
+        Ok(Some(Some(Changes {
             rows,
             last_seq: seq::json(last, &self.suffix).into(),
             // How many there are is nobody's business who does not see them.
             pending: is_whole.then(|| newest.min(self.until).saturating_sub(last)),
             oldest_ms,
-        }))
+        })))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::peer::{
 use crate::session::{RefusedDoc, SourceFilter};
 use crate::threads::{Threads, commit};
 use crate::turns::Turns;
+use crate::unsent::Share;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -44,6 +45,8 @@ pub struct LocalPeer {
     uploads: contents::Uploads,
     /// On whose behalf, however often it is looked up.
     asker: Option<Arc<Asker>>,
+    /// Room that rows of a feed are made in, for who sends them on.
+    share: Option<Share>,
     /// Whether the store is called on the caller's own thread.
     inline: bool,
 }
@@ -57,6 +60,7 @@ impl LocalPeer {
             open: Arc::default(),
             uploads: contents::Uploads::default(),
             asker: None,
+            share: None,
             inline: false,
         }
     }
@@ -65,6 +69,14 @@ impl LocalPeer {
     pub fn on_behalf(self, asker: Arc<Asker>) -> LocalPeer {
         LocalPeer {
             asker: Some(asker),
+            ..self
+        }
+    }
+
+    /// Makes rows of a feed when there is room for them. Whoever takes them counts what he makes of them at once.
+    pub fn within(self, share: Share) -> LocalPeer {
+        LocalPeer {
+            share: Some(share),
             ..self
         }
     }

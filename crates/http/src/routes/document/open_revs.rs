@@ -28,16 +28,17 @@ pub(super) async fn read(
 ) -> Result<Response> {
     let streams = accepts(headers, "multipart/mixed");
     let bytes_max = app.config().request_buffer_bytes_max as u64;
+    let share = app.unsent.share_of(&db);
     if streams {
-        let opened = app.scan(move || {
+        let opened = app.render(&share, move || {
             let mut opening = Opening::new(db, id, options, false)?;
             let first = opening.read_to_send()?;
             Ok((opening, first))
         });
         let (opening, first) = opened.await?;
-        return Ok(stream::mixed(app, opening, first));
+        return Ok(stream::mixed(app, share, opening, first));
     }
-    let opened = app.scan(move || {
+    let opened = app.render(&share, move || {
         let mut listing = Listing {
             opening: Opening::new(db, id, options, true)?,
             is_first: true,
@@ -48,7 +49,7 @@ pub(super) async fn read(
         Ok((listing, out))
     });
     let (listing, out) = opened.await?;
-    Ok(listed::answer(app, listing, out))
+    Ok(listed::answer(app, share, listing, out))
 }
 
 /// What is still to be read.

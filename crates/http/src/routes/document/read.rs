@@ -6,7 +6,7 @@ use crate::app::{App, blocking};
 use crate::auth::users_db;
 use crate::error::{Error, Result};
 use crate::request::{DocPath, Query, Target, accepts, header_value, matches_etag};
-use crate::respond;
+use crate::respond::{self, Answer};
 use crate::routes::local;
 use crate::show::{self, ReadOptions};
 use axum::extract::{Request, State};
@@ -34,10 +34,13 @@ pub(in crate::routes) async fn read(
     if options.is_plain() {
         return read_winner(&app, db, id, options, headers).await;
     }
+    let share = app.unsent.share_of(&db);
     let (leaf, found) = {
         let (db, id, options) = (db.clone(), id.clone(), options.clone());
+        Answer::First(&share).room().await?;
         app.reads.run(move || one(&db, &id, &options)).await?
     };
+    let read = share.count(leaf.body.as_str().len());
     let members = options.members;
     let with_bytes = if members.attachments {
         show::with_bytes(
@@ -56,10 +59,10 @@ pub(in crate::routes) async fn read(
     let mut response = if with_bytes.contains(&true) && accepts(&headers, "multipart/related") {
         let (looked, of, sent) = (db.clone(), id.clone(), with_bytes.clone());
         let leaf = blocking(move || readable(&looked, &of, &leaf, &sent).map(|()| leaf)).await?;
-        stream::related(db, id, leaf, found.revs, members, &with_bytes)
+        stream::related(share.clone(), db, id, leaf, found.revs, members, &with_bytes)
     } else {
         let bytes_max = app.config().request_buffer_bytes_max as u64;
-        let text = blocking(move || {
+        let text = app.render(&share, move || {
             let forms = show::inline(&db, (&id, &leaf.rev), &leaf.attachments, &with_bytes, bytes_max)?;
             let mut out = Vec::with_capacity(leaf.body.as_str().len() + id.len() + 256);
             show::write(&mut out, &id, &leaf, Some(&found.revs), members, &forms);
@@ -68,6 +71,8 @@ pub(in crate::routes) async fn read(
         });
         respond::json(StatusCode::OK, text.await?)
     };
+    // What was made of it is counted by itself.
+    drop(read);
     if let (false, Some(etag)) = (has_meta, header_value(&etag)) {
         response.headers_mut().insert(header::ETAG, etag);
     }

@@ -10,13 +10,16 @@ use crate::show::{self, Members};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use trunkline_core::attachment::Attachment;
+use trunkline_core::limits::SCAN_CHUNK_BYTES;
 use trunkline_core::revtree::RevTree;
+use trunkline_replicate::Share;
 use trunkline_store::{Database, Leaf};
 use trunkline_wire::multipart::{MixedWriter, RelatedWriter};
 use trunkline_wire::open_revs;
 
 /// One document with its attachments.
 pub(super) fn related(
+    share: Share,
     db: Database,
     id: String,
     leaf: Leaf,
@@ -29,10 +32,14 @@ pub(super) fn related(
     let sent = sent(leaf.attachments, with_bytes);
     let length = writer.content_length(json.len(), &sent);
     let content_type = header_value(&writer.content_type());
-    let (chunks, body) = respond::chunks();
+    let (chunks, body) = respond::chunks(share);
     tokio::spawn(async move {
         let mut out = Vec::new();
         writer.open(&mut out, &json);
+        drop(json);
+        if chunks.send(std::mem::take(&mut out)).await.is_err() {
+            return;
+        }
         if parts(&db, &writer, &sent, &mut out, &chunks).await.is_ok() {
             writer.close(&mut out);
             let _ = chunks.send(out).await;
@@ -46,10 +53,10 @@ pub(super) fn related(
 }
 
 /// Several revisions of one document, each with its attachments, and those that are missing: behind the first of them.
-pub(super) fn mixed(app: App, opening: Opening, first: Slice) -> Response {
+pub(super) fn mixed(app: App, share: Share, opening: Opening, first: Slice) -> Response {
     let writer = MixedWriter::new(random());
     let content_type = header_value(&writer.content_type());
-    let (chunks, body) = respond::chunks();
+    let (chunks, body) = respond::chunks(share);
     tokio::spawn(async move {
         let _ = send_mixed(&app, opening, first, writer, &chunks).await;
     });
@@ -71,6 +78,8 @@ async fn send_mixed(
     writer.open(&mut out);
     loop {
         let (opened, tree) = slice;
+        let read = opened.iter().flatten().map(|leaf| leaf.body.as_str().len());
+        let _read = chunks.count(read.sum());
         for leaf in opened {
             let leaf = match leaf {
                 Ok(leaf) => leaf,
@@ -92,7 +101,7 @@ async fn send_mixed(
             break;
         }
         chunks.send(std::mem::take(&mut out)).await.map_err(drop)?;
-        let read = app.scan(move || {
+        let read = app.render(chunks, move || {
             let slice = opening.read_to_send()?;
             Ok((opening, slice))
         });
@@ -125,11 +134,14 @@ pub(in crate::routes) async fn item(
         let related = RelatedWriter::new(random());
         writer.related(out, &related, names);
         related.open(out, json);
+        if out.len() >= SCAN_CHUNK_BYTES {
+            chunks.send(std::mem::take(out)).await.map_err(drop)?;
+        }
         parts(db, &related, sent, out, chunks).await?;
         related.close(out);
     }
     writer.end_item(out);
-    if out.len() >= trunkline_core::limits::SCAN_CHUNK_BYTES {
+    if out.len() >= SCAN_CHUNK_BYTES {
         chunks.send(std::mem::take(out)).await.map_err(drop)?;
     }
     Ok(())

@@ -57,10 +57,12 @@ pub(in crate::routes) async fn feed(
         feeds::built(&app, &db, name).await?;
     }
     let (since, lasts) = (ask.since.clone(), ask.continuous);
-    let rows = LocalPeer::from(&db).changes(ask).await.map_err(error)?;
+    let share = app.unsent.share_of(&db);
+    let peer = LocalPeer::from(&db).within(share.clone());
+    let rows = peer.changes(ask).await.map_err(error)?;
     let (chunks, body) = match lasts {
-        true => respond::lasting_chunks(),
-        false => respond::chunks(),
+        true => respond::lasting_chunks(share),
+        false => respond::chunks(share),
     };
     let heartbeat = match version < Version::HTTP_2 {
         true => HEARTBEAT,
@@ -100,19 +102,27 @@ async fn run(
     chunks.send(out).await?;
     loop {
         let mut out = Vec::new();
-        let next = tokio::select! {
-            biased;
-            () = stopping.cancelled() => {
-                let (_, word, reason) = Error::Closing.row();
-                exchange::write_fault(&mut out, word, &reason);
-                return chunks.send(out).await;
-            }
-            () = chunks.closed() => return Err(Gone),
-            next = async { chunks.ready().await.ok(); rows.next().await } => next,
-            () = tokio::time::sleep(heartbeat) => {
-                exchange::write_progress(&mut out, &last);
-                chunks.send(out).await?;
-                continue;
+        let next = async {
+            chunks.wanted().await.ok();
+            rows.next().await
+        };
+        let mut next = std::pin::pin!(next);
+        let next = loop {
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => {
+                    let (_, word, reason) = Error::Closing.row();
+                    exchange::write_fault(&mut out, word, &reason);
+                    return chunks.send(out).await;
+                }
+                () = chunks.closed() => return Err(Gone),
+                next = &mut next => break next,
+                () = tokio::time::sleep(heartbeat) => {
+                    let mut sign = Vec::new();
+                    exchange::write_progress(&mut sign, &last);
+                    // Not waited for: room that is there would wait along.
+                    chunks.send_sign(sign);
+                }
             }
         };
         match next {
@@ -177,13 +187,14 @@ fn error(error: PeerError) -> Error {
 mod tests {
     use super::*;
     use trunkline_core::limits::EXCHANGE_SILENCE_MS;
+    use trunkline_replicate::Unsent;
     use trunkline_wire::exchange::{Frame, Reader};
 
     /// Frames of a feed that is quiet for as long as a peer waits.
     #[tokio::test(start_paused = true)]
     async fn a_quiet_feed_gives_signs_of_life_that_move_nothing() {
         for since in [None, Some(Box::from("\"7-x\""))] {
-            let (chunks, body) = respond::chunks();
+            let (chunks, body) = respond::chunks(Unsent::new(1 << 20).share(""));
             let (stopping, asked) = (CancellationToken::new(), since.clone());
             let heartbeat = Duration::from_millis(EXCHANGE_HEARTBEAT_MS);
             let feed = async {

@@ -67,6 +67,7 @@ fn hash(text: &str) -> Result<ContentHash> {
 }
 
 pub(in crate::routes) async fn read(
+    State(app): State<App>,
     Db(db): Db,
     Path((_, name)): Path<(String, String)>,
     query: Query,
@@ -87,7 +88,7 @@ pub(in crate::routes) async fn read(
         Some(text) => parse_ranges(text, length)?,
         None => Ranges::Whole,
     };
-    let (chunks, body) = respond::chunks();
+    let (chunks, body) = respond::chunks(app.unsent.share_of(&db));
     let mut response = Response::new(body);
     let out = response.headers_mut();
     out.insert(

@@ -65,6 +65,13 @@ pub(super) const LIMITS: Section = Section {
             "How long a request waits for its bytes among them, before it is told to come back."
         ),
         key!(
+            "answers_bytes_max",
+            bytes(1 << 20),
+            START,
+            config.answers_bytes_max,
+            "All answers that were made and that their clients have not taken; others wait. Half of it is one user's at most."
+        ),
+        key!(
             "document_bytes_max",
             bytes(1024),
             LIVE,
