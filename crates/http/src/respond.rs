@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use trunkline_core::limits::ANSWERS_WAIT_MS;
-use trunkline_replicate::{Counted, Share};
+use trunkline_replicate::Share;
 use trunkline_wire::format::Format;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -114,11 +114,6 @@ impl Chunks {
             () = self.sender.closed() => Err(Gone),
             () = self.share.room() => Ok(()),
         }
-    }
-
-    /// Counts what was read for the answer and is not among its chunks yet.
-    pub(crate) fn count(&self, bytes: usize) -> Counted {
-        self.share.count(bytes)
     }
 
     /// Sends a sign of life, unless something waits already.

@@ -173,14 +173,9 @@ async fn send_multipart(
     let mut out = Vec::new();
     writer.open(&mut out);
     loop {
-        let leaves = parts
-            .iter()
-            .flat_map(|part| part.found.iter().flat_map(|found| &found.leaves));
-        let read = chunks.count(leaves.map(|leaf| leaf.body.as_str().len()).sum());
         for part in parts {
             send_part(&reader, &writer, part, &mut out, chunks).await?;
         }
-        drop(read);
         chunks.send(std::mem::take(&mut out)).await.map_err(drop)?;
         if reader.is_done() {
             break;
@@ -232,9 +227,10 @@ async fn send_part(
         let with_bytes = show::with_bytes(&leaf, &found.revs, &ask.atts_since);
         let json = part_json(&ask.id, &leaf, &found.revs, reader.options.members, &with_bytes);
         let rev = leaf.rev.to_string();
+        drop(leaf.body);
         let sent = sent(leaf.attachments, &with_bytes);
         let names = Some((ask.id.as_str(), rev.as_str()));
-        item(&reader.db, writer, names, &json, &sent, out, chunks).await?;
+        item(&reader.db, writer, names, json, &sent, out, chunks).await?;
     }
     Ok(())
 }

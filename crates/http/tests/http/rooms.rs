@@ -127,6 +127,8 @@ async fn a_document_before_its_attachments_takes_room_as_it_comes() {
     let mut parts = connect(&server).await;
     parts.write_all(head.as_bytes()).await.unwrap();
     parts.write_all(&[b' '; 600_000]).await.unwrap();
+    // What comes after it would otherwise be in its way.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let doc = json!({ "text": "x".repeat(300_000) });
     let mut tried = 0;
     while server

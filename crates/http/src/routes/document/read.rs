@@ -2,11 +2,11 @@
 
 use super::{etag, not_there, open_revs, stream};
 use crate::absent;
-use crate::app::{App, blocking};
+use crate::app::App;
 use crate::auth::users_db;
 use crate::error::{Error, Result};
 use crate::request::{DocPath, Query, Target, accepts, header_value, matches_etag};
-use crate::respond::{self, Answer};
+use crate::respond;
 use crate::routes::local;
 use crate::show::{self, ReadOptions};
 use axum::extract::{Request, State};
@@ -35,48 +35,51 @@ pub(in crate::routes) async fn read(
         return read_winner(&app, db, id, options, headers).await;
     }
     let share = app.unsent.share_of(&db);
-    let (leaf, found) = {
-        let (db, id, options) = (db.clone(), id.clone(), options.clone());
-        Answer::First(&share).room().await?;
-        app.reads.run(move || one(&db, &id, &options)).await?
-    };
-    let read = share.count(leaf.body.as_str().len());
+    let takes_parts = accepts(&headers, "multipart/related");
+    let bytes_max = app.config().request_buffer_bytes_max as u64;
     let members = options.members;
-    let with_bytes = if members.attachments {
-        show::with_bytes(
-            &leaf,
-            &found.revs,
-            options.atts_since.as_deref().unwrap_or_default(),
-        )
-    } else {
-        Vec::new()
+    let (reading, of) = (db.clone(), id.clone());
+    let read = app.render(&share, move || {
+        let (db, id) = (reading, of);
+        let (leaf, found) = one(&db, &id, &options)?;
+        let since = options.atts_since.as_deref().unwrap_or_default();
+        let with_bytes = match members.attachments {
+            true => show::with_bytes(&leaf, &found.revs, since),
+            false => Vec::new(),
+        };
+        let etag = etag(&leaf.rev);
+        let etag = (!has_meta(&options, &found)).then_some(etag);
+        if let Some(etag) = etag.as_ref().filter(|etag| matches_etag(&headers, etag)) {
+            return Err(Error::not_modified(etag));
+        }
+        if takes_parts && with_bytes.contains(&true) {
+            readable(&db, &id, &leaf, &with_bytes)?;
+            return Ok((Read::Parts(leaf, found, with_bytes), etag));
+        }
+        let forms = show::inline(&db, (&id, &leaf.rev), &leaf.attachments, &with_bytes, bytes_max)?;
+        let mut out = Vec::with_capacity(leaf.body.as_str().len() + id.len() + 256);
+        show::write(&mut out, &id, &leaf, Some(&found.revs), members, &forms);
+        out.push(b'\n');
+        Ok((Read::Text(out), etag))
+    });
+    let (read, etag) = read.await?;
+    let mut response = match read {
+        Read::Text(text) => respond::json(StatusCode::OK, text),
+        Read::Parts(leaf, found, with_bytes) => {
+            stream::related(share, db, id, leaf, found.revs, members, &with_bytes)
+        }
     };
-    let has_meta = has_meta(&options, &found);
-    let etag = etag(&leaf.rev);
-    if !has_meta && matches_etag(&headers, &etag) {
-        return Err(Error::not_modified(&etag));
-    }
-    let mut response = if with_bytes.contains(&true) && accepts(&headers, "multipart/related") {
-        let (looked, of, sent) = (db.clone(), id.clone(), with_bytes.clone());
-        let leaf = blocking(move || readable(&looked, &of, &leaf, &sent).map(|()| leaf)).await?;
-        stream::related(share.clone(), db, id, leaf, found.revs, members, &with_bytes)
-    } else {
-        let bytes_max = app.config().request_buffer_bytes_max as u64;
-        let text = app.render(&share, move || {
-            let forms = show::inline(&db, (&id, &leaf.rev), &leaf.attachments, &with_bytes, bytes_max)?;
-            let mut out = Vec::with_capacity(leaf.body.as_str().len() + id.len() + 256);
-            show::write(&mut out, &id, &leaf, Some(&found.revs), members, &forms);
-            out.push(b'\n');
-            Ok(out)
-        });
-        respond::json(StatusCode::OK, text.await?)
-    };
-    // What was made of it is counted by itself.
-    drop(read);
-    if let (false, Some(etag)) = (has_meta, header_value(&etag)) {
+    if let Some(etag) = etag.as_deref().and_then(header_value) {
         response.headers_mut().insert(header::ETAG, etag);
     }
     Ok(response)
+}
+
+/// A document as it is sent.
+enum Read {
+    Text(Vec<u8>),
+    /// Before the bytes of attachments.
+    Parts(Leaf, Found, Vec<bool>),
 }
 
 /// The way of nearly every read: one look-up, one copy of the stored text.

@@ -78,8 +78,6 @@ async fn send_mixed(
     writer.open(&mut out);
     loop {
         let (opened, tree) = slice;
-        let read = opened.iter().flatten().map(|leaf| leaf.body.as_str().len());
-        let _read = chunks.count(read.sum());
         for leaf in opened {
             let leaf = match leaf {
                 Ok(leaf) => leaf,
@@ -94,8 +92,9 @@ async fn send_mixed(
             let since = options.atts_since.as_deref().unwrap_or_default();
             let with_bytes = show::with_bytes(&leaf, &tree, since);
             let json = json(id, &leaf, &tree, options.members, &with_bytes);
+            drop(leaf.body);
             let sent = sent(leaf.attachments, &with_bytes);
-            item(db, &writer, None, &json, &sent, &mut out, chunks).await?;
+            item(db, &writer, None, json, &sent, &mut out, chunks).await?;
         }
         if opening.is_done() {
             break;
@@ -122,18 +121,20 @@ pub(in crate::routes) async fn item(
     db: &Database,
     writer: &MixedWriter,
     names: Option<(&str, &str)>,
-    json: &[u8],
+    json: Vec<u8>,
     sent: &[Attachment],
     out: &mut Vec<u8>,
     chunks: &Chunks,
 ) -> Result<(), ()> {
     if sent.is_empty() {
         writer.doc(out);
-        out.extend_from_slice(json);
+        out.extend_from_slice(&json);
     } else {
         let related = RelatedWriter::new(random());
         writer.related(out, &related, names);
-        related.open(out, json);
+        related.open(out, &json);
+        // Attachments may take long.
+        drop(json);
         if out.len() >= SCAN_CHUNK_BYTES {
             chunks.send(std::mem::take(out)).await.map_err(drop)?;
         }
