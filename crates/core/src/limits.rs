@@ -446,6 +446,10 @@ pub const ANSWER_UNCOUNTED_BYTES_MAX: usize = 64 << 10;
 /// connection to which nothing can be written: links pause for less.
 pub const UNTAKEN_PRESSED_MS: u64 = 10_000;
 
+/// How many times longer than another answer a live feed may wait then: a replica of many databases takes what came of each in
+/// turn, and a minute of its writing is more than all of them may hold here.
+pub const UNTAKEN_PRESSED_FEED_TIMES: u32 = 6;
+
 /// Bytes of an answer that are handed to a connection at once: what a client that does not read keeps there. A frame of
 /// HTTP/2 has no more.
 pub const ANSWER_PIECE_BYTES_MAX: usize = 16 << 10;

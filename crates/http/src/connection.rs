@@ -12,7 +12,8 @@ use crate::streams::{Stream, Streams};
 use crate::tls::{ServerTls, names_of};
 use axum::body::Body;
 use axum::http::{Request, Version};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::rt::Executor;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -75,7 +76,7 @@ pub(crate) async fn serve(
     let silence = Duration::from_millis(settings.silence_ms);
     let stream = Measured::new(Impatient::new(stream, head, silence), Arc::clone(&streams));
     let io = TokioIo::new(Lenient::new(stream));
-    let builder = builder(&settings);
+    let builder = builder(&settings, Requests(Arc::clone(&streams)));
     let mut connection = std::pin::pin!(builder.serve_connection(io, service));
     let turn = Arc::clone(&streams);
     let (mut stops, mut is_asked_to_end) = (false, false);
@@ -113,6 +114,27 @@ pub(crate) async fn serve(
                 return;
             }
         }
+    }
+}
+
+/// Runs the requests of a connection of HTTP/2, each until it is over or ended by its [`Streams`]; its client hears of that,
+/// and the others go on.
+#[derive(Clone)]
+struct Requests(Arc<Streams>);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Requests {
+    fn execute(&self, request: F) {
+        // The library begins a request where it hands it out.
+        let Some(end) = self.0.end_of_newest() else {
+            tokio::spawn(request);
+            return;
+        };
+        tokio::spawn(async move {
+            tokio::select! {
+                () = request => {}
+                () = end.notified() => tracing::debug!("an answer was ended: nobody takes it, and others wait"),
+            }
+        });
     }
 }
 
@@ -154,9 +176,9 @@ const HEAD_BYTES_LEAST: usize = 8 << 10;
 
 /// HTTP/1.1 as it comes, but no faster and no longer than is set. HTTP/2 with room for the feeds of a whole node on one connection, none of which waits for
 /// another; what is gone without a word is noticed.
-fn builder(settings: &Connections) -> auto::Builder<TokioExecutor> {
+fn builder(settings: &Connections, requests: Requests) -> auto::Builder<Requests> {
     let head_bytes = settings.head_bytes_max.max(HEAD_BYTES_LEAST);
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = auto::Builder::new(requests);
     builder
         .http1()
         .timer(TokioTimer::new())

@@ -10,8 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::Instant;
-use trunkline_core::limits::{HTTP2_STREAMS_UNPLACED_MAX, UNTAKEN_FEED_TIMES, UNTAKEN_PRESSED_MS};
+use trunkline_core::limits::{
+    HTTP2_STREAMS_UNPLACED_MAX, UNTAKEN_FEED_TIMES, UNTAKEN_PRESSED_FEED_TIMES, UNTAKEN_PRESSED_MS,
+};
 use trunkline_replicate::Unsent;
 
 const PRESSED_PATIENCE: Duration = Duration::from_millis(UNTAKEN_PRESSED_MS);
@@ -37,6 +40,8 @@ struct State {
     quiet_since: Instant,
     /// Those whose answers are not taken.
     untaken: HashMap<u64, Waiting>,
+    /// Ends the request that came last, until somebody runs it.
+    newest: Option<Arc<Notify>>,
     next: u64,
 }
 
@@ -47,6 +52,7 @@ struct Waiting {
     times: u32,
     /// Whose room it is in, unless it is short.
     untaken: Option<Arc<Untaken>>,
+    end: Arc<Notify>,
 }
 
 impl Waiting {
@@ -57,7 +63,11 @@ impl Waiting {
     /// Whether it holds what others wait for.
     fn is_in_the_way(&self) -> bool {
         let is_full = |untaken: &Arc<Untaken>| untaken.share.is_full();
-        self.since.elapsed() >= PRESSED_PATIENCE && self.untaken.as_ref().is_some_and(is_full)
+        let patience = match self.times {
+            1 => PRESSED_PATIENCE,
+            _ => PRESSED_PATIENCE * UNTAKEN_PRESSED_FEED_TIMES,
+        };
+        self.since.elapsed() >= patience && self.untaken.as_ref().is_some_and(is_full)
     }
 }
 
@@ -67,6 +77,7 @@ pub(crate) struct Stream {
     of: Arc<Streams>,
     number: u64,
     has_place: AtomicBool,
+    end: Arc<Notify>,
 }
 
 impl Streams {
@@ -80,6 +91,7 @@ impl Streams {
             stalled_since: None,
             quiet_since: Instant::now(),
             untaken: HashMap::new(),
+            newest: None,
             next: 0,
         }))
     }
@@ -90,11 +102,19 @@ impl Streams {
         state.open += 1;
         state.unplaced += 1;
         state.next += 1;
+        let end = Arc::new(Notify::new());
+        state.newest = Some(Arc::clone(&end));
         Stream {
+            end,
             of: Arc::clone(self),
             number: state.next,
             has_place: AtomicBool::new(false),
         }
+    }
+
+    /// What ends the request that came last, for who runs it.
+    pub(crate) fn end_of_newest(&self) -> Option<Arc<Notify>> {
+        self.0.lock().newest.take()
     }
 
     /// The connection has its turn: one read of it. The library reads all there is before it hands out a request, and again
@@ -137,21 +157,24 @@ impl Streams {
         self.0.lock().is_http1
     }
 
-    /// Resolves when an answer has waited for too long for its client to take more of it: not for as long where others wait
-    /// for the room that it has.
+    /// Resolves when an answer has waited for too long for its client to take more of it. Where others wait for the room that
+    /// it has, it alone is ended, and before that.
     pub(crate) async fn untaken_for(&self, patience: Duration, unsent: &Unsent) {
         loop {
             let is_pressed = tokio::select! {
                 () = tokio::time::sleep(patience / 4) => false,
                 () = unsent.pressed() => true,
             };
-            let is_over =
-                |waiting: &Waiting| waiting.is_over(patience) || (is_pressed && waiting.is_in_the_way());
-            let state = self.0.lock();
+            let mut state = self.0.lock();
+            if is_pressed {
+                for (_, waiting) in state.untaken.extract_if(|_, waiting| waiting.is_in_the_way()) {
+                    waiting.end.notify_one();
+                }
+            }
             let is_stalled = state
                 .stalled_since
                 .is_some_and(|since| since.elapsed() >= PRESSED_PATIENCE);
-            if (is_pressed && is_stalled) || state.untaken.values().any(is_over) {
+            if (is_pressed && is_stalled) || state.untaken.values().any(|waiting| waiting.is_over(patience)) {
                 return;
             }
         }
@@ -217,6 +240,7 @@ impl Stream {
             since: Instant::now(),
             times: if lasts { UNTAKEN_FEED_TIMES } else { 1 },
             untaken: untaken.cloned(),
+            end: Arc::clone(&self.end),
         };
         self.of.0.lock().untaken.insert(self.number, waiting);
     }
@@ -286,37 +310,42 @@ mod tests {
         let (holds, little) = (untaken(&anna, 16 * DOCUMENT_BYTES_MAX), untaken(&ben, 1));
         let (one, other) = (streams.open(), streams.open());
         other.waits(true, little.as_ref());
-        let over = |of: &'static str| {
-            let (streams, unsent) = (Arc::clone(&streams), unsent.clone());
+        // Whether the connection is to be ended while somebody wants room, or one stream, and when.
+        let over = |of: &'static str, one: &Stream| {
+            let (streams, unsent, end) = (Arc::clone(&streams), unsent.clone(), Arc::clone(&one.end));
             async move {
                 let begun = Instant::now();
                 tokio::select! {
-                    () = streams.untaken_for(patience, &unsent) => Some(begun.elapsed()),
+                    () = streams.untaken_for(patience, &unsent) => Some((true, begun.elapsed().as_secs())),
+                    () = end.notified() => Some((false, begun.elapsed().as_secs())),
                     _ = async { unsent.share(of).room().await; std::future::pending::<()>().await } => None,
                     () = tokio::time::sleep(2 * patience) => None,
                 }
             }
         };
-        // Nobody waits, or not for long.
-        assert_eq!(over("carl").await, None);
+        // Nobody waits, or not for that.
+        assert_eq!(over("carl", &one).await, None);
         one.waits(true, holds.as_ref());
-        assert_eq!(over("carl").await, None);
+        assert_eq!(over("carl", &one).await, None);
+        one.waits(false, holds.as_ref());
+        let ended = over("anna", &one).await;
+        assert!(matches!(ended, Some((false, 10..13))), "{ended:?}");
+        // A feed has longer.
         one.waits(true, holds.as_ref());
-        let ended = over("anna").await.unwrap();
-        assert!((10..13).contains(&ended.as_secs()), "{ended:?}");
+        let ended = over("anna", &one).await;
+        assert!(matches!(ended, Some((false, 60..63))), "{ended:?}");
         // What is in a share that has room is in nobody's way.
-        one.taken();
         other.waits(true, little.as_ref());
-        assert_eq!(over("anna").await, None);
+        assert_eq!(over("anna", &other).await, None);
         // Nor is a connection that is written to.
         other.waits(true, little.as_ref());
         streams.written(true);
         streams.written(false);
-        assert_eq!(over("anna").await, None);
+        assert_eq!(over("anna", &other).await, None);
         other.waits(true, little.as_ref());
         streams.written(true);
-        let ended = over("anna").await.unwrap();
-        assert!((10..13).contains(&ended.as_secs()), "{ended:?}");
+        let ended = over("anna", &other).await;
+        assert!(matches!(ended, Some((true, 10..13))), "{ended:?}");
     }
 
     #[tokio::test(start_paused = true)]
