@@ -442,8 +442,8 @@ pub const ANSWERS_WAIT_MS: u64 = 30_000;
 /// Bytes of an answer in one piece that are not counted among them: [`REQUESTS_MAX`] of such take 128 MB.
 pub const ANSWER_UNCOUNTED_BYTES_MAX: usize = 64 << 10;
 
-/// Milliseconds after which an answer of HTTP/2 that its client does not take is ended while others wait for room, and a
-/// connection to which nothing can be written: links pause for less.
+/// Milliseconds after which an answer of HTTP/2 that its client does not take is ended while others wait for room: links
+/// pause for less.
 pub const UNTAKEN_PRESSED_MS: u64 = 10_000;
 
 /// How many times longer than another answer a live feed may wait then: a replica of many databases takes what came of each in

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::respond::Compressible;
 use async_compression::tokio::bufread::ZstdDecoder;
 use async_compression::zstd::DParameter;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -99,8 +99,12 @@ pub(crate) fn may_encode(response: &Response) -> bool {
     response.extensions().get::<Compressible>().is_some()
 }
 
-/// Each piece is followed by nothing: what encodes a body keeps hold of its last piece, long encoded, while no more comes.
+/// Each piece of a body that is made as it goes is followed by nothing: what encodes it keeps hold of its last piece, long
+/// encoded, while no more comes.
 fn let_go(body: Body) -> Body {
+    if body.size_hint().exact().is_some() {
+        return body;
+    }
     let pieces = body.into_data_stream();
     Body::from_stream(pieces.flat_map(|piece| stream::iter([piece, Ok(Bytes::new())])))
 }

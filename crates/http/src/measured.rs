@@ -15,8 +15,6 @@ use trunkline_core::limits::HTTP2_READ_BYTES_MAX;
 #[derive(Debug)]
 pub(crate) struct Measured<T> {
     stream: T,
-    /// Hears how writing goes.
-    writes: Arc<Streams>,
     /// `None` once it is known to speak HTTP/1.1, one request after the other.
     streams: Option<Arc<Streams>>,
 }
@@ -25,7 +23,6 @@ impl<T> Measured<T> {
     pub(crate) fn new(stream: T, streams: Arc<Streams>) -> Measured<T> {
         Measured {
             stream,
-            writes: Arc::clone(&streams),
             streams: Some(streams),
         }
     }
@@ -54,10 +51,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Measured<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Measured<T> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
-        this.writes.written(written.is_pending());
-        written
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -73,10 +67,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Measured<T> {
         context: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write_vectored(context, bytes);
-        this.writes.written(written.is_pending());
-        written
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, bytes)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -133,6 +133,8 @@ impl Chunks {
 pub(crate) enum Answer<'a> {
     First(&'a Share),
     More(&'a Chunks),
+    /// One that waits for room by itself, and hears at once when there is none.
+    Now(&'a Chunks),
 }
 
 impl<'a> From<&'a Share> for Answer<'a> {
@@ -157,13 +159,15 @@ impl Answer<'_> {
                 room.await.map_err(|_| Error::Overloaded)
             }
             Answer::More(chunks) => chunks.room().await.map_err(|Gone| Error::Closing),
+            Answer::Now(chunks) if chunks.share.is_full() => Err(Error::Overloaded),
+            Answer::Now(_) => Ok(()),
         }
     }
 
     pub(crate) fn share(&self) -> &Share {
         match self {
             Answer::First(share) => share,
-            Answer::More(chunks) => &chunks.share,
+            Answer::More(chunks) | Answer::Now(chunks) => &chunks.share,
         }
     }
 }

@@ -34,8 +34,6 @@ struct State {
     may_read: bool,
     /// Waits for them to become fewer, and since when.
     reader: Option<(Waker, Instant)>,
-    /// Since when nothing could be written to the connection, of whichever HTTP.
-    stalled_since: Option<Instant>,
     /// When the last one was over.
     quiet_since: Instant,
     /// Those whose answers are not taken.
@@ -53,6 +51,8 @@ struct Waiting {
     /// Whose room it is in, unless it is short.
     untaken: Option<Arc<Untaken>>,
     end: Arc<Notify>,
+    /// Whether that was told.
+    is_ended: bool,
 }
 
 impl Waiting {
@@ -88,7 +88,6 @@ impl Streams {
             unplaced: 0,
             may_read: true,
             reader: None,
-            stalled_since: None,
             quiet_since: Instant::now(),
             untaken: HashMap::new(),
             newest: None,
@@ -139,15 +138,6 @@ impl Streams {
         Poll::Pending
     }
 
-    /// Something was written, or could not be for now.
-    pub(crate) fn written(&self, is_pending: bool) {
-        let mut state = self.0.lock();
-        match is_pending {
-            true => drop(state.stalled_since.get_or_insert_with(Instant::now)),
-            false => state.stalled_since = None,
-        }
-    }
-
     /// A request of HTTP/1.1 came.
     pub(crate) fn speak_http1(&self) {
         self.0.lock().is_http1 = true;
@@ -166,15 +156,10 @@ impl Streams {
                 () = unsent.pressed() => true,
             };
             let mut state = self.0.lock();
-            if is_pressed {
-                for (_, waiting) in state.untaken.extract_if(|_, waiting| waiting.is_in_the_way()) {
-                    waiting.end.notify_one();
-                }
+            if is_pressed && state.end_those_in_the_way() {
+                return;
             }
-            let is_stalled = state
-                .stalled_since
-                .is_some_and(|since| since.elapsed() >= PRESSED_PATIENCE);
-            if (is_pressed && is_stalled) || state.untaken.values().any(|waiting| waiting.is_over(patience)) {
+            if state.untaken.values().any(|waiting| waiting.is_over(patience)) {
                 return;
             }
         }
@@ -215,6 +200,21 @@ impl Streams {
 }
 
 impl State {
+    /// Ends answers that hold what others wait for. True where one is still there although it was ended: it is out of its
+    /// request's hands, and goes with the connection.
+    fn end_those_in_the_way(&mut self) -> bool {
+        let mut stays = false;
+        for waiting in self
+            .untaken
+            .values_mut()
+            .filter(|waiting| waiting.is_in_the_way())
+        {
+            stays |= std::mem::replace(&mut waiting.is_ended, true);
+            waiting.end.notify_one();
+        }
+        stays
+    }
+
     /// One has a place, or needs none any more.
     fn settle(&mut self) {
         self.unplaced -= 1;
@@ -241,6 +241,7 @@ impl Stream {
             times: if lasts { UNTAKEN_FEED_TIMES } else { 1 },
             untaken: untaken.cloned(),
             end: Arc::clone(&self.end),
+            is_ended: false,
         };
         self.of.0.lock().untaken.insert(self.number, waiting);
     }
@@ -335,17 +336,15 @@ mod tests {
         let ended = over("anna", &one).await;
         assert!(matches!(ended, Some((false, 60..63))), "{ended:?}");
         // What is in a share that has room is in nobody's way.
+        one.taken();
         other.waits(true, little.as_ref());
         assert_eq!(over("anna", &other).await, None);
-        // Nor is a connection that is written to.
-        other.waits(true, little.as_ref());
-        streams.written(true);
-        streams.written(false);
-        assert_eq!(over("anna", &other).await, None);
-        other.waits(true, little.as_ref());
-        streams.written(true);
+        // What was ended and is still there goes with its connection.
+        one.waits(false, holds.as_ref());
+        let told = over("anna", &one).await;
+        assert!(matches!(told, Some((false, 10..13))), "{told:?}");
         let ended = over("anna", &other).await;
-        assert!(matches!(ended, Some((true, 10..13))), "{ended:?}");
+        assert!(matches!(ended, Some((true, 2..5))), "{ended:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -255,7 +255,11 @@ impl Live {
                     return Ok(Progress::Over);
                 }
             }
-            let progress = self.chunk(app, chunks).await?;
+            let progress = match self.chunk(app, chunks).await {
+                // Others were faster.
+                Err(Stopped::Failed(Error::Overloaded)) if self.feed != Feed::Normal => continue,
+                progress => progress?,
+            };
             if progress == Progress::Unbuilt {
                 let scan = &self.state.0;
                 let name = scan.feed_name().unwrap_or_default();
@@ -279,10 +283,14 @@ impl Live {
     async fn chunk(&mut self, app: &App, chunks: &Chunks) -> Result<Progress, Stopped> {
         // A copy: when the chunk fails, the feed still knows where it stood.
         let (mut scan, mut writer) = self.state.clone();
-        let mut out = std::mem::take(&mut self.out);
+        let mut out = self.out.clone();
         let (db, options) = (scan.db.clone(), Arc::clone(scan.options()));
         let bytes = if self.is_behind { SCAN_CHUNK_BYTES * 2 } else { 0 };
-        let rendered = chunk(app, chunks, &db, &options, move || {
+        let answer = match self.feed {
+            Feed::Normal => Answer::More(chunks),
+            _ => Answer::Now(chunks),
+        };
+        let rendered = chunk(app, answer, &db, &options, move || {
             out.reserve(bytes);
             let progress = scan.chunk(&mut writer, &mut out)?;
             Ok(((scan, writer), progress, out))

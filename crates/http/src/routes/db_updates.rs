@@ -1,24 +1,31 @@
 //! `/_db_updates`: databases created, updated and deleted, in the four feeds.
 
 use crate::app::App;
+use crate::auth::User;
 use crate::error::{Error, Result};
 use crate::feed::{Clock, Feed, Pulse};
 use crate::request::Query;
 use crate::respond::{self, Chunks, Gone};
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use std::io::Write;
+use std::sync::Arc;
 use trunkline_core::json::quote;
 use trunkline_store::{DbEvent, DbUpdate};
 
-pub(super) async fn feed(State(app): State<App>, query: Query) -> Result<Response> {
+pub(super) async fn feed(
+    State(app): State<App>,
+    Extension(user): Extension<Arc<User>>,
+    query: Query,
+) -> Result<Response> {
     let feed = Feed::parse(query.text("feed"))?;
     let clock = Clock::parse(query.text("heartbeat"), query.text("timeout"))?;
     let since = match query.text("since").unwrap_or("0") {
         "now" => app.store.db_updates(u64::MAX).1,
         text => own_seq(&app, text)?,
     };
-    let (chunks, body) = respond::lasting_chunks(app.unsent.share(""));
+    let (chunks, body) = respond::lasting_chunks(app.unsent.share(user.name.as_deref().unwrap_or_default()));
     tokio::spawn(async move {
         let _ = run(&app, feed, clock, since, &chunks).await;
     });

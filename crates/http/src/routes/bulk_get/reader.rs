@@ -77,11 +77,13 @@ impl Reader {
                     return show::tree_bytes(tree);
                 };
                 let members = self.members(ask);
-                let with_bytes = match self.inlines && members.attachments {
-                    true => show::with_bytes(leaf, tree, &ask.atts_since),
-                    false => Vec::new(),
-                };
-                members.leaf_bytes(leaf, tree, &with_bytes)
+                let with_bytes = show::with_bytes(leaf, tree, &ask.atts_since);
+                match self.inlines {
+                    true if members.attachments => members.leaf_bytes(leaf, tree, &with_bytes),
+                    // Attachments that follow may take long: nothing waits behind them in memory.
+                    false if with_bytes.contains(&true) => SCAN_CHUNK_BYTES,
+                    _ => members.leaf_bytes(leaf, tree, &[]),
+                }
             })?;
         let mut found = found.into_iter();
         let mut parts = Vec::with_capacity(asks.len());

@@ -116,11 +116,13 @@ impl Opening {
             .db
             .bulk_get_within(&[want], SCAN_CHUNK_BYTES, &mut |_, tree, leaf| {
                 let Some(leaf) = leaf else { return 0 };
-                let with_bytes = match self.inlines && members.attachments {
-                    true => show::with_bytes(leaf, tree, since),
-                    false => Vec::new(),
-                };
-                members.leaf_bytes(leaf, tree, &with_bytes)
+                let with_bytes = show::with_bytes(leaf, tree, since);
+                match self.inlines {
+                    true if members.attachments => members.leaf_bytes(leaf, tree, &with_bytes),
+                    // Attachments that follow may take long: nothing waits behind them in memory.
+                    false if with_bytes.contains(&true) => SCAN_CHUNK_BYTES,
+                    _ => members.leaf_bytes(leaf, tree, &[]),
+                }
             })?;
         let Some(found) = found.into_iter().next().flatten() else {
             // It was never here, or was purged meanwhile.

@@ -129,6 +129,7 @@ async fn run(
             Some(Ok(changes)) => {
                 out.reserve(SCAN_CHUNK_BYTES * 2);
                 last = write(&mut out, &changes);
+                drop(changes);
                 chunks.send(out).await?;
                 // A sign of life tells nothing that is old.
                 last.oldest_age_ms = None;
