@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::protective::protect;
 use crate::streams::Stream;
 use crate::unread::Unread;
-use crate::{Config, auth, cors, encoding, routes};
+use crate::{Config, auth, cors, encoding, respond, routes};
 use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::Request;
@@ -40,8 +40,6 @@ struct FrontParts {
 const BODY_TIME: HeaderName = HeaderName::from_static("x-couchdb-body-time");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
-/// What an update function has written.
-const UPDATED: HeaderName = HeaderName::from_static("x-couch-update-newrev");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-couch-request-id");
 const MUST_REVALIDATE: HeaderValue = HeaderValue::from_static("must-revalidate");
 
@@ -255,7 +253,7 @@ fn counted(unsent: &Unsent, user: Option<&User>, mut response: Response) -> Resp
     }
     let name = user.and_then(|user| user.name.as_deref());
     let share = unsent.share(name.unwrap_or_default());
-    let is_read = response.status() == StatusCode::OK && !response.headers().contains_key(UPDATED);
+    let is_read = response.status() == StatusCode::OK && !response.headers().contains_key(respond::UPDATED);
     let counted = match bytes {
         Some(bytes) if is_read => match share.count_if_room(bytes) {
             None => return Error::Overloaded.into_response(),

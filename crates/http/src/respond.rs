@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream;
 use std::sync::Arc;
@@ -13,6 +13,9 @@ use trunkline_replicate::Share;
 use trunkline_wire::format::Format;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// What an update function has written: its answer tells of something that was done.
+pub(crate) const UPDATED: HeaderName = HeaderName::from_static("x-couch-update-newrev");
 
 /// Marks an answer that may be compressed for a client that asks for it. Live feeds never bear it: a compressor
 /// would hold back their rows.

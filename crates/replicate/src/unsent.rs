@@ -247,6 +247,11 @@ mod tests {
         meter.free.available_permits() as isize - meter.state.lock().owed as isize
     }
 
+    /// What is free of a share, and of all.
+    fn both(share: &Share) -> (isize, isize) {
+        (free(&share.one), free(&share.of.all))
+    }
+
     #[tokio::test]
     async fn bytes_are_counted_until_their_last_part_is_gone() {
         let unsent = Unsent::new(ALL);
@@ -254,15 +259,9 @@ mod tests {
         let piece = anna.hold(vec![7; 1000]);
         let part = piece.slice(10..20);
         drop(piece);
-        assert_eq!(
-            (free(&anna.one), free(&unsent.0.all)),
-            (ALL as isize / 2 - 1000, ALL as isize - 1000)
-        );
+        assert_eq!(both(&anna), (ALL as isize / 2 - 1000, ALL as isize - 1000));
         drop(part);
-        assert_eq!(
-            (free(&anna.one), free(&unsent.0.all)),
-            (ALL as isize / 2, ALL as isize)
-        );
+        assert_eq!(both(&anna), (ALL as isize / 2, ALL as isize));
         // What was reserved and is not used is not held.
         let mut roomy = Vec::with_capacity(100_000);
         roomy.push(7);
@@ -303,16 +302,10 @@ mod tests {
         assert_eq!(free(&anna.one), -(ALL as isize) / 2);
         let short = anna.count(10);
         drop(long);
-        assert_eq!(
-            (free(&anna.one), free(&unsent.0.all)),
-            (ALL as isize / 2 - 10, ALL as isize - 10)
-        );
+        assert_eq!(both(&anna), (ALL as isize / 2 - 10, ALL as isize - 10));
         drop(short);
         anna.room().await;
-        assert_eq!(
-            (free(&anna.one), free(&unsent.0.all)),
-            (ALL as isize / 2, ALL as isize)
-        );
+        assert_eq!(both(&anna), (ALL as isize / 2, ALL as isize));
     }
 
     /// Who was let through leaves nothing free that is owed.

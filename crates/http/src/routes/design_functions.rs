@@ -7,6 +7,7 @@ use crate::edit;
 use crate::error::{Error, Result};
 use crate::function_request::FunctionRequest;
 use crate::request::{Db, captures, header_value};
+use crate::respond;
 use crate::show::{self, Members};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
@@ -127,7 +128,7 @@ fn answer(given: Answer, status: StatusCode, written: Option<(&str, Written)>) -
     }
     if let Some((id, written)) = written {
         let rev = header_value(&written.rev.to_string());
-        headers.extend(rev.map(|rev| (HeaderName::from_static("x-couch-update-newrev"), rev)));
+        headers.extend(rev.map(|rev| (respond::UPDATED, rev)));
         headers.extend(header_value(id).map(|id| (HeaderName::from_static("x-couch-id"), id)));
     }
     Ok(response)

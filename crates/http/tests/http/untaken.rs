@@ -53,7 +53,7 @@ async fn answers_that_nobody_takes_are_ended_for_others() {
     while server.get("/db/d0").await.status != 503 {
         let (method, path, body) = questions.next().unwrap();
         assert!(stuck.len() < 200);
-        // Each by its own connection, which is ended with it, and with no window for what it asks for.
+        // With no window for what it asks for.
         let client = reqwest::Client::builder()
             .http2_prior_knowledge()
             .http2_initial_stream_window_size(1)

@@ -179,20 +179,33 @@ impl Feed {
 
     /// The next rows; `None` when there are none after `since`.
     async fn chunk(&mut self) -> Result<Option<Changes>, PeerError> {
-        loop {
+        let (rows, last, newest, oldest_ms) = loop {
             if let Some(share) = &self.peer.share {
                 share.room().await;
             }
             // There may be none any more when a thread comes to it.
-            if let Some(chunk) = self.chunk_if_room().await? {
-                return Ok(chunk);
+            if let Some(scanned) = self.scan_if_room().await? {
+                break scanned;
             }
+        };
+        if last <= self.since {
+            return Ok(None);
         }
+        self.since = last;
+        Ok(Some(Changes {
+            rows,
+            last_seq: seq::json(last, &self.suffix).into(),
+            // How many there are is nobody's business who does not see them.
+            pending: self
+                .database
+                .is_whole()
+                .then(|| newest.min(self.until).saturating_sub(last)),
+            oldest_ms,
+        }))
     }
 
-    /// The same; `None` where there is no room for what is made.
-    async fn chunk_if_room(&mut self) -> Result<Option<Option<Changes>>, PeerError> {
-        let is_whole = self.database.is_whole();
+    /// Reads the next rows, on a thread that may block; `None` where there is no room for them.
+    async fn scan_if_room(&self) -> Result<Option<Scanned>, PeerError> {
         let (peer, database, filter) = (self.peer.clone(), self.database.clone(), Arc::clone(&self.filter));
         let name = self.name.clone();
         let scan = ChangesScan {
@@ -237,26 +250,15 @@ impl Feed {
             let last = end.last.unwrap_or(0).max(passed);
             Ok(Some((found.rows, last, newest, found.oldest_ms)))
         };
-        let scanned = match self.filter.selector {
-            Some(_) => self.peer.in_turn(&self.database, scanned).await?,
-            None => self.peer.blocking(scanned).await?,
-        };
-        let Some((rows, last, newest, oldest_ms)) = scanned else {
-            return Ok(None);
-        };
-        if last <= self.since {
-            return Ok(Some(None));
+        match self.filter.selector {
+            Some(_) => self.peer.in_turn(&self.database, scanned).await,
+            None => self.peer.blocking(scanned).await,
         }
-        self.since = last;
-        Ok(Some(Some(Changes {
-            rows,
-            last_seq: seq::json(last, &self.suffix).into(),
-            // How many there are is nobody's business who does not see them.
-            pending: is_whole.then(|| newest.min(self.until).saturating_sub(last)),
-            oldest_ms,
-        })))
     }
 }
+
+/// Rows, the seq they reach, the newest there is, and when the oldest of them was made.
+type Scanned = (Vec<Change>, Seq, Seq, Option<u64>);
 
 /// Rows of a chunk.
 #[derive(Default)]
